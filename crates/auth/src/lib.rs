@@ -1,0 +1,1 @@
+//! Who is it: users, password hashes, SASL mechanisms.

@@ -1,0 +1,1 @@
+//! The messaging model: virtual hosts, exchanges, queues, bindings, routing.

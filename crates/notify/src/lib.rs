@@ -1,0 +1,1 @@
+//! Subscriptions and the mail that tells people.

@@ -1,0 +1,1 @@
+//! Sockets to broker: listeners and a connection driver for each protocol.
