@@ -1,0 +1,57 @@
+//! The content header: how long the body is, and the properties as they came (AMQP 0-9-1 §4.2.6.1).
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{
+    BasicProperties, ChannelId, Error, PropertyList, Reader, encode, error::Fault,
+    generated::basic::Publish,
+};
+
+/// A content header of class `basic`, checked when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentHeader {
+    /// Octets of the body.
+    pub body_size: u64,
+    /// The properties, verbatim.
+    pub properties: PropertyList,
+}
+
+impl ContentHeader {
+    /// Reads a header frame's payload and checks all of it, so that the properties can be relayed verbatim.
+    ///
+    /// # Errors
+    /// 501 when cut short or too long, 502 for an illegal property, 505 for another class or a weight (RabbitMQ; the protocol
+    /// itself says 501).
+    pub fn decode(payload: &Bytes) -> Result<Self, Error> {
+        let mut reader = Reader::new(payload);
+        let class = reader.short("class-id")?;
+        if class != Publish::CLASS {
+            return Err(Fault::HeaderClass { expected: Publish::CLASS, found: class }.into());
+        }
+        let weight = reader.short("weight")?;
+        if weight != 0 {
+            return Err(Fault::HeaderWeight { found: weight }.into());
+        }
+        let body_size = reader.long_long("body-size")?;
+        let list = payload.slice(payload.len() - reader.remaining()..);
+        Ok(Self { body_size, properties: PropertyList::parse(list)? })
+    }
+
+    /// Appends the header's frame; gives its size in octets.
+    pub fn encode(&self, channel: ChannelId, out: &mut BytesMut) -> usize {
+        encode::encode_header(channel, self.body_size, self.properties.as_bytes(), out)
+    }
+
+    /// `delivery-mode` as sent.
+    pub fn delivery_mode(&self) -> Option<u8> {
+        self.properties.delivery_mode()
+    }
+
+    /// Every property, read.
+    ///
+    /// # Errors
+    /// As [`PropertyList::decode`].
+    pub fn properties(&self) -> Result<BasicProperties, Error> {
+        self.properties.decode()
+    }
+}

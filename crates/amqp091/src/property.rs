@@ -1,0 +1,154 @@
+//! The property list of a content header, kept as it came: checked once, passed on verbatim, read where it is needed.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{
+    BasicProperties, Error, FieldTable, Reader, ShortStr,
+    generated::basic_properties::{self as wire, PROPERTIES},
+};
+
+/// How a property is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PropertyKind {
+    ShortStr,
+    Table,
+    Octet,
+    Timestamp,
+}
+
+/// A property: its bit in the flag word, and how it is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Property {
+    pub(crate) flag: u16,
+    pub(crate) kind: PropertyKind,
+    pub(crate) name: &'static str,
+}
+
+/// Every bit of the flag word that a property has. The two lowest have none: one is spare, the other announces a second flag word
+/// (AMQP 0-9-1 §4.2.6.1), which class `basic` never needs.
+pub(crate) const KNOWN_FLAGS: u16 = {
+    let mut flags = 0;
+    let mut rest = PROPERTIES.as_slice();
+    while let Some((property, others)) = rest.split_first() {
+        flags |= property.flag;
+        rest = others;
+    }
+    flags
+};
+
+/// A well-formed list of `basic` properties: flag word and values, as on the wire. A slice of the read buffer when it came from a
+/// peer. Once it exists, reading from it cannot fail.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PropertyList(Bytes);
+
+impl PropertyList {
+    /// A list without properties.
+    pub const EMPTY: Self = Self(Bytes::from_static(&[0, 0]));
+
+    /// Walks over the list once and takes it as it is. Allocates nothing.
+    ///
+    /// # Errors
+    /// 501 when cut short or too long; 502 for an unknown flag, a string that is not UTF-8, or a bad table.
+    pub fn parse(list: Bytes) -> Result<Self, Error> {
+        let mut reader = Reader::new(&list);
+        let flags = reader.property_flags()?;
+        for property in PROPERTIES.iter().filter(|property| flags & property.flag != 0) {
+            match property.kind {
+                PropertyKind::ShortStr => reader.skip_short_string(property.name)?,
+                PropertyKind::Table => reader.skip_table(property.name)?,
+                PropertyKind::Octet => reader.skip(property.name, 1)?,
+                PropertyKind::Timestamp => reader.skip(property.name, 8)?,
+            }
+        }
+        reader.finish()?;
+        Ok(Self(list))
+    }
+
+    /// The list as on the wire.
+    pub const fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// Every property, read.
+    ///
+    /// # Errors
+    /// None for a list that [`parse`](Self::parse) took; the result only spares a panic.
+    pub fn decode(&self) -> Result<BasicProperties, Error> {
+        BasicProperties::decode(&self.0)
+    }
+
+    /// `delivery-mode` as sent: 1 is transient, 2 is persistent, anything else is the sender's mistake.
+    pub fn delivery_mode(&self) -> Option<u8> {
+        self.at(wire::DELIVERY_MODE)?.octet("delivery-mode").ok()
+    }
+
+    /// Whether the message must survive a restart: `delivery-mode` is 2.
+    pub fn is_persistent(&self) -> bool {
+        self.delivery_mode() == Some(2)
+    }
+
+    /// `priority`.
+    pub fn priority(&self) -> Option<u8> {
+        self.at(wire::PRIORITY)?.octet("priority").ok()
+    }
+
+    /// `expiration`: milliseconds as decimal digits, when the sender kept to it.
+    pub fn expiration(&self) -> Option<ShortStr> {
+        self.at(wire::EXPIRATION)?.short_string("expiration").ok()
+    }
+
+    /// `user-id`.
+    pub fn user_id(&self) -> Option<ShortStr> {
+        self.at(wire::USER_ID)?.short_string("user-id").ok()
+    }
+
+    /// `reply-to`.
+    pub fn reply_to(&self) -> Option<ShortStr> {
+        self.at(wire::REPLY_TO)?.short_string("reply-to").ok()
+    }
+
+    /// `headers`.
+    pub fn headers(&self) -> Option<FieldTable> {
+        self.at(wire::HEADERS)?.table("headers").ok()
+    }
+
+    /// The same list in memory of its own, so that it no longer keeps a read buffer alive.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
+    /// A reader that stands before the value of this property; none when it is absent. Tables are passed over by their length.
+    fn at(&self, flag: u16) -> Option<Reader<'_>> {
+        let mut reader = Reader::new(&self.0);
+        let flags = reader.property_flags().ok()?;
+        if flags & flag == 0 {
+            return None;
+        }
+        let before = PROPERTIES.iter().take_while(|property| property.flag != flag);
+        for property in before.filter(|property| flags & property.flag != 0) {
+            let length = match property.kind {
+                PropertyKind::ShortStr => reader.octet(property.name).ok()?.into(),
+                PropertyKind::Table => reader.length(property.name).ok()?,
+                PropertyKind::Octet => 1,
+                PropertyKind::Timestamp => 8,
+            };
+            reader.skip(property.name, length).ok()?;
+        }
+        Some(reader)
+    }
+}
+
+impl Default for PropertyList {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl From<&BasicProperties> for PropertyList {
+    fn from(properties: &BasicProperties) -> Self {
+        let mut out = BytesMut::new();
+        properties.encode(&mut out);
+        Self(out.freeze())
+    }
+}
