@@ -1,0 +1,98 @@
+//! What recovery has to say about what it found.
+
+use std::fmt;
+
+/// What opening a journal found in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// Records handed out.
+    pub records: u64,
+    /// Segments they came from.
+    pub segments: u64,
+    /// Bytes behind the last record that are no record: the write that a crash cut short. They are
+    /// left where they are, and the next record goes to a new segment.
+    pub torn_bytes: u64,
+    /// Where those bytes begin.
+    pub torn: Option<Torn>,
+    /// Stretches of what was once written that cannot be served. None was removed or changed.
+    pub damaged: Vec<Damage>,
+    /// Names of files in the directory that are not the journal's. They are left alone.
+    pub foreign: Vec<String>,
+    /// Names of damaged segments that were set aside earlier, for somebody to look into and remove.
+    pub set_aside: Vec<String>,
+    /// Names of files that were removed: segments never finished, and those that a rewrite voided.
+    pub removed: Vec<String>,
+}
+
+/// Where a torn tail begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Torn {
+    /// The segment file.
+    pub file: String,
+    /// Its first byte's offset.
+    pub offset: u64,
+}
+
+/// A stretch of a file that cannot be served.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Damage {
+    /// The segment file.
+    pub file: String,
+    /// Where the stretch begins, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// What is wrong.
+    pub reason: Reason,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Damage { file, offset, bytes, reason } = self;
+        write!(f, "{file} at offset {offset}, {bytes} bytes: {reason}")
+    }
+}
+
+/// What is wrong with a stretch of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The segment's own header does not check. Its records are served all the same.
+    SegmentHeader,
+    /// No record header that checks stands where records were written.
+    Record,
+    /// A record's header is whole and its payload does not match its checksum.
+    Payload,
+    /// The medium does not read it.
+    Unreadable,
+    /// The file is shorter than what was written to it.
+    CutShort,
+    /// It lies in the last commit that was written before a crash, and later parts of that commit are
+    /// there: most likely a write cut short by power loss, of which nothing had been confirmed.
+    TornBatch,
+    /// The whole segment is gone.
+    Missing,
+    /// The file is a copy of another segment, the one with this number.
+    Misplaced(u32),
+    /// The segment does not continue the one before it: an old copy, or another journal's.
+    OutOfOrder,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::SegmentHeader => {
+                f.write_str("the segment's header does not match its checksum")
+            }
+            Reason::Record => f.write_str("no intact record stands there"),
+            Reason::Payload => f.write_str("the record's payload does not match its checksum"),
+            Reason::Unreadable => f.write_str("the disk cannot read it"),
+            Reason::CutShort => f.write_str("the file is shorter than what was written to it"),
+            Reason::TornBatch => f.write_str("the last write before a crash is there only in part"),
+            Reason::Missing => f.write_str("the segment is missing"),
+            Reason::Misplaced(id) => write!(f, "the file is a copy of segment {id}"),
+            Reason::OutOfOrder => f.write_str("the segment does not continue the one before it"),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Putting what is pending on the medium: one write and one fdatasync for everybody who appended
+//! since the last one began. The durable mark moves after the sync returned, never before.
+//!
+//! A new segment is made under a name of its own, filled, synced, and only then renamed to what
+//! recovery looks for: a segment is there whole or not at all.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::Journal;
+use crate::disk::DiskFile;
+use crate::error::{Error, is_full};
+use crate::pending::{Chunk, Full};
+use crate::segment::Segment;
+use crate::segment_header::{SEGMENT_HEADER_BYTES, segment_name, unfinished_name};
+
+/// How a chunk did not get to the medium.
+pub(crate) enum WriteFault {
+    /// No space for the segment it begins: nothing was written, it may be tried again.
+    Full(Full),
+    /// Anything else. What the medium holds is not known any more.
+    Broken(String),
+}
+
+impl Journal {
+    /// Puts everything that was appended before the call on the medium: one write and one fdatasync
+    /// for each segment it lies in, and that is one in nearly all cases. Appends go on meanwhile.
+    /// Returns `false` if nothing was pending. Commits of several threads follow one another.
+    ///
+    /// # Errors
+    /// [`Error::Failed`], for ever, as soon as one write or sync failed: nothing of that batch counts
+    /// as durable and no further sync is tried. [`Error::Full`] if there is no space for another
+    /// segment: records before it may have become durable ([`Journal::is_durable`] says which), the
+    /// rest stays pending.
+    pub fn commit(&self) -> Result<bool, Error> {
+        let _committer = self.lock_committer()?;
+        let mut chunks = self.lock_pending().take();
+        if chunks.is_empty() {
+            return Ok(false);
+        }
+        while let Some(chunk) = chunks.pop_front() {
+            match self.write_chunk(&chunk) {
+                Ok(()) => self.made_durable(chunk),
+                Err(WriteFault::Full(full)) => {
+                    chunks.push_front(chunk);
+                    return Err(self.put_back(chunks, full));
+                }
+                Err(WriteFault::Broken(reason)) => return Err(self.fail(reason)),
+            }
+        }
+        Ok(true)
+    }
+
+    fn made_durable(&self, chunk: Chunk) {
+        let mut pending = self.lock_pending();
+        pending.written(chunk);
+        let appenders_wait = pending.appenders_wait > 0;
+        drop(pending);
+        if appenders_wait {
+            self.notify_room();
+        }
+    }
+
+    fn put_back(&self, chunks: VecDeque<Chunk>, full: Full) -> Error {
+        let error = full.error();
+        let mut pending = self.lock_pending();
+        pending.put_back(chunks);
+        pending.full = Some(full);
+        drop(pending);
+        // Whoever waits for room learns that there is none to come.
+        self.notify_room();
+        error
+    }
+
+    /// Writes and syncs one chunk and moves the durable mark behind it. The committer's lock is held.
+    pub(crate) fn write_chunk(&self, chunk: &Chunk) -> Result<(), WriteFault> {
+        let segment = &chunk.segment;
+        if segment.is_made() {
+            assert_eq!(segment.end(), chunk.offset, "a commit continues where the last one ended");
+            let name = segment_name(segment.id);
+            let file = self.segments.file(segment).map_err(broken)?;
+            file.write_at(&chunk.bytes, chunk.offset.into()).map_err(failed("write", &name))?;
+            file.sync().map_err(failed("sync", &name))?;
+        } else {
+            assert_eq!(chunk.offset, SEGMENT_HEADER_BYTES, "a segment begins with its header");
+            self.make_segment(segment, &chunk.bytes)?;
+        }
+        segment.advance(chunk.end());
+        self.advance_durable(segment.id, chunk.end());
+        Ok(())
+    }
+
+    /// Makes a segment's file, with its first records in it, durably and all at once.
+    pub(crate) fn make_segment(
+        &self,
+        segment: &Arc<Segment>,
+        records: &[u8],
+    ) -> Result<(), WriteFault> {
+        let (name, unfinished) = (segment_name(segment.id), unfinished_name(segment.id));
+        let file = self.fill_segment(segment, &unfinished, records).inspect_err(|fault| {
+            if let WriteFault::Full(_) = fault {
+                // Tidiness only: what is left of it is emptied by the next try or removed by the next
+                // start, and it holds nothing.
+                let _ = self.disk.remove(&unfinished);
+            }
+        })?;
+        file.sync().map_err(failed("sync", &unfinished))?;
+        self.disk.rename(&unfinished, &name).map_err(failed("rename", &unfinished))?;
+        self.disk.sync_dir().map_err(failed("sync the directory of", &name))?;
+        self.segments.set_file(segment, file);
+        Ok(())
+    }
+
+    fn fill_segment(
+        &self,
+        segment: &Segment,
+        name: &str,
+        records: &[u8],
+    ) -> Result<Arc<dyn DiskFile>, WriteFault> {
+        let bytes = u64::from(segment.capacity);
+        let no_space = |action| {
+            move |error| match is_full(&error) {
+                true => WriteFault::Full(Full { file: segment_name(segment.id), bytes }),
+                false => failed(action, name)(error),
+            }
+        };
+        let file = self.disk.create(name).map_err(no_space("create"))?;
+        let reserved = file.reserve(bytes).map_err(no_space("reserve space for"))?;
+        for (part, offset) in [(&segment.header.encode()[..], 0), (records, SEGMENT_HEADER_BYTES)] {
+            file.write_at(part, offset.into()).map_err(|error| match reserved {
+                true => failed("write", name)(error),
+                // Where nothing can be reserved, the first write is what finds the disk full. The
+                // file is not part of the journal yet, so nothing was harmed.
+                false => no_space("write")(error),
+            })?;
+        }
+        Ok(file)
+    }
+}
+
+pub(crate) fn failed(
+    action: &'static str,
+    file: &str,
+) -> impl FnOnce(std::io::Error) -> WriteFault {
+    let error = Error::io(action, file);
+    move |source| broken(error(source))
+}
+
+fn broken(error: Error) -> WriteFault {
+    WriteFault::Broken(error.to_string())
+}

@@ -1,0 +1,290 @@
+//! The journal itself: its state, its one-way way to failure, and waiting.
+//!
+//! Locks are taken in this order: `committer`, `pending`, then what [`Segments`] holds inside.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::damage::Recovery;
+use crate::disk::Disk;
+use crate::error::Error;
+use crate::limits::{
+    OPEN_FILES_MAX_DEFAULT, PENDING_BYTES_MAX_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX,
+    SEGMENT_BYTES_MIN,
+};
+use crate::pending::Pending;
+use crate::record::Record;
+use crate::recovery::recover;
+use crate::segment::Segments;
+use crate::{Appender, Position};
+
+/// How a journal is kept.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The size of a segment file in bytes, reserved when it is made. Default
+    /// [`SEGMENT_BYTES_DEFAULT`]; from [`SEGMENT_BYTES_MIN`] to [`SEGMENT_BYTES_MAX`]. A record that is
+    /// larger gets a segment of its own size.
+    pub segment_bytes: u32,
+    /// Bytes that may be pending before [`Journal::appender`] waits for a commit. Default
+    /// [`PENDING_BYTES_MAX_DEFAULT`]; at least 1. One batch may go over it.
+    pub pending_bytes_max: usize,
+    /// Segment files held open for reading. Default [`OPEN_FILES_MAX_DEFAULT`]; at least 1.
+    pub open_files_max: usize,
+    /// The sequence of the first record of a new journal. Default none: a number nobody outside can
+    /// guess, so that a payload made to look like records cannot pass for some where damage makes
+    /// recovery search for the next record. Set it only where bytes must be repeatable.
+    pub first_sequence: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+            pending_bytes_max: PENDING_BYTES_MAX_DEFAULT,
+            open_files_max: OPEN_FILES_MAX_DEFAULT,
+            first_sequence: None,
+        }
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<(), Error> {
+        let within = |option, found: u64, min: u64, max: u64| match found {
+            found if (min..=max).contains(&found) => Ok(()),
+            found => Err(Error::Option { option, found, min, max }),
+        };
+        let (min, max) = (SEGMENT_BYTES_MIN.into(), SEGMENT_BYTES_MAX.into());
+        within("segment_bytes", self.segment_bytes.into(), min, max)?;
+        within("pending_bytes_max", self.pending_bytes_max as u64, 1, u64::MAX)?;
+        within("open_files_max", self.open_files_max as u64, 1, u64::MAX)?;
+        let half = u64::MAX / 2;
+        within("first_sequence", self.first_sequence.unwrap_or(1), 1, half)
+    }
+}
+
+/// A durable log in one directory. Shared by reference between threads; see the crate's model.
+pub struct Journal {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) options: Options,
+    pub(crate) segments: Segments,
+    /// Held by whoever writes, syncs, renames or removes: commit, rewrite, reclaim.
+    committer: Mutex<()>,
+    pending: Mutex<Pending>,
+    work: Condvar,
+    room: Condvar,
+    /// Every record at a position below this is on the medium.
+    durable: AtomicU64,
+    failed: OnceLock<String>,
+}
+
+impl Journal {
+    /// Opens the journal in `disk`, begins one where there is none, and hands every record in it to
+    /// `visit`, in order. Nothing is written before all of it was read; then the last commit is
+    /// written again and synced, because the sync that failed before a restart may have left pages
+    /// that only look clean.
+    ///
+    /// Damage does not make opening fail: it is in the [`Recovery`]. Call [`Journal::retain`] for what
+    /// is alive before the first [`Journal::reclaim`].
+    ///
+    /// # Errors
+    /// [`Error::NewerFormat`] with nothing touched; [`Error::Io`] if the disk cannot be listed, a
+    /// segment cannot be opened, or what was found cannot be synced; [`Error::Option`].
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        visit: &mut dyn FnMut(Record<'_>),
+    ) -> Result<(Journal, Recovery), Error> {
+        options.check()?;
+        let found = recover(&*disk, &options, visit)?;
+        let segments = Segments::new(Arc::clone(&disk), options.open_files_max, found.segments);
+        let tail = found.tail.resolve(&segments);
+        let journal = Journal {
+            disk,
+            options,
+            segments,
+            committer: Mutex::new(()),
+            pending: Mutex::new(Pending::new(tail)),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            durable: AtomicU64::new(found.durable.to_bits()),
+            failed: OnceLock::new(),
+        };
+        Ok((journal, found.recovery))
+    }
+
+    /// Takes the pending buffer's lock, for a batch of appends that no other append gets between.
+    /// Waits while more than `pending_bytes_max` bytes are pending, so some other thread must commit.
+    ///
+    /// # Errors
+    /// [`Error::Failed`]; [`Error::Full`] instead of waiting when the last commit found no space.
+    pub fn appender(&self) -> Result<Appender<'_>, Error> {
+        let mut pending = self.lock_pending();
+        loop {
+            self.check_failed()?;
+            if pending.bytes < self.options.pending_bytes_max {
+                return Ok(Appender::new(self, pending));
+            }
+            if let Some(full) = &pending.full {
+                return Err(full.error());
+            }
+            pending.appenders_wait += 1;
+            pending = self.room.wait(pending).unwrap_or_else(|poison| self.poisoned(poison));
+            pending.appenders_wait -= 1;
+        }
+    }
+
+    /// Appends one record; its payload is `parts` one after the other, copied once.
+    ///
+    /// # Errors
+    /// Those of [`Journal::appender`] and [`Appender::append`].
+    pub fn append(&self, kind: u8, parts: &[&[u8]]) -> Result<Position, Error> {
+        self.appender()?.append(kind, parts)
+    }
+
+    /// Whether the record at `position` is on the medium, and stays there whatever happens to the
+    /// machine. Takes no lock.
+    pub fn is_durable(&self, position: Position) -> bool {
+        position.to_bits() < self.durable.load(Ordering::Acquire)
+    }
+
+    /// Waits until there is something to commit, [`Journal::wake`] is called, or `timeout` passed.
+    /// Returns whether [`Journal::commit`] has something to do or to say. After a commit found no
+    /// space, only waking and the timeout end the wait, so that a writer's loop does not spin.
+    pub fn wait_pending(&self, timeout: Duration) -> bool {
+        let mut pending = self.lock_pending();
+        pending.writers_wait += 1;
+        let idle = |pending: &mut Pending| {
+            let nothing = pending.is_empty() || pending.full.is_some();
+            nothing && !pending.woken && self.failed.get().is_none()
+        };
+        let waited = self.work.wait_timeout_while(pending, timeout, idle);
+        let mut pending = match waited {
+            Ok((pending, _)) => pending,
+            Err(poison) => {
+                self.note_panic();
+                poison.into_inner().0
+            }
+        };
+        pending.writers_wait -= 1;
+        pending.woken = false;
+        !pending.is_empty() || self.failed.get().is_some()
+    }
+
+    /// Ends a [`Journal::wait_pending`], now or the next one.
+    pub fn wake(&self) {
+        self.lock_pending().woken = true;
+        self.work.notify_all();
+    }
+
+    /// Counts the record at `position` as alive: its segment is not reclaimed. Call it with the
+    /// [`Appender`] that appended the record still in hand, or during start before any reclaim.
+    ///
+    /// # Panics
+    /// If no segment holds that position: a record that has been reclaimed cannot be kept.
+    pub fn retain(&self, position: Position) {
+        let found = self.segments.with(position.segment(), |segment| segment.retain());
+        assert!(found.is_some(), "retained the record at {position}, and its segment is gone");
+    }
+
+    /// Takes back one [`Journal::retain`] of the record at `position`.
+    ///
+    /// # Panics
+    /// If more is released in a segment than was retained.
+    pub fn release(&self, position: Position) {
+        let found = self.segments.with(position.segment(), |segment| segment.release());
+        assert!(found.is_some(), "released the record at {position}, and its segment is gone");
+    }
+
+    /// Bytes of records on disk: headers and padding counted, reserved space not.
+    pub fn size_bytes(&self) -> u64 {
+        self.segments.record_bytes()
+    }
+
+    /// Why the journal stopped accepting, if it did.
+    pub fn failed(&self) -> Option<String> {
+        self.failed.get().cloned()
+    }
+
+    pub(crate) fn check_failed(&self) -> Result<(), Error> {
+        match self.failed.get() {
+            Some(reason) => Err(Error::Failed(reason.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops the journal for ever and wakes everybody who waits. The pending lock must not be held.
+    pub(crate) fn fail(&self, reason: String) -> Error {
+        let reason = self.failed.get_or_init(|| reason).clone();
+        drop(self.lock_pending());
+        self.work.notify_all();
+        self.room.notify_all();
+        Error::Failed(reason)
+    }
+
+    /// Moves the durable mark: everything below `segment`:`end` is on the medium.
+    pub(crate) fn advance_durable(&self, segment: u32, end: u32) {
+        let mark = Position::new(segment, end).to_bits();
+        let before = self.durable.swap(mark, Ordering::AcqRel);
+        assert!(before < mark, "the durable mark went back from {before:#x} to {mark:#x}");
+    }
+
+    pub(crate) fn durable(&self) -> Position {
+        Position::from_bits(self.durable.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn lock_committer(&self) -> Result<Committer<'_>, Error> {
+        let guard = self.committer.lock().unwrap_or_else(|poison| self.poisoned(poison));
+        let committer = Committer { journal: self, _guard: guard };
+        self.check_failed()?;
+        Ok(committer)
+    }
+
+    pub(crate) fn lock_pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(|poison| self.poisoned(poison))
+    }
+
+    fn poisoned<T>(&self, poison: PoisonError<T>) -> T {
+        self.note_panic();
+        poison.into_inner()
+    }
+
+    /// A panic under a lock may have left half a record in the buffer: nothing more is written.
+    fn note_panic(&self) {
+        self.failed.get_or_init(|| PANICKED.to_owned());
+    }
+
+    pub(crate) fn notify_work(&self) {
+        self.work.notify_all();
+    }
+
+    pub(crate) fn notify_room(&self) {
+        self.room.notify_all();
+    }
+}
+
+/// The committer's lock. A panic under it stops the journal and wakes everybody who waits for it.
+pub(crate) struct Committer<'a> {
+    journal: &'a Journal,
+    _guard: MutexGuard<'a, ()>,
+}
+
+impl Drop for Committer<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.journal.fail(PANICKED.to_owned());
+        }
+    }
+}
+
+const PANICKED: &str = "a thread panicked in the middle of a change";
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal")
+            .field("options", &self.options)
+            .field("durable", &self.durable())
+            .field("failed", &self.failed.get())
+            .finish_non_exhaustive()
+    }
+}

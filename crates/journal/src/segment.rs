@@ -1,0 +1,171 @@
+//! The segments that are there, how many live records each holds, and their open files.
+//!
+//! At most `open_files_max` files are held open, however long the backlog: the oldest opened is closed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::Error;
+use crate::segment_header::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
+
+/// One segment, from the moment a position in it is given out.
+pub(crate) struct Segment {
+    pub(crate) id: u32,
+    /// What its file starts with; needed until the file is made.
+    pub(crate) header: SegmentHeader,
+    /// The size its file is made with, in bytes.
+    pub(crate) capacity: u32,
+    /// Recovery found damage in it, so its file is kept.
+    pub(crate) damaged: bool,
+    /// Bytes of it that are on the medium; 0 until its file is made.
+    end: AtomicU32,
+    live: AtomicU64,
+    file: Mutex<Option<Arc<dyn DiskFile>>>,
+}
+
+impl Segment {
+    pub(crate) fn new(header: SegmentHeader, capacity: u32, end: u32, damaged: bool) -> Segment {
+        Segment {
+            id: header.id,
+            header,
+            capacity,
+            damaged,
+            end: AtomicU32::new(end),
+            live: AtomicU64::new(0),
+            file: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn end(&self) -> u32 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// More of it is on the medium now.
+    pub(crate) fn advance(&self, end: u32) {
+        let before = self.end.swap(end, Ordering::AcqRel);
+        assert!(before <= end, "segment {}: its end went back from {before} to {end}", self.id);
+    }
+
+    pub(crate) fn is_made(&self) -> bool {
+        self.end() > 0
+    }
+
+    /// Bytes of records on the medium.
+    pub(crate) fn record_bytes(&self) -> u64 {
+        u64::from(self.end().saturating_sub(SEGMENT_HEADER_BYTES))
+    }
+
+    pub(crate) fn is_released(&self) -> bool {
+        self.live.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn retain(&self) {
+        self.live.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn release(&self) {
+        let before = self.live.fetch_sub(1, Ordering::AcqRel);
+        assert!(before > 0, "segment {}: more records released than retained", self.id);
+    }
+
+    fn lock_file(&self) -> MutexGuard<'_, Option<Arc<dyn DiskFile>>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All segments in order.
+pub(crate) struct Segments {
+    disk: Arc<dyn Disk>,
+    open_files_max: usize,
+    by_id: RwLock<BTreeMap<u32, Arc<Segment>>>,
+    opened: Mutex<VecDeque<Arc<Segment>>>,
+}
+
+impl Segments {
+    pub(crate) fn new(disk: Arc<dyn Disk>, open_files_max: usize, found: Vec<Segment>) -> Segments {
+        let by_id = found.into_iter().map(|segment| (segment.id, Arc::new(segment))).collect();
+        Segments {
+            disk,
+            open_files_max,
+            by_id: RwLock::new(by_id),
+            opened: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    pub(crate) fn get(&self, id: u32) -> Option<Arc<Segment>> {
+        self.map().get(&id).cloned()
+    }
+
+    /// Calls `then` with the segment, without taking a share in it. `None` if there is none.
+    pub(crate) fn with<T>(&self, id: u32, then: impl FnOnce(&Segment) -> T) -> Option<T> {
+        self.map().get(&id).map(|segment| then(segment))
+    }
+
+    pub(crate) fn add(&self, segment: Segment) -> Arc<Segment> {
+        let segment = Arc::new(segment);
+        let replaced = self.map_mut().insert(segment.id, Arc::clone(&segment));
+        assert!(replaced.is_none(), "segment {} was made twice", segment.id);
+        segment
+    }
+
+    /// Forgets a segment, so that it is no longer read; its file stays.
+    pub(crate) fn forget(&self, id: u32) {
+        self.map_mut().remove(&id);
+        self.opened().retain(|segment| segment.id != id);
+    }
+
+    /// The segments before `id`, oldest first.
+    pub(crate) fn before(&self, id: u32) -> Vec<Arc<Segment>> {
+        self.map().range(..id).map(|(_, segment)| Arc::clone(segment)).collect()
+    }
+
+    pub(crate) fn record_bytes(&self) -> u64 {
+        self.map().values().map(|segment| segment.record_bytes()).sum()
+    }
+
+    /// The segment's open file; opens it if need be.
+    pub(crate) fn file(&self, segment: &Arc<Segment>) -> Result<Arc<dyn DiskFile>, Error> {
+        let mut slot = segment.lock_file();
+        if let Some(file) = slot.as_ref() {
+            return Ok(Arc::clone(file));
+        }
+        let name = segment_name(segment.id);
+        let file = self.disk.open(&name).map_err(Error::io("open", &name))?;
+        *slot = Some(Arc::clone(&file));
+        drop(slot);
+        self.note_open(segment);
+        Ok(file)
+    }
+
+    /// Hands over the file of a segment just made.
+    pub(crate) fn set_file(&self, segment: &Arc<Segment>, file: Arc<dyn DiskFile>) {
+        *segment.lock_file() = Some(file);
+        self.note_open(segment);
+    }
+
+    fn note_open(&self, segment: &Arc<Segment>) {
+        let mut opened = self.opened();
+        opened.push_back(Arc::clone(segment));
+        let closed = if opened.len() > self.open_files_max { opened.pop_front() } else { None };
+        drop(opened);
+        if let Some(closed) = closed {
+            *closed.lock_file() = None;
+        }
+    }
+
+    // Poisoned locks are entered: every change made under them is one step, so none is half done.
+
+    fn map(&self) -> RwLockReadGuard<'_, BTreeMap<u32, Arc<Segment>>> {
+        self.by_id.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn map_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<u32, Arc<Segment>>> {
+        self.by_id.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opened(&self) -> MutexGuard<'_, VecDeque<Arc<Segment>>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

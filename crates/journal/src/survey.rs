@@ -1,0 +1,102 @@
+//! What is in the directory: every segment's header, read before anything is touched.
+
+use crate::damage::{Reason, Recovery};
+use crate::disk::{Disk, DiskFile, read_full};
+use crate::error::Error;
+use crate::record::REWRITE;
+use crate::scan::{Expected, scan};
+use crate::segment_header::{
+    FORMAT_VERSION, FileName, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader,
+};
+
+/// A segment file, before its records are read.
+#[derive(Debug)]
+pub(crate) struct SegmentFile {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    /// The file's size in bytes, as far as positions reach.
+    pub(crate) bytes: u64,
+    /// What it says of itself, or why that is not to be trusted.
+    pub(crate) header: Result<SegmentHeader, Reason>,
+}
+
+impl SegmentFile {
+    /// Whether it voids what was before it.
+    fn rewrites(&self, disk: &dyn Disk) -> Result<bool, Error> {
+        match &self.header {
+            Ok(header) => Ok(header.rewrite),
+            Err(Reason::Misplaced(_)) => Ok(false),
+            Err(_) => {
+                let file = disk.open(&self.name).map_err(Error::io("open", &self.name))?;
+                let mut rewrites = false;
+                scan(&*file, Expected::unknown(self.id, self.bytes, 0), &mut |record, _, _| {
+                    rewrites |= record.flags & REWRITE != 0;
+                });
+                Ok(rewrites)
+            }
+        }
+    }
+}
+
+/// The directory of a journal.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// Segments to be read, oldest first.
+    pub(crate) segments: Vec<SegmentFile>,
+    /// Segments that a rewrite voided.
+    pub(crate) void: Vec<String>,
+    /// Segments that were never finished.
+    pub(crate) unfinished: Vec<String>,
+    /// The highest number any file has.
+    pub(crate) highest_id: u32,
+}
+
+/// Lists the directory and reads all headers. Touches nothing.
+pub(crate) fn survey(disk: &dyn Disk, recovery: &mut Recovery) -> Result<Survey, Error> {
+    let mut names = disk.list().map_err(Error::io("list", "the journal's directory"))?;
+    names.sort();
+    let mut survey = Survey::default();
+    for name in names {
+        match FileName::parse(&name) {
+            FileName::Segment(id) => survey.segments.push(look_at(disk, id, name)?),
+            FileName::Unfinished => survey.unfinished.push(name),
+            FileName::SetAside => recovery.set_aside.push(name),
+            FileName::Foreign => recovery.foreign.push(name),
+        }
+    }
+    survey.highest_id = survey.segments.last().map_or(0, |last| last.id);
+    for index in (0..survey.segments.len()).rev() {
+        if survey.segments.get(index).map_or(Ok(false), |segment| segment.rewrites(disk))? {
+            let void = survey.segments.drain(..index);
+            // A file that is no part of this journal is not voided by it.
+            survey.void = void
+                .filter(|segment| !matches!(segment.header, Err(Reason::Misplaced(_))))
+                .map(|segment| segment.name)
+                .collect();
+            break;
+        }
+    }
+    Ok(survey)
+}
+
+fn look_at(disk: &dyn Disk, id: u32, name: String) -> Result<SegmentFile, Error> {
+    let file = disk.open(&name).map_err(Error::io("open", &name))?;
+    let bytes = file.size().map_err(Error::io("look at", &name))?.min(u32::MAX.into());
+    let header = match read_header(&*file) {
+        None => Err(Reason::Unreadable),
+        Some(Err(HeaderFault::Damaged)) => Err(Reason::SegmentHeader),
+        Some(Err(HeaderFault::Newer { found })) => {
+            return Err(Error::NewerFormat { file: name, found, known: FORMAT_VERSION });
+        }
+        Some(Ok(header)) if header.id != id => Err(Reason::Misplaced(header.id)),
+        Some(Ok(header)) => Ok(header),
+    };
+    Ok(SegmentFile { id, name, bytes, header })
+}
+
+/// None if the medium does not read it, not even the second time.
+fn read_header(file: &dyn DiskFile) -> Option<Result<SegmentHeader, HeaderFault>> {
+    let mut header = [0; SEGMENT_HEADER_BYTES as usize];
+    let read = read_full(file, &mut header, 0).or_else(|_| read_full(file, &mut header, 0)).ok()?;
+    Some(SegmentHeader::decode(header.get(..read).unwrap_or_default()))
+}
