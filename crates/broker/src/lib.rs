@@ -1,1 +1,78 @@
 //! The messaging model: virtual hosts, exchanges, queues, bindings, routing.
+//!
+//! No sockets, no protocol, no clock, no spawned tasks; disk is handed in. A message is published
+//! through a [`Publisher`], which finds its queues and writes it to the journal once; each
+//! [`Queue`] keeps an [`Entry`] and hands it to a [`Consumer`] through its connection's
+//! [`Mailbox`]. Who took it says [`Queue::settle`] or [`Queue::requeue`].
+//!
+//! ```
+//! use broker::{Broker, BindingEnd, Message, Options, Publish, Publisher, QueueDeclaration};
+//!
+//! let broker = Broker::in_memory(&Options::default());
+//! let vhost = broker.vhost("/")?;
+//! let me = broker.new_connection();
+//! vhost.declare_queue(
+//!     QueueDeclaration {
+//!         name: "events".into(),
+//!         durable: true,
+//!         exclusive: false,
+//!         auto_delete: false,
+//!         arguments: Default::default(),
+//!     },
+//!     me,
+//!     false,
+//! )?;
+//! let topic = "amq.topic".into();
+//! vhost.bind(&topic, BindingEnd::Queue("events"), "org.#".into(), Default::default(), me)?;
+//!
+//! let mut publisher = Publisher::new(vhost.clone());
+//! let key = "org.example.git.receive".into();
+//! let routes = publisher.route(&topic, &key, &())?;
+//! let message = Message {
+//!     exchange: topic,
+//!     routing_key: key,
+//!     properties: Default::default(),
+//!     body: Default::default(),
+//!     persistent: false,
+//! };
+//! publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new())?;
+//! assert_eq!(vhost.check_queue("events", me)?.counts.ready, 1);
+//! # Ok::<(), broker::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod binding;
+mod broker;
+mod connection;
+mod consumer;
+mod entry;
+pub mod error;
+mod exchange;
+mod ledger;
+pub mod limits;
+mod mailbox;
+mod message;
+mod publisher;
+mod queue;
+mod recovery;
+mod routing;
+mod store;
+mod sync;
+mod topology;
+mod virtual_host;
+
+pub use arguments::{Arguments, Headers, Value};
+pub use binding::{Binding, Destination};
+pub use broker::{Broker, Disks, Options, RecoveryReport};
+pub use connection::ConnectionId;
+pub use consumer::{Consumer, ConsumerRequest, SharedLimit};
+pub use entry::Entry;
+pub use error::Error;
+pub use exchange::{ExchangeDeclaration, ExchangeKind};
+pub use journal::Position;
+pub use mailbox::{Letter, Mailbox, Wake};
+pub use message::{Body, Message};
+pub use publisher::{Publish, Publisher, Routes};
+pub use queue::{Queue, QueueCounts, QueueDeclaration, QueueId};
+pub use virtual_host::{BindingEnd, QueueStatus, VirtualHost};

@@ -1,0 +1,182 @@
+//! Arguments of declarations and bindings, and message headers as far as routing reads them.
+//! One value type for every protocol; the widths are kept, so that what was declared can be shown
+//! as it was declared.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A value of an argument or header.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the variants are the field types of AMQP 0-9-1 §4.2.1")]
+pub enum Value {
+    Void,
+    Bool(bool),
+    Byte(i8),
+    UnsignedByte(u8),
+    Short(i16),
+    UnsignedShort(u16),
+    SignedInt(i32),
+    UnsignedInt(u32),
+    Long(i64),
+    Float(f32),
+    Double(f64),
+    Decimal(u8, u32),
+    Longstr(String),
+    Binary(Vec<u8>),
+    Timestamp(u64),
+    Array(Vec<Value>),
+    Table(Arguments),
+}
+
+impl Value {
+    /// The number, when it is an integer of any width.
+    pub fn as_integer(&self) -> Option<i64> {
+        match *self {
+            Value::Byte(n) => Some(n.into()),
+            Value::UnsignedByte(n) => Some(n.into()),
+            Value::Short(n) => Some(n.into()),
+            Value::UnsignedShort(n) => Some(n.into()),
+            Value::SignedInt(n) => Some(n.into()),
+            Value::UnsignedInt(n) => Some(n.into()),
+            Value::Long(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// The text, when it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Longstr(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether two values mean the same: integers compare by number, not by width (RabbitMQ:
+    /// `rabbit_misc:assert_args_equivalence`; also the comparison of a headers exchange).
+    pub fn is_equivalent(&self, other: &Value) -> bool {
+        match (self.as_integer(), other.as_integer()) {
+            (Some(a), Some(b)) => a == b,
+            (None, None) => self == other,
+            _ => false,
+        }
+    }
+
+    /// The type's name in RabbitMQ's refusals.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Value::Void => "void",
+            Value::Bool(_) => "bool",
+            Value::Byte(_) => "byte",
+            Value::UnsignedByte(_) => "unsignedbyte",
+            Value::Short(_) => "short",
+            Value::UnsignedShort(_) => "unsignedshort",
+            Value::SignedInt(_) => "signedint",
+            Value::UnsignedInt(_) => "unsignedint",
+            Value::Long(_) => "long",
+            Value::Float(_) => "float",
+            Value::Double(_) => "double",
+            Value::Decimal(..) => "decimal",
+            Value::Longstr(_) => "longstr",
+            Value::Binary(_) => "binary",
+            Value::Timestamp(_) => "timestamp",
+            Value::Array(_) => "array",
+            Value::Table(_) => "table",
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Longstr(text) => f.write_str(text),
+            Value::Bool(value) => write!(f, "{value}"),
+            Value::Float(value) => write!(f, "{value}"),
+            Value::Double(value) => write!(f, "{value}"),
+            other => match other.as_integer() {
+                Some(number) => write!(f, "{number}"),
+                None => write!(f, "{other:?}"),
+            },
+        }
+    }
+}
+
+/// Named values in the order given. Small; looked up by walking.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Arguments(Vec<(String, Value)>);
+
+impl Arguments {
+    /// The value of that name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// All, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether both have the same names with equivalent values, in any order.
+    pub fn is_equivalent(&self, other: &Arguments) -> bool {
+        self.0.len() == other.0.len()
+            && self
+                .iter()
+                .all(|(name, value)| other.get(name).is_some_and(|it| it.is_equivalent(value)))
+    }
+}
+
+impl FromIterator<(String, Value)> for Arguments {
+    fn from_iter<T: IntoIterator<Item = (String, Value)>>(values: T) -> Arguments {
+        Arguments(values.into_iter().collect())
+    }
+}
+
+/// The headers of a message, looked up only by exchanges that route by them.
+pub trait Headers {
+    /// The value of one header; `None` when the message has no such header.
+    fn header(&self, name: &str) -> Option<Value>;
+}
+
+/// A message without headers.
+impl Headers for () {
+    fn header(&self, _: &str) -> Option<Value> {
+        None
+    }
+}
+
+impl Headers for Arguments {
+    fn header(&self, name: &str) -> Option<Value> {
+        self.get(name).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_compare_by_number_and_other_types_by_type() {
+        assert!(Value::Byte(5).is_equivalent(&Value::Long(5)));
+        assert!(!Value::Byte(5).is_equivalent(&Value::Longstr("5".into())));
+        assert!(!Value::Byte(1).is_equivalent(&Value::Bool(true)));
+    }
+
+    #[test]
+    fn arguments_survive_the_ledger() {
+        let arguments: Arguments = [
+            ("x-max-length".to_owned(), Value::Long(5)),
+            ("t".to_owned(), Value::Table([("a".to_owned(), Value::Void)].into_iter().collect())),
+        ]
+        .into_iter()
+        .collect();
+        let text = serde_json::to_string(&arguments).unwrap();
+        assert_eq!(serde_json::from_str::<Arguments>(&text).unwrap(), arguments);
+    }
+}

@@ -1,0 +1,188 @@
+//! The broker: its virtual hosts, its journal, and who waits for the disk.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{
+            AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+    time::Duration,
+};
+
+use bytestring::ByteString;
+use journal::Disk;
+
+use crate::{
+    Error, Mailbox, VirtualHost,
+    connection::ConnectionId,
+    error::Kind,
+    ledger::{Change, Ledger},
+    recovery::{self, Recovered},
+    store::Store,
+    sync::lock,
+};
+
+/// How a broker is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Bytes of queued messages in memory past which those that the journal has are let go of.
+    /// At twice this, publishers have to wait.
+    pub memory_bytes_max: usize,
+    /// How the message journal is set up.
+    pub journal: journal::Options,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { memory_bytes_max: 256 * 1024 * 1024, journal: journal::Options::default() }
+    }
+}
+
+/// The two journals of a data directory.
+#[derive(Clone)]
+pub struct Disks {
+    /// Messages and settlements.
+    pub messages: Arc<dyn Disk>,
+    /// The durable topology.
+    pub ledger: Arc<dyn Disk>,
+}
+
+/// A broker. Synchronous: whoever owns it drives [`Broker::commit`] in a loop of its own.
+#[derive(Debug)]
+pub struct Broker {
+    vhosts: Vec<Arc<VirtualHost>>,
+    store: Arc<Store>,
+    ledger: Arc<Ledger>,
+    connections: AtomicU64,
+    waiting: Mutex<Vec<Arc<Mailbox>>>,
+}
+
+impl Broker {
+    /// A broker that forgets everything when it ends.
+    pub fn in_memory(options: &Options) -> Broker {
+        let store = Arc::new(Store::new(None, options.memory_bytes_max));
+        Broker::new(Recovered::nothing(Ledger::new(None, 1), store))
+    }
+
+    /// Opens a data directory: declares what was durable, and finds the messages that were not
+    /// settled. The report is for the log.
+    ///
+    /// # Errors
+    /// A journal cannot be read, or a program newer than this one wrote it.
+    pub fn open(disks: &Disks, options: &Options) -> Result<(Broker, RecoveryReport), Error> {
+        let (recovered, report) = recovery::recover(disks, options)?;
+        Ok((Broker::new(recovered), report))
+    }
+
+    fn new(recovered: Recovered) -> Broker {
+        let Recovered { ledger, store, topologies } = recovered;
+        let vhosts = topologies
+            .into_iter()
+            .map(|(name, topology)| {
+                Arc::new(VirtualHost::new(name, topology, ledger.clone(), store.clone()))
+            })
+            .collect();
+        Broker { vhosts, store, ledger, connections: AtomicU64::new(1), waiting: Mutex::default() }
+    }
+
+    /// The virtual host of that name.
+    ///
+    /// # Errors
+    /// [`Kind::NotAllowed`], as RabbitMQ says it.
+    pub fn vhost(&self, name: &str) -> Result<Arc<VirtualHost>, Error> {
+        self.vhosts
+            .iter()
+            .find(|vhost| vhost.name() == name)
+            .cloned()
+            .ok_or_else(|| Error::new(Kind::NotAllowed, format!("vhost {name} not found")))
+    }
+
+    /// A number for a new connection.
+    pub fn new_connection(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Relaxed))
+    }
+
+    /// Wakes `mailbox` once, after the next commit.
+    pub fn wake_after_commit(&self, mailbox: &Arc<Mailbox>) {
+        if !mailbox.awaits_commit.swap(true, SeqCst) {
+            lock(&self.waiting).push(mailbox.clone());
+        }
+    }
+
+    /// Waits until there is something to commit, or the time is over.
+    pub fn wait_pending(&self, timeout: Duration) -> bool {
+        match self.store.journal() {
+            Some(journal) => journal.wait_pending(timeout),
+            None => {
+                std::thread::sleep(timeout);
+                false
+            }
+        }
+    }
+
+    /// Writes and syncs everything pending, and wakes who waits for it.
+    ///
+    /// # Errors
+    /// The journal failed, for ever: nothing of this batch may be confirmed, and the process has
+    /// to end.
+    pub fn commit(&self) -> Result<(), Error> {
+        if let Some(journal) = self.store.journal() {
+            journal.commit()?;
+        }
+        for mailbox in std::mem::take(&mut *lock(&self.waiting)) {
+            mailbox.wake_after_commit();
+        }
+        Ok(())
+    }
+
+    /// What has to be done now and then, beside the commits: gives back disk, memory and the
+    /// ledger's history.
+    ///
+    /// # Errors
+    /// A journal failed.
+    pub fn tidy(&self) -> Result<(), Error> {
+        if let Some(journal) = self.store.journal() {
+            journal.reclaim()?;
+        }
+        if self.store.is_over_budget() {
+            for queue in self.vhosts.iter().flat_map(|vhost| vhost.queues()) {
+                queue.page_out();
+            }
+        }
+        if self.ledger.wants_rewrite() {
+            let _turn = self.ledger.turn();
+            let mut changes = vec![Change::QueueIds { next: self.ledger.next_queue_id() }];
+            self.vhosts.iter().for_each(|vhost| vhost.snapshot(&mut changes));
+            self.ledger.rewrite(&changes)?;
+        }
+        Ok(())
+    }
+
+    /// Whether publishers have to wait: messages that cannot leave the memory fill it.
+    pub fn is_memory_exhausted(&self) -> bool {
+        self.store.is_exhausted()
+    }
+
+    /// Bytes that queued messages hold in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.store.held_bytes()
+    }
+}
+
+/// What a start found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Durable queues declared again.
+    pub queues: usize,
+    /// Messages that were not settled.
+    pub messages: usize,
+    /// What was damaged: file, offset and reason, a line each. Empty when nothing was.
+    pub damage: Vec<String>,
+    /// Bytes of a torn write that were cut off: never confirmed to anybody.
+    pub torn_bytes: u64,
+}
+
+/// The virtual host that is always there.
+pub(crate) const DEFAULT_VHOST: ByteString = ByteString::from_static("/");

@@ -1,0 +1,52 @@
+//! A message's place in one queue.
+
+use std::sync::Arc;
+
+use journal::Position;
+
+use crate::{Error, Message, store::Store};
+
+/// One message in one queue: where it stands, and either the message itself or where the journal
+/// has it.
+#[derive(Debug)]
+pub struct Entry {
+    /// The order in the queue; a requeued entry keeps it.
+    pub(crate) order: u64,
+    /// Where the journal has the message; `None` for what does not survive a restart.
+    pub(crate) position: Option<Position>,
+    /// The message, unless it lives on disk only.
+    pub(crate) message: Option<Arc<Message>>,
+    /// Bytes of the body and properties, for outbox room.
+    pub(crate) size: u32,
+    /// This entry's share of the memory its message holds.
+    pub(crate) share: u32,
+    /// It may have been delivered before.
+    pub(crate) redelivered: bool,
+}
+
+impl Entry {
+    /// Whether it may have been delivered before.
+    pub fn is_redelivered(&self) -> bool {
+        self.redelivered
+    }
+
+    /// Bytes it takes in an outbox.
+    pub fn size_bytes(&self) -> usize {
+        self.size as usize
+    }
+
+    /// The message, read from the journal when it is not in memory.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Internal`] when the journal's record is damaged or unreadable.
+    pub(crate) fn message(&self, store: &Store) -> Result<Arc<Message>, Error> {
+        match (&self.message, self.position) {
+            (Some(message), _) => Ok(message.clone()),
+            (None, Some(position)) => store.load(position),
+            (None, None) => Err(Error::new(
+                crate::error::Kind::Internal,
+                "an entry without message and position",
+            )),
+        }
+    }
+}

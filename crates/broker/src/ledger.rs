@@ -1,0 +1,138 @@
+//! What is declared, on disk: a small journal of its own, read whole at start and rewritten when
+//! most of it is history. One record is one change, as JSON, so that it can be read with the
+//! naked eye.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use bytestring::ByteString;
+use journal::Journal;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Arguments, Error, ExchangeDeclaration, QueueDeclaration, limits::LEDGER_REWRITE_BYTES,
+    queue::QueueId, sync::lock,
+};
+
+/// One change of the durable topology.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Change {
+    /// Queue numbers below this one have been given out.
+    QueueIds {
+        next: u64,
+    },
+    Exchange {
+        vhost: ByteString,
+        declaration: ExchangeDeclaration,
+    },
+    ExchangeDeleted {
+        vhost: ByteString,
+        name: ByteString,
+    },
+    Queue {
+        vhost: ByteString,
+        id: QueueId,
+        declaration: QueueDeclaration,
+    },
+    QueueDeleted {
+        vhost: ByteString,
+        id: QueueId,
+    },
+    Bound(Bound),
+    Unbound(Bound),
+}
+
+/// A binding between durable things.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Bound {
+    pub(crate) vhost: ByteString,
+    pub(crate) source: ByteString,
+    pub(crate) destination: BoundTo,
+    pub(crate) key: ByteString,
+    pub(crate) arguments: Arguments,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BoundTo {
+    Queue(QueueId),
+    Exchange(ByteString),
+}
+
+/// Writes changes and makes them durable before anybody is told.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    journal: Option<Journal>,
+    /// One change at a time; held from the check to the end of the change.
+    turn: Mutex<()>,
+    next_queue_id: AtomicU64,
+    size_after_rewrite: AtomicU64,
+}
+
+/// The kind of every record; the change itself says what it is.
+pub(crate) const CHANGE: u8 = 1;
+
+impl Ledger {
+    pub(crate) fn new(journal: Option<Journal>, next_queue_id: u64) -> Ledger {
+        Ledger {
+            journal,
+            turn: Mutex::new(()),
+            next_queue_id: AtomicU64::new(next_queue_id),
+            size_after_rewrite: AtomicU64::new(0),
+        }
+    }
+
+    /// Waits until no other change is under way.
+    pub(crate) fn turn(&self) -> std::sync::MutexGuard<'_, ()> {
+        lock(&self.turn)
+    }
+
+    pub(crate) fn new_queue_id(&self) -> QueueId {
+        QueueId(self.next_queue_id.fetch_add(1, Relaxed))
+    }
+
+    pub(crate) fn next_queue_id(&self) -> u64 {
+        self.next_queue_id.load(Relaxed)
+    }
+
+    /// Writes the changes, all or none of which survive, and returns when they are on disk.
+    pub(crate) fn record(&self, changes: &[Change]) -> Result<(), Error> {
+        let Some(journal) = self.journal.as_ref().filter(|_| !changes.is_empty()) else {
+            return Ok(());
+        };
+        let payload = encode(changes)?;
+        journal.append(CHANGE, &[&payload])?;
+        journal.commit()?;
+        Ok(())
+    }
+
+    /// Whether most of the ledger is history.
+    pub(crate) fn wants_rewrite(&self) -> bool {
+        let size = self.journal.as_ref().map_or(0, Journal::size_bytes);
+        size > LEDGER_REWRITE_BYTES + 4 * self.size_after_rewrite.load(Relaxed)
+    }
+
+    /// Replaces the ledger by these changes, which say all that is true now.
+    pub(crate) fn rewrite(&self, changes: &[Change]) -> Result<(), Error> {
+        if let Some(journal) = &self.journal {
+            let payload = encode(changes)?;
+            journal.rewrite(&[(CHANGE, &payload)])?;
+            self.size_after_rewrite.store(journal.size_bytes(), Relaxed);
+        }
+        Ok(())
+    }
+}
+
+fn encode(changes: &[Change]) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(changes).map_err(|error| {
+        Error::new(crate::error::Kind::Internal, format!("a change cannot be written: {error}"))
+    })
+}
+
+/// The changes of one record.
+pub(crate) fn decode(payload: &[u8]) -> Result<Vec<Change>, String> {
+    serde_json::from_slice(payload).map_err(|error| error.to_string())
+}

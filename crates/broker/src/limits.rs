@@ -1,0 +1,28 @@
+//! Every bound of the broker, with its reason.
+
+/// Bytes of an exchange, queue or routing key: an AMQP short string.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// Bytes of deliveries that wait for one consumer's connection to take them. Enough to keep a
+/// fast consumer busy between two wake-ups; little enough that a stalled one holds no memory.
+pub(crate) const OUTBOX_BYTES_MAX: usize = 512 * 1024;
+
+/// Deliveries that wait likewise, so that a flood of tiny messages is bounded too.
+pub(crate) const OUTBOX_MESSAGES_MAX: usize = 4096;
+
+/// Routes remembered by one publisher; past it the memory is emptied and begun anew.
+pub(crate) const ROUTE_CACHE_MAX: usize = 4096;
+
+/// Exchanges one message may pass through (exchange-to-exchange bindings).
+pub(crate) const EXCHANGE_HOPS_MAX: usize = 64;
+
+/// Entries at the head of a queue that stay in memory when the budget is exceeded, so that a
+/// consumer that comes back starts at once.
+pub(crate) const HEAD_IN_MEMORY: usize = 512;
+
+/// Positions in one settle record.
+pub(crate) const SETTLE_RECORD_MAX: usize = 4096;
+
+/// A ledger that grew by this much since its last rewrite, and to four times its live size, is
+/// rewritten.
+pub(crate) const LEDGER_REWRITE_BYTES: u64 = 1024 * 1024;

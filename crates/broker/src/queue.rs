@@ -1,0 +1,419 @@
+//! A queue: entries in order, and who gets the next one.
+//!
+//! `ready + unacknowledged = published − settled`. One lock, taken once for a batch. Entries are
+//! handed to consumers in turn, each as far as its credit goes; what is handed over lies in the
+//! consumer's mailbox until its connection takes it.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, Weak},
+};
+
+use bytestring::ByteString;
+use journal::Position;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Arguments, Consumer, ConsumerRequest, Entry, Error, Letter, Message, connection::ConnectionId,
+    error::Resource, limits::HEAD_IN_MEMORY, store::Store, sync::lock,
+};
+
+/// A queue's number, never used twice in one data directory: records of the journal name a
+/// queue by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct QueueId(pub(crate) u64);
+
+/// What is declared of a queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueueDeclaration {
+    /// Its name.
+    pub name: ByteString,
+    /// It survives a restart, with its persistent messages.
+    pub durable: bool,
+    /// It belongs to the connection that declared it, and goes with it.
+    pub exclusive: bool,
+    /// It goes when its last consumer goes.
+    pub auto_delete: bool,
+    /// Its arguments.
+    pub arguments: Arguments,
+}
+
+/// Counts of a queue at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueCounts {
+    /// Messages that wait for a consumer.
+    pub ready: usize,
+    /// Messages delivered and not yet acknowledged.
+    pub unacknowledged: usize,
+    /// Consumers.
+    pub consumers: usize,
+}
+
+/// A queue of one virtual host.
+pub struct Queue {
+    id: QueueId,
+    vhost: ByteString,
+    declaration: QueueDeclaration,
+    owner: Option<ConnectionId>,
+    store: Arc<Store>,
+    this: Weak<Queue>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Entry>,
+    unacknowledged: usize,
+    next_order: u64,
+    consumers: Vec<Slot>,
+    /// Whose turn it is.
+    turn: usize,
+    deleted: bool,
+}
+
+struct Slot {
+    consumer: Arc<Consumer>,
+    /// What this dispatch hands over.
+    batch: Vec<Entry>,
+}
+
+impl Queue {
+    pub(crate) fn new(
+        id: QueueId,
+        vhost: ByteString,
+        declaration: QueueDeclaration,
+        owner: Option<ConnectionId>,
+        store: Arc<Store>,
+    ) -> Arc<Queue> {
+        Arc::new_cyclic(|this| Queue {
+            id,
+            vhost,
+            declaration,
+            owner,
+            store,
+            this: this.clone(),
+            state: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> QueueId {
+        self.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &ByteString {
+        &self.declaration.name
+    }
+
+    /// What was declared.
+    pub fn declaration(&self) -> &QueueDeclaration {
+        &self.declaration
+    }
+
+    pub(crate) fn is_durable(&self) -> bool {
+        self.declaration.durable
+    }
+
+    pub(crate) fn owner(&self) -> Option<ConnectionId> {
+        self.owner
+    }
+
+    pub(crate) fn resource(&self) -> Resource<'_> {
+        Resource { kind: "queue", name: self.name(), vhost: &self.vhost }
+    }
+
+    /// How many messages and consumers it has.
+    pub fn counts(&self) -> QueueCounts {
+        let state = lock(&self.state);
+        QueueCounts {
+            ready: state.ready.len(),
+            unacknowledged: state.unacknowledged,
+            consumers: state.consumers.len(),
+        }
+    }
+
+    /// Appends entries in order and hands out what consumers have room for.
+    pub(crate) fn push(&self, entries: impl Iterator<Item = NewEntry>) {
+        let mut state = lock(&self.state);
+        if state.deleted {
+            drop(state);
+            let positions: Vec<Position> = entries.filter_map(|it| it.position).collect();
+            return self.store.release(&positions);
+        }
+        let mut held = 0;
+        for new in entries {
+            held += new.share as usize;
+            let order = state.next_order;
+            state.next_order += 1;
+            state.ready.push_back(Entry {
+                order,
+                position: new.position,
+                size: new.message.body_len() as u32 + new.message.properties.len() as u32,
+                share: new.share,
+                message: Some(new.message),
+                redelivered: false,
+            });
+        }
+        self.store.hold(held);
+        self.dispatch_locked(&mut state);
+    }
+
+    /// Puts back what a restart found in the journal. It may have been delivered before the
+    /// restart, so it is marked.
+    pub(crate) fn restore(&self, entries: impl Iterator<Item = (Position, u32)>) {
+        let mut state = lock(&self.state);
+        for (position, size) in entries {
+            let order = state.next_order;
+            state.next_order += 1;
+            state.ready.push_back(Entry {
+                order,
+                position: Some(position),
+                message: None,
+                size,
+                share: 0,
+                redelivered: true,
+            });
+        }
+    }
+
+    /// Takes the first message, for `basic.get`; also says how many are left. The caller owes a
+    /// settle or a requeue.
+    pub fn get(&self) -> Option<(Entry, usize)> {
+        let mut state = lock(&self.state);
+        let entry = state.ready.pop_front()?;
+        state.unacknowledged += 1;
+        Some((entry, state.ready.len()))
+    }
+
+    /// The message of an entry of this queue.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Internal`] when the journal cannot give it back.
+    pub fn message(&self, entry: &Entry) -> Result<Arc<Message>, Error> {
+        entry.message(&self.store)
+    }
+
+    /// Done with these entries: acknowledged, rejected, or sent to a consumer that does not
+    /// acknowledge. `consumer` is who had them; `None` after [`Queue::get`].
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn settle(
+        &self,
+        entries: impl IntoIterator<Item = Entry>,
+        consumer: Option<&Consumer>,
+    ) -> Result<(), Error> {
+        let (mut count, mut held) = (0, 0);
+        let mut positions = Vec::new();
+        for entry in entries {
+            count += 1;
+            held += entry.share as usize;
+            positions.extend(entry.position);
+        }
+        self.store.let_go(held);
+        let counted = consumer.is_none_or(|consumer| !consumer.is_no_ack());
+        let deleted = {
+            let mut state = lock(&self.state);
+            if counted {
+                state.unacknowledged -= count;
+            }
+            if let Some(consumer) = consumer {
+                consumer.give_back(count);
+            }
+            if counted {
+                self.dispatch_locked(&mut state);
+            }
+            state.deleted
+        };
+        match positions.is_empty() {
+            true => Ok(()),
+            // The ledger says that the queue is gone: its messages need no record each.
+            false if deleted => {
+                self.store.release(&positions);
+                Ok(())
+            }
+            false => self.store.settle(self.id, &positions),
+        }
+    }
+
+    /// Puts entries back, each where it stood. `sent` marks them as delivered before; entries
+    /// that never left the mailbox were not.
+    pub fn requeue(
+        &self,
+        entries: impl IntoIterator<Item = Entry>,
+        consumer: Option<&Consumer>,
+        sent: bool,
+    ) {
+        let mut entries: Vec<Entry> = entries.into_iter().collect();
+        let mut state = lock(&self.state);
+        // An entry on its way to a consumer that does not acknowledge was counted nowhere.
+        if consumer.is_none_or(|consumer| !consumer.is_no_ack()) {
+            state.unacknowledged -= entries.len();
+        }
+        if let Some(consumer) = consumer {
+            consumer.give_back(entries.len());
+        }
+        if state.deleted {
+            drop(state);
+            return self.forget(entries.into_iter());
+        }
+        entries.sort_unstable_by_key(|entry| entry.order);
+        for mut entry in entries.into_iter().rev() {
+            entry.redelivered |= sent;
+            if state.ready.front().is_none_or(|first| entry.order < first.order) {
+                state.ready.push_front(entry);
+            } else {
+                let at = state.ready.partition_point(|it| it.order < entry.order);
+                state.ready.insert(at, entry);
+            }
+        }
+        self.dispatch_locked(&mut state);
+    }
+
+    /// Drops all messages that are ready; returns how many.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn purge(&self) -> Result<usize, Error> {
+        let purged = std::mem::take(&mut lock(&self.state).ready);
+        let count = purged.len();
+        self.store.let_go(purged.iter().map(|entry| entry.share as usize).sum());
+        let positions: Vec<Position> = purged.into_iter().filter_map(|it| it.position).collect();
+        if !positions.is_empty() {
+            self.store.settle(self.id, &positions)?;
+        }
+        Ok(count)
+    }
+
+    pub(crate) fn consume(&self, request: ConsumerRequest) -> Result<Arc<Consumer>, Error> {
+        let Some(this) = self.this.upgrade() else { return Err(Error::not_found(self.resource())) };
+        let mut state = lock(&self.state);
+        if state.deleted {
+            return Err(Error::not_found(self.resource()));
+        }
+        let others = !state.consumers.is_empty();
+        if state.consumers.iter().any(|slot| slot.consumer.is_exclusive())
+            || (request.exclusive && others)
+        {
+            return Err(Error::refused(format!("{} in exclusive use", self.resource())));
+        }
+        let consumer = Arc::new(Consumer::new(request, this));
+        state.consumers.push(Slot { consumer: consumer.clone(), batch: Vec::new() });
+        Ok(consumer)
+    }
+
+    /// Takes a consumer away. `true` when it was the last and the queue goes with its last.
+    pub(crate) fn cancel(&self, consumer: &Arc<Consumer>) -> bool {
+        let mut state = lock(&self.state);
+        let before = state.consumers.len();
+        state.consumers.retain(|slot| !Arc::ptr_eq(&slot.consumer, consumer));
+        state.turn = 0;
+        let went = state.consumers.len() < before;
+        went && state.consumers.is_empty() && self.declaration.auto_delete
+    }
+
+    /// Ends the queue: its messages go, its consumers are told. `None` when it ended before or
+    /// `allowed` refuses.
+    pub(crate) fn delete(
+        &self,
+        allowed: impl FnOnce(&QueueCounts) -> Result<(), Error>,
+    ) -> Result<Option<usize>, Error> {
+        let (ready, consumers) = {
+            let mut state = lock(&self.state);
+            if state.deleted {
+                return Ok(None);
+            }
+            allowed(&QueueCounts {
+                ready: state.ready.len(),
+                unacknowledged: state.unacknowledged,
+                consumers: state.consumers.len(),
+            })?;
+            state.deleted = true;
+            (std::mem::take(&mut state.ready), std::mem::take(&mut state.consumers))
+        };
+        let count = ready.len();
+        self.forget(ready.into_iter());
+        for slot in consumers {
+            let consumer = slot.consumer;
+            consumer.clone().mailbox().put(Letter::Cancelled { consumer });
+        }
+        Ok(Some(count))
+    }
+
+    fn forget(&self, entries: impl Iterator<Item = Entry>) {
+        let (mut held, mut positions) = (0, Vec::new());
+        for entry in entries {
+            held += entry.share as usize;
+            positions.extend(entry.position);
+        }
+        self.store.let_go(held);
+        self.store.release(&positions);
+    }
+
+    /// Hands out what consumers have room for: somebody's room grew.
+    pub fn dispatch(&self) {
+        self.dispatch_locked(&mut lock(&self.state));
+    }
+
+    fn dispatch_locked(&self, state: &mut State) {
+        let State { ready, consumers, turn, unacknowledged, .. } = state;
+        let mut full = 0;
+        while full < consumers.len() {
+            let Some(first) = ready.front() else { break };
+            let at = *turn % consumers.len();
+            *turn = (at + 1) % consumers.len();
+            let Some(slot) = consumers.get_mut(at) else { break };
+            if !slot.consumer.try_reserve(first) {
+                full += 1;
+                continue;
+            }
+            full = 0;
+            if !slot.consumer.is_no_ack() {
+                *unacknowledged += 1;
+            }
+            slot.batch.extend(ready.pop_front());
+        }
+        for slot in consumers.iter_mut().filter(|slot| !slot.batch.is_empty()) {
+            let entries = std::mem::take(&mut slot.batch);
+            let consumer = slot.consumer.clone();
+            slot.consumer.mailbox().put(Letter::Deliveries { consumer, entries });
+        }
+    }
+
+    /// Lets go of messages that the journal can give back, newest first, but for the head.
+    /// Returns how many bytes that freed.
+    pub(crate) fn page_out(&self) -> usize {
+        let Some(journal) = self.store.journal() else { return 0 };
+        let mut freed = 0;
+        let mut state = lock(&self.state);
+        for entry in state.ready.iter_mut().skip(HEAD_IN_MEMORY).rev() {
+            match entry.position {
+                // Behind this one everything was let go before.
+                _ if entry.message.is_none() => break,
+                Some(position) if journal.is_durable(position) => {
+                    entry.message = None;
+                    freed += std::mem::take(&mut entry.share) as usize;
+                }
+                _ => {}
+            }
+        }
+        drop(state);
+        self.store.let_go(freed);
+        freed
+    }
+}
+
+/// A message on its way into a queue.
+#[derive(Debug)]
+pub(crate) struct NewEntry {
+    pub(crate) message: Arc<Message>,
+    pub(crate) position: Option<Position>,
+    pub(crate) share: u32,
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Queue({}, {:?})", self.id.0, self.name())
+    }
+}

@@ -1,0 +1,200 @@
+//! Starting again: first the ledger says what there is, then the journal says which messages
+//! were not settled.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytestring::ByteString;
+use journal::{Journal, Position, Record};
+
+use crate::{
+    Binding, Error, Queue,
+    binding::Destination,
+    broker::{DEFAULT_VHOST, Disks, Options, RecoveryReport},
+    error::Kind,
+    ledger::{self, Bound, BoundTo, Change, Ledger},
+    queue::QueueId,
+    routing::Map,
+    store::{self, Store},
+    topology::Topology,
+};
+
+/// What a broker begins with.
+pub(crate) struct Recovered {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) topologies: Vec<(ByteString, Topology)>,
+}
+
+impl Recovered {
+    pub(crate) fn nothing(ledger: Ledger, store: Arc<Store>) -> Recovered {
+        let topologies = vec![(DEFAULT_VHOST, Topology::new())];
+        Recovered { ledger: Arc::new(ledger), store, topologies }
+    }
+}
+
+pub(crate) fn recover(
+    disks: &Disks,
+    options: &Options,
+) -> Result<(Recovered, RecoveryReport), Error> {
+    let mut declared = Declared::default();
+    let (ledger, ledger_report) = read_ledger(disks, options, &mut declared)?;
+
+    let mut unsettled = Unsettled::new(declared.queues.keys().copied());
+    let (journal, report) =
+        Journal::open(disks.messages.clone(), options.journal.clone(), &mut |record| {
+            unsettled.visit(record);
+        })?;
+    for positions in unsettled.queues.values() {
+        positions.keys().for_each(|&position| journal.retain(position));
+    }
+    let store = Arc::new(Store::new(Some(Arc::new(journal)), options.memory_bytes_max));
+
+    let mut damage = Vec::new();
+    for (name, part) in [("ledger", &ledger_report), ("messages", &report)] {
+        damage.extend(part.damaged.iter().map(|damage| format!("{name}: {damage}")));
+    }
+    damage.extend(unsettled.unreadable.iter().map(|it| format!("messages: {it}")));
+    let report = RecoveryReport {
+        queues: declared.queues.len(),
+        messages: unsettled.queues.values().map(BTreeMap::len).sum(),
+        damage,
+        torn_bytes: ledger_report.torn_bytes + report.torn_bytes,
+    };
+
+    let ledger = Arc::new(Ledger::new(Some(ledger), declared.next_queue_id.max(1)));
+    let topology = declared.build(&store, unsettled.queues);
+    let topologies = vec![(DEFAULT_VHOST, topology)];
+    Ok((Recovered { ledger, store, topologies }, report))
+}
+
+fn read_ledger(
+    disks: &Disks,
+    options: &Options,
+    declared: &mut Declared,
+) -> Result<(Journal, journal::Recovery), Error> {
+    let mut unreadable = None;
+    let opened = Journal::open(disks.ledger.clone(), options.journal.clone(), &mut |record| {
+        match ledger::decode(record.payload) {
+            Ok(changes) => changes.into_iter().for_each(|change| declared.apply(change)),
+            Err(reason) => unreadable = Some(format!("{:?}: {reason}", record.position)),
+        }
+    })?;
+    match unreadable {
+        None => Ok(opened),
+        // Its checksum was right: a program that this one does not understand wrote it.
+        Some(what) => Err(Error::new(
+            Kind::Internal,
+            format!(
+                "the ledger has a change that this version does not know ({what}); \
+                 start the version that wrote it"
+            ),
+        )),
+    }
+}
+
+/// The durable topology while it is read.
+#[derive(Default)]
+struct Declared {
+    next_queue_id: u64,
+    exchanges: BTreeMap<ByteString, crate::ExchangeDeclaration>,
+    queues: BTreeMap<QueueId, crate::QueueDeclaration>,
+    bindings: Vec<Bound>,
+}
+
+impl Declared {
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::QueueIds { next } => self.next_queue_id = self.next_queue_id.max(next),
+            Change::Exchange { declaration, .. } => {
+                self.exchanges.insert(declaration.name.clone(), declaration);
+            }
+            Change::ExchangeDeleted { name, .. } => {
+                self.exchanges.remove(&name);
+                let gone = BoundTo::Exchange(name.clone());
+                self.bindings.retain(|it| it.source != name && it.destination != gone);
+            }
+            Change::Queue { id, declaration, .. } => {
+                self.next_queue_id = self.next_queue_id.max(id.0 + 1);
+                self.queues.insert(id, declaration);
+            }
+            Change::QueueDeleted { id, .. } => {
+                self.queues.remove(&id);
+                let gone = BoundTo::Queue(id);
+                self.bindings.retain(|it| it.destination != gone);
+            }
+            Change::Bound(bound) => self.bindings.push(bound),
+            Change::Unbound(bound) => self.bindings.retain(|it| *it != bound),
+        }
+    }
+
+    fn build(
+        self,
+        store: &Arc<Store>,
+        mut unsettled: Map<QueueId, BTreeMap<Position, u32>>,
+    ) -> Topology {
+        let mut topology = Topology::new();
+        for (name, declaration) in self.exchanges {
+            if topology.exchange(&name).is_none() {
+                topology.add_exchange(declaration);
+            }
+        }
+        let mut queues: Map<QueueId, Arc<Queue>> = Map::default();
+        for (id, declaration) in self.queues {
+            let queue = Queue::new(id, DEFAULT_VHOST, declaration, None, store.clone());
+            queue.restore(unsettled.remove(&id).unwrap_or_default().into_iter());
+            topology.add_queue(queue.clone());
+            queues.insert(id, queue);
+        }
+        for bound in self.bindings {
+            let destination = match bound.destination {
+                BoundTo::Exchange(name) => Destination::Exchange(name),
+                BoundTo::Queue(id) => match queues.get(&id) {
+                    Some(queue) => Destination::Queue(queue.clone()),
+                    None => continue,
+                },
+            };
+            let binding = Binding { destination, key: bound.key, arguments: bound.arguments };
+            topology.bind(&bound.source, &binding);
+        }
+        topology
+    }
+}
+
+/// The messages that queues of the ledger have not settled, in the journal's order.
+struct Unsettled {
+    queues: Map<QueueId, BTreeMap<Position, u32>>,
+    unreadable: Vec<String>,
+}
+
+impl Unsettled {
+    fn new(queues: impl Iterator<Item = QueueId>) -> Unsettled {
+        let queues = queues.map(|id| (id, BTreeMap::new())).collect();
+        Unsettled { queues, unreadable: Vec::new() }
+    }
+
+    fn visit(&mut self, record: Record<'_>) {
+        let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
+        let understood = match record.kind {
+            store::MESSAGE => store::decode_queues(&mut &*record.payload).map(|ids| {
+                for id in ids {
+                    // A queue that the ledger does not have was deleted: its messages with it.
+                    if let Some(positions) = self.queues.get_mut(&id) {
+                        positions.insert(record.position, size);
+                    }
+                }
+            }),
+            store::SETTLE => store::decode_settle(record.payload).map(|(id, settled)| {
+                if let Some(positions) = self.queues.get_mut(&id) {
+                    settled.iter().for_each(|position| {
+                        positions.remove(position);
+                    });
+                }
+            }),
+            _ => None,
+        };
+        if understood.is_none() {
+            let (kind, position) = (record.kind, record.position);
+            self.unreadable.push(format!("a record of unknown kind {kind} at {position:?}"));
+        }
+    }
+}

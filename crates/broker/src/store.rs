@@ -1,0 +1,184 @@
+//! Messages on disk: what a message's and a settlement's record in the journal look like, and the
+//! count of bytes that messages hold in memory.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use bytes::{Buf, BufMut, Bytes};
+use bytestring::ByteString;
+use journal::{Appender, Journal, Position};
+
+use crate::{Error, Message, error::Kind, limits::SETTLE_RECORD_MAX, queue::QueueId};
+
+/// The journal of messages, or none for a broker that lives in memory only.
+#[derive(Debug)]
+pub(crate) struct Store {
+    journal: Option<Arc<Journal>>,
+    memory: AtomicUsize,
+    memory_max: usize,
+}
+
+/// A message with the durable queues that took it:
+/// `u16 count, u64 queue id × count, u8 length + exchange, u8 length + key,
+/// u32 length + properties, body`. Little endian.
+pub(crate) const MESSAGE: u8 = 1;
+/// Messages that a queue is done with: `u64 queue id, u64 position × n`. Little endian.
+pub(crate) const SETTLE: u8 = 2;
+
+impl Store {
+    pub(crate) fn new(journal: Option<Arc<Journal>>, memory_max: usize) -> Store {
+        Store { journal, memory: AtomicUsize::new(0), memory_max }
+    }
+
+    pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
+        self.journal.as_ref()
+    }
+
+    pub(crate) fn hold(&self, bytes: usize) {
+        self.memory.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn let_go(&self, bytes: usize) {
+        self.memory.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Bytes that queued messages hold in memory.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.memory.load(Relaxed)
+    }
+
+    pub(crate) fn is_over_budget(&self) -> bool {
+        self.held_bytes() > self.memory_max
+    }
+
+    /// Twice the budget: messages that cannot be paged out fill the memory.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.held_bytes() > self.memory_max.saturating_mul(2)
+    }
+
+    /// Appends a message once for all `queues`, and keeps it for each of them.
+    pub(crate) fn append(
+        &self,
+        appender: &mut Appender<'_>,
+        message: &Message,
+        queues: &[QueueId],
+    ) -> Result<Position, Error> {
+        let mut head = Vec::with_capacity(64 + queues.len() * 8);
+        head.put_u16_le(u16::try_from(queues.len()).map_err(|_| too_many(queues.len()))?);
+        queues.iter().for_each(|queue| head.put_u64_le(queue.0));
+        for name in [&message.exchange, &message.routing_key] {
+            head.put_u8(u8::try_from(name.len()).map_err(|_| too_long(name))?);
+            head.put_slice(name.as_bytes());
+        }
+        head.put_u32_le(message.properties.len() as u32);
+        let mut parts: smallvec::SmallVec<[&[u8]; 4]> =
+            smallvec::smallvec![head.as_slice(), &*message.properties];
+        parts.extend(message.body.iter().map(|slice| &**slice));
+        Ok(appender.append(MESSAGE, &parts)?)
+    }
+
+    /// Says that `queue` is done with these messages, and no longer keeps them.
+    pub(crate) fn settle(&self, queue: QueueId, positions: &[Position]) -> Result<(), Error> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let mut payload = Vec::with_capacity(8 + positions.len().min(SETTLE_RECORD_MAX) * 8);
+        for chunk in positions.chunks(SETTLE_RECORD_MAX) {
+            payload.clear();
+            payload.put_u64_le(queue.0);
+            chunk.iter().for_each(|position| payload.put_u64_le(position.to_bits()));
+            journal.append(SETTLE, &[&payload])?;
+        }
+        self.release(positions);
+        Ok(())
+    }
+
+    /// No longer keeps these messages, for a reason that is on disk already.
+    pub(crate) fn release(&self, positions: &[Position]) {
+        if let Some(journal) = &self.journal {
+            positions.iter().for_each(|&position| journal.release(position));
+        }
+    }
+
+    /// Reads a message back.
+    pub(crate) fn load(&self, position: Position) -> Result<Arc<Message>, Error> {
+        let Some(journal) = &self.journal else {
+            return Err(Error::new(Kind::Internal, "a broker in memory has no journal to read"));
+        };
+        let payload = journal.read(position)?;
+        let (_, message) = decode_message(payload).ok_or_else(|| {
+            Error::new(Kind::Internal, format!("the record at {position:?} is no message"))
+        })?;
+        Ok(Arc::new(message))
+    }
+}
+
+/// The queues and the message of a record; `None` when it is not what [`MESSAGE`] says.
+pub(crate) fn decode_message(mut payload: Bytes) -> Option<(Vec<QueueId>, Message)> {
+    let queues = decode_queues(&mut payload)?;
+    let exchange = short_string(&mut payload)?;
+    let routing_key = short_string(&mut payload)?;
+    let length = payload.try_get_u32_le().ok()? as usize;
+    if payload.len() < length {
+        return None;
+    }
+    let properties = payload.split_to(length);
+    let body = smallvec::smallvec![payload];
+    Some((queues, Message { exchange, routing_key, properties, body, persistent: true }))
+}
+
+/// The queues of a message's record, and nothing else of it.
+pub(crate) fn decode_queues(payload: &mut impl Buf) -> Option<Vec<QueueId>> {
+    let count = payload.try_get_u16_le().ok()?;
+    (0..count).map(|_| payload.try_get_u64_le().ok().map(QueueId)).collect()
+}
+
+/// The queue and the positions of a settle record.
+pub(crate) fn decode_settle(mut payload: &[u8]) -> Option<(QueueId, Vec<Position>)> {
+    let queue = QueueId(payload.try_get_u64_le().ok()?);
+    if payload.len() % 8 != 0 {
+        return None;
+    }
+    let mut positions = Vec::with_capacity(payload.len() / 8);
+    while let Ok(bits) = payload.try_get_u64_le() {
+        positions.push(Position::from_bits(bits));
+    }
+    Some((queue, positions))
+}
+
+fn short_string(payload: &mut Bytes) -> Option<ByteString> {
+    let length = usize::from(payload.try_get_u8().ok()?);
+    if payload.len() < length {
+        return None;
+    }
+    ByteString::try_from(payload.split_to(length)).ok()
+}
+
+fn too_many(queues: usize) -> Error {
+    Error::new(Kind::ResourceError, format!("{queues} queues for one message, more than 65535"))
+}
+
+fn too_long(name: &str) -> Error {
+    Error::precondition(format!("a name of {} bytes, more than 255", name.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_cut_anywhere_is_no_message_and_no_panic() {
+        let mut record = Vec::new();
+        record.put_u16_le(1);
+        record.put_u64_le(7);
+        record.put_slice(b"\x01x\x03a.b");
+        record.put_u32_le(2);
+        record.put_slice(b"ppbody");
+        let (queues, message) = decode_message(record.clone().into()).unwrap();
+        assert_eq!((queues, &*message.routing_key), (vec![QueueId(7)], "a.b"));
+        assert_eq!(message.body[0], "body");
+        for cut in 0..record.len() - 4 {
+            assert!(decode_message(record[..cut].to_vec().into()).is_none(), "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Binding and unbinding.
+
+use bytestring::ByteString;
+
+use super::{VirtualHost, exchanges::refuse_default};
+use crate::{
+    Arguments, Binding, Error, ExchangeKind, binding::Destination, connection::ConnectionId,
+    ledger::Change, routing::validate_headers_binding, sync::read,
+};
+
+/// The two ends of a binding, by name.
+#[derive(Debug, Clone, Copy)]
+pub enum BindingEnd<'a> {
+    /// A queue.
+    Queue(&'a str),
+    /// Another exchange.
+    Exchange(&'a str),
+}
+
+impl VirtualHost {
+    /// Binds a destination to an exchange; a binding that is there already stays as it is.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::NotFound`] for either end, [`crate::error::Kind::ResourceLocked`],
+    /// [`crate::error::Kind::AccessRefused`] for the default exchange,
+    /// [`crate::error::Kind::PreconditionFailed`] for arguments that the kind cannot match.
+    pub fn bind(
+        &self,
+        source: &ByteString,
+        destination: BindingEnd<'_>,
+        key: ByteString,
+        arguments: Arguments,
+        connection: ConnectionId,
+    ) -> Result<(), Error> {
+        let _turn = self.ledger.turn();
+        let binding = self.check_ends(source, destination, key, arguments, connection)?;
+        let (durable, there) = {
+            let topology = read(&self.topology);
+            let there = topology.exchange(source).is_some_and(|it| it.has(&binding));
+            (self.is_durable(&topology, source, &binding), there)
+        };
+        if there {
+            return Ok(());
+        }
+        if durable {
+            self.ledger.record(&[Change::Bound(self.bound(source, &binding))])?;
+        }
+        self.apply(|topology| topology.bind(source, &binding));
+        Ok(())
+    }
+
+    /// Takes a binding away; one that is not there is away already (RabbitMQ).
+    ///
+    /// # Errors
+    /// As [`VirtualHost::bind`].
+    pub fn unbind(
+        &self,
+        source: &ByteString,
+        destination: BindingEnd<'_>,
+        key: ByteString,
+        arguments: Arguments,
+        connection: ConnectionId,
+    ) -> Result<(), Error> {
+        let _turn = self.ledger.turn();
+        let binding = self.check_ends(source, destination, key, arguments, connection)?;
+        let durable = self.is_durable(&read(&self.topology), source, &binding);
+        if durable {
+            self.ledger.record(&[Change::Unbound(self.bound(source, &binding))])?;
+        }
+        let orphans = self.apply(|topology| topology.unbind(source, &binding));
+        self.record_orphans(&orphans)
+    }
+
+    fn check_ends(
+        &self,
+        source: &ByteString,
+        destination: BindingEnd<'_>,
+        key: ByteString,
+        arguments: Arguments,
+        connection: ConnectionId,
+    ) -> Result<Binding, Error> {
+        refuse_default(source)?;
+        let destination = match destination {
+            BindingEnd::Queue(name) => Destination::Queue(self.queue(name, connection)?),
+            BindingEnd::Exchange(name) => {
+                refuse_default(name)?;
+                self.check_exchange(name)?;
+                Destination::Exchange(name.into())
+            }
+        };
+        let topology = read(&self.topology);
+        let exchange = topology
+            .exchange(source)
+            .ok_or_else(|| Error::not_found(self.exchange_resource(source)))?;
+        if exchange.declaration.kind == ExchangeKind::Headers {
+            validate_headers_binding(&arguments)?;
+        }
+        Ok(Binding { destination, key, arguments })
+    }
+}

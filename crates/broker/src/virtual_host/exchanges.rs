@@ -1,0 +1,90 @@
+//! Declaring and deleting exchanges.
+
+use bytestring::ByteString;
+
+use super::{VirtualHost, check_reserved, check_same, check_same_argument};
+use crate::{Error, ExchangeDeclaration, ledger::Change, sync::read};
+
+impl VirtualHost {
+    /// Declares an exchange; one that is there already has to be the same.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::AccessRefused`] for the default exchange and reserved names,
+    /// [`crate::error::Kind::PreconditionFailed`] when it differs from what is there.
+    pub fn declare_exchange(&self, declaration: ExchangeDeclaration) -> Result<(), Error> {
+        refuse_default(&declaration.name)?;
+        let _turn = self.ledger.turn();
+        if let Some(current) = self.exchange_declaration(&declaration.name) {
+            return self.check_equivalent(&declaration, &current);
+        }
+        check_reserved("exchange", &declaration.name)?;
+        if declaration.durable {
+            let declaration = declaration.clone();
+            self.ledger.record(&[Change::Exchange { vhost: self.name.clone(), declaration }])?;
+        }
+        self.apply(|topology| topology.add_exchange(declaration));
+        Ok(())
+    }
+
+    /// Whether the exchange is there (`exchange.declare` with `passive`).
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::NotFound`].
+    pub fn check_exchange(&self, name: &str) -> Result<(), Error> {
+        match name.is_empty() || read(&self.topology).exchange(name).is_some() {
+            true => Ok(()),
+            false => Err(Error::not_found(self.exchange_resource(name))),
+        }
+    }
+
+    /// Deletes an exchange and the bindings from and to it. One that is not there is deleted
+    /// already (RabbitMQ).
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::AccessRefused`] for the default and the `amq.` exchanges,
+    /// [`crate::error::Kind::PreconditionFailed`] when `if_unused` and it has bindings.
+    pub fn delete_exchange(&self, name: &ByteString, if_unused: bool) -> Result<(), Error> {
+        refuse_default(name)?;
+        let _turn = self.ledger.turn();
+        let Some(declaration) = self.exchange_declaration(name) else { return Ok(()) };
+        if name.starts_with("amq.") {
+            let what = self.exchange_resource(name);
+            return Err(Error::refused(format!("deletion of system {what} not allowed")));
+        }
+        if if_unused && read(&self.topology).exchange(name).is_some_and(|it| it.has_bindings()) {
+            let what = self.exchange_resource(name);
+            return Err(Error::precondition(format!("{what} in use")));
+        }
+        if declaration.durable {
+            let (vhost, name) = (self.name.clone(), name.clone());
+            self.ledger.record(&[Change::ExchangeDeleted { vhost, name }])?;
+        }
+        let orphans = self.apply(|topology| topology.remove_exchange(name));
+        self.record_orphans(&orphans)
+    }
+
+    fn exchange_declaration(&self, name: &str) -> Option<ExchangeDeclaration> {
+        read(&self.topology).exchange(name).map(|it| it.declaration.clone())
+    }
+
+    fn check_equivalent(
+        &self,
+        received: &ExchangeDeclaration,
+        current: &ExchangeDeclaration,
+    ) -> Result<(), Error> {
+        let what = self.exchange_resource(&received.name);
+        check_same("type", what, received.kind.name(), current.kind.name())?;
+        check_same("durable", what, received.durable, current.durable)?;
+        check_same("auto_delete", what, received.auto_delete, current.auto_delete)?;
+        check_same("internal", what, received.internal, current.internal)?;
+        let (received, current) = (&received.arguments, &current.arguments);
+        check_same_argument("alternate-exchange", what, received, current)
+    }
+}
+
+pub(super) fn refuse_default(name: &str) -> Result<(), Error> {
+    match name {
+        "" => Err(Error::refused("operation not permitted on the default exchange")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,241 @@
+//! A virtual host: exchanges, queues and bindings under one name.
+//!
+//! Changes go one at a time (the ledger's turn): check, write to the ledger and sync, then apply
+//! in memory. So nothing durable is visible before it is on disk, and routing is never held up
+//! by a disk.
+
+mod bindings;
+mod exchanges;
+mod queues;
+
+use std::sync::{
+    Arc, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytestring::ByteString;
+
+pub use bindings::BindingEnd;
+pub use queues::QueueStatus;
+
+use crate::{
+    Binding, Error, Headers, Queue,
+    binding::Destination,
+    connection::ConnectionId,
+    error::{Kind, Resource},
+    ledger::{Bound, BoundTo, Change, Ledger},
+    store::Store,
+    sync::{read, write},
+    topology::{Orphans, Route, Topology},
+};
+
+/// A virtual host.
+#[derive(Debug)]
+pub struct VirtualHost {
+    name: ByteString,
+    topology: RwLock<Topology>,
+    /// Moves with every change: what was cached of an older version is stale.
+    version: AtomicU64,
+    ledger: Arc<Ledger>,
+    store: Arc<Store>,
+}
+
+impl VirtualHost {
+    pub(crate) fn new(
+        name: ByteString,
+        topology: Topology,
+        ledger: Arc<Ledger>,
+        store: Arc<Store>,
+    ) -> VirtualHost {
+        let (topology, version) = (RwLock::new(topology), AtomicU64::new(0));
+        VirtualHost { name, topology, version, ledger, store }
+    }
+
+    /// Its name: `/` for the first one.
+    pub fn name(&self) -> &ByteString {
+        &self.name
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn route(
+        &self,
+        exchange: &str,
+        key: &str,
+        headers: &dyn Headers,
+    ) -> Result<Route, Error> {
+        let topology = read(&self.topology);
+        if topology.exchange(exchange).is_some_and(|it| it.declaration.internal) {
+            return Err(Error::refused(format!(
+                "cannot publish to internal {}",
+                self.exchange_resource(exchange)
+            )));
+        }
+        topology
+            .route(exchange, key, headers)
+            .ok_or_else(|| Error::not_found(self.exchange_resource(exchange)))
+    }
+
+    /// The queues there are now.
+    pub fn queues(&self) -> Vec<Arc<Queue>> {
+        read(&self.topology).queues().cloned().collect()
+    }
+
+    /// Applies one change in memory: the topology is what the ledger says when this returns.
+    fn apply<T>(&self, change: impl FnOnce(&mut Topology) -> T) -> T {
+        let mut topology = write(&self.topology);
+        let done = change(&mut topology);
+        self.version.fetch_add(1, Ordering::Release);
+        done
+    }
+
+    /// Writes down that exchanges went with their last binding. Their names are free from now
+    /// on; should the process die before this is on disk, they come back empty.
+    fn record_orphans(&self, orphans: &Orphans) -> Result<(), Error> {
+        let gone: Vec<Change> = orphans
+            .iter()
+            .map(|name| Change::ExchangeDeleted { vhost: self.name.clone(), name: name.clone() })
+            .collect();
+        self.ledger.record(&gone)
+    }
+
+    /// All durable things, as changes that build them.
+    pub(crate) fn snapshot(&self, changes: &mut Vec<Change>) {
+        let topology = read(&self.topology);
+        let vhost = || self.name.clone();
+        for exchange in topology.exchanges().filter(|it| it.declaration.durable) {
+            let declaration = exchange.declaration.clone();
+            changes.push(Change::Exchange { vhost: vhost(), declaration });
+        }
+        for queue in topology.queues().filter(|queue| queue.is_durable()) {
+            let (id, declaration) = (queue.id(), queue.declaration().clone());
+            changes.push(Change::Queue { vhost: vhost(), id, declaration });
+        }
+        for exchange in topology.exchanges() {
+            for binding in exchange.bindings() {
+                let source = &exchange.declaration.name;
+                if self.is_durable(&topology, source, binding) {
+                    changes.push(Change::Bound(self.bound(source, binding)));
+                }
+            }
+        }
+    }
+
+    /// A binding is durable when both its ends are.
+    fn is_durable(&self, topology: &Topology, source: &str, binding: &Binding) -> bool {
+        let durable = |name: &str| topology.exchange(name).is_some_and(|it| it.declaration.durable);
+        durable(source)
+            && match &binding.destination {
+                Destination::Queue(queue) => queue.is_durable(),
+                Destination::Exchange(name) => durable(name),
+            }
+    }
+
+    fn bound(&self, source: &ByteString, binding: &Binding) -> Bound {
+        Bound {
+            vhost: self.name.clone(),
+            source: source.clone(),
+            destination: match &binding.destination {
+                Destination::Queue(queue) => BoundTo::Queue(queue.id()),
+                Destination::Exchange(name) => BoundTo::Exchange(name.clone()),
+            },
+            key: binding.key.clone(),
+            arguments: binding.arguments.clone(),
+        }
+    }
+
+    fn queue_resource<'a>(&'a self, name: &'a str) -> Resource<'a> {
+        Resource { kind: "queue", name, vhost: &self.name }
+    }
+
+    fn exchange_resource<'a>(&'a self, name: &'a str) -> Resource<'a> {
+        Resource { kind: "exchange", name, vhost: &self.name }
+    }
+
+    /// The queue as this connection may see it.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], or [`Kind::ResourceLocked`] when it belongs to another connection.
+    pub fn queue(&self, name: &str, connection: ConnectionId) -> Result<Arc<Queue>, Error> {
+        let queue = read(&self.topology).queue(name).cloned();
+        let queue = queue.ok_or_else(|| Error::not_found(self.queue_resource(name)))?;
+        self.check_owner(&queue, connection)?;
+        Ok(queue)
+    }
+
+    fn check_owner(&self, queue: &Queue, connection: ConnectionId) -> Result<(), Error> {
+        match queue.owner() {
+            Some(owner) if owner != connection => Err(Error::new(
+                Kind::ResourceLocked,
+                format!(
+                    "cannot obtain exclusive access to locked {}. It could be originally declared \
+                     on another connection or the exclusive property value does not match that of \
+                     the original declaration.",
+                    queue.resource()
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses names that RabbitMQ reserves.
+fn check_reserved(kind: &str, name: &str) -> Result<(), Error> {
+    match name.starts_with("amq.") {
+        false => Ok(()),
+        true => {
+            Err(Error::refused(format!("{kind} name '{name}' contains reserved prefix 'amq.*'")))
+        }
+    }
+}
+
+/// Refuses a declaration that differs from what is there.
+fn check_same(
+    field: &str,
+    what: Resource<'_>,
+    received: impl std::fmt::Display + PartialEq,
+    current: impl std::fmt::Display + PartialEq,
+) -> Result<(), Error> {
+    let (received, current) = (received.to_string(), current.to_string());
+    match received == current {
+        true => Ok(()),
+        false => Err(Error::precondition(format!(
+            "inequivalent arg '{field}' for {what}: received '{received}' but current is \
+             '{current}'"
+        ))),
+    }
+}
+
+/// Refuses a declaration whose argument `name` differs from what is there (RabbitMQ:
+/// `rabbit_misc:assert_args_equivalence`).
+fn check_same_argument(
+    name: &str,
+    what: Resource<'_>,
+    received: &crate::Arguments,
+    current: &crate::Arguments,
+) -> Result<(), Error> {
+    let (received, current) = (received.get(name), current.get(name));
+    let same = match (received, current) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a.is_equivalent(b),
+        _ => false,
+    };
+    if same {
+        return Ok(());
+    }
+    let say = |value: Option<&crate::Value>| match value {
+        None => "none".to_owned(),
+        Some(value) => format!("the value '{value}' of type '{}'", value.type_name()),
+    };
+    Err(Error::precondition(format!(
+        "inequivalent arg '{name}' for {what}: received {} but current is {}",
+        say(received),
+        say(current)
+    )))
+}

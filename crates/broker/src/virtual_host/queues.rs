@@ -1,0 +1,186 @@
+//! Declaring, deleting and consuming from queues.
+
+use std::sync::Arc;
+
+use bytestring::ByteString;
+
+use super::{VirtualHost, check_reserved, check_same, check_same_argument};
+use crate::{
+    Consumer, ConsumerRequest, Error, Queue, QueueDeclaration, connection::ConnectionId,
+    ledger::Change, queue::QueueCounts, sync::read,
+};
+
+/// What a client is told of a queue it declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// Its name.
+    pub name: ByteString,
+    /// Its counts.
+    pub counts: QueueCounts,
+}
+
+impl VirtualHost {
+    /// Declares a queue; one that is there already has to be the same. An exclusive queue
+    /// belongs to `connection` and is never durable (RabbitMQ). `server_named` names are the
+    /// only new ones that may begin with `amq.`.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::AccessRefused`] for a reserved name,
+    /// [`crate::error::Kind::ResourceLocked`] when it belongs to another connection,
+    /// [`crate::error::Kind::PreconditionFailed`] when it differs from what is there.
+    pub fn declare_queue(
+        &self,
+        mut declaration: QueueDeclaration,
+        connection: ConnectionId,
+        server_named: bool,
+    ) -> Result<QueueStatus, Error> {
+        declaration.durable &= !declaration.exclusive;
+        let _turn = self.ledger.turn();
+        let current = read(&self.topology).queue(&declaration.name).cloned();
+        if let Some(queue) = current {
+            self.check_owner(&queue, connection)?;
+            check_equivalent(&declaration, &queue)?;
+            return Ok(status(&queue));
+        }
+        if !server_named {
+            check_reserved("queue", &declaration.name)?;
+        }
+        let id = self.ledger.new_queue_id();
+        if declaration.durable {
+            let (vhost, declaration) = (self.name.clone(), declaration.clone());
+            self.ledger.record(&[Change::Queue { vhost, id, declaration }])?;
+        }
+        let owner = declaration.exclusive.then_some(connection);
+        let queue = Queue::new(id, self.name.clone(), declaration, owner, self.store.clone());
+        let status = status(&queue);
+        self.apply(|topology| topology.add_queue(queue));
+        Ok(status)
+    }
+
+    /// What `queue.declare` with `passive` tells.
+    ///
+    /// # Errors
+    /// As [`VirtualHost::queue`].
+    pub fn check_queue(&self, name: &str, connection: ConnectionId) -> Result<QueueStatus, Error> {
+        self.queue(name, connection).map(|queue| status(&queue))
+    }
+
+    /// Deletes a queue and its bindings; returns how many messages went with it. One that is not
+    /// there is deleted already, with none (RabbitMQ).
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::ResourceLocked`], or [`crate::error::Kind::PreconditionFailed`] when
+    /// it is in use or not empty and that was asked for.
+    pub fn delete_queue(
+        &self,
+        name: &str,
+        connection: ConnectionId,
+        if_unused: bool,
+        if_empty: bool,
+    ) -> Result<usize, Error> {
+        let queue = read(&self.topology).queue(name).cloned();
+        let Some(queue) = queue else { return Ok(0) };
+        self.check_owner(&queue, connection)?;
+        let what = queue.resource();
+        self.end_queue(&queue, |counts| {
+            if if_unused && counts.consumers > 0 {
+                return Err(Error::precondition(format!("{what} in use")));
+            }
+            if if_empty && counts.ready > 0 {
+                return Err(Error::precondition(format!("{what} not empty")));
+            }
+            Ok(())
+        })
+    }
+
+    /// Begins to consume. Nothing is delivered before [`Queue::dispatch`] is called, so that the
+    /// client can be told first.
+    ///
+    /// # Errors
+    /// As [`VirtualHost::queue`], or [`crate::error::Kind::AccessRefused`] when the queue is in
+    /// exclusive use.
+    pub fn consume(
+        &self,
+        queue: &str,
+        connection: ConnectionId,
+        request: ConsumerRequest,
+    ) -> Result<Arc<Consumer>, Error> {
+        self.queue(queue, connection)?.consume(request)
+    }
+
+    /// Ends a consumer. Deliveries already in its mailbox are to be requeued by whoever finds
+    /// them. An auto-delete queue goes with its last consumer.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn cancel(&self, consumer: &Arc<Consumer>) -> Result<(), Error> {
+        let queue = consumer.queue();
+        if queue.cancel(consumer) {
+            self.end_queue(queue, |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the exclusive queues of a connection that ends.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn connection_closed(&self, connection: ConnectionId) -> Result<(), Error> {
+        let owned: Vec<Arc<Queue>> = read(&self.topology)
+            .queues()
+            .filter(|queue| queue.owner() == Some(connection))
+            .cloned()
+            .collect();
+        owned.iter().try_for_each(|queue| self.end_queue(queue, |_| Ok(())).map(drop))
+    }
+
+    fn end_queue(
+        &self,
+        queue: &Arc<Queue>,
+        allowed: impl FnOnce(&QueueCounts) -> Result<(), Error>,
+    ) -> Result<usize, Error> {
+        let _turn = self.ledger.turn();
+        let mut recorded = Ok(());
+        let ended = queue.delete(|counts| {
+            allowed(counts)?;
+            if queue.is_durable() {
+                let (vhost, id) = (self.name.clone(), queue.id());
+                recorded = self.ledger.record(&[Change::QueueDeleted { vhost, id }]);
+            }
+            Ok(())
+        })?;
+        recorded?;
+        let Some(count) = ended else { return Ok(0) };
+        let orphans = self.apply(|topology| topology.remove_queue(queue));
+        self.record_orphans(&orphans)?;
+        Ok(count)
+    }
+}
+
+fn status(queue: &Queue) -> QueueStatus {
+    QueueStatus { name: queue.name().clone(), counts: queue.counts() }
+}
+
+fn check_equivalent(received: &QueueDeclaration, queue: &Queue) -> Result<(), Error> {
+    let (what, current) = (queue.resource(), queue.declaration());
+    check_same("durable", what, received.durable, current.durable)?;
+    check_same("auto_delete", what, received.auto_delete, current.auto_delete)?;
+    check_same("exclusive", what, received.exclusive, current.exclusive)?;
+    COMPARED_ARGUMENTS.iter().try_for_each(|name| {
+        check_same_argument(name, what, &received.arguments, &current.arguments)
+    })
+}
+
+/// The arguments that make two declarations differ; RabbitMQ passes over all others.
+const COMPARED_ARGUMENTS: [&str; 10] = [
+    "x-expires",
+    "x-message-ttl",
+    "x-dead-letter-exchange",
+    "x-dead-letter-routing-key",
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-max-priority",
+    "x-overflow",
+    "x-queue-type",
+    "x-single-active-consumer",
+];

@@ -1,0 +1,146 @@
+//! What the tests of the model stand on: a broker on a directory, and a client without a protocol.
+#![allow(unreachable_pub, dead_code, reason = "each test binary uses its part")]
+
+use std::{path::Path, sync::Arc};
+
+use broker::{
+    Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Disks, Entry,
+    ExchangeDeclaration, ExchangeKind, Letter, Mailbox, Message, Options, Publish, Publisher,
+    QueueCounts, QueueDeclaration, RecoveryReport, SharedLimit, VirtualHost, Wake,
+};
+use journal::FileDisk;
+
+pub struct Client {
+    pub vhost: Arc<VirtualHost>,
+    pub id: ConnectionId,
+    pub mailbox: Arc<Mailbox>,
+    publisher: Publisher,
+}
+
+struct Nobody;
+
+impl Wake for Nobody {
+    fn wake(&self) {}
+}
+
+pub fn open(directory: &Path, options: &Options) -> (Broker, RecoveryReport) {
+    let disk = |name: &str| {
+        let path = directory.join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Arc::new(FileDisk::open(path).unwrap())
+    };
+    let disks = Disks { messages: disk("messages"), ledger: disk("ledger") };
+    Broker::open(&disks, options).unwrap()
+}
+
+impl Client {
+    pub fn new(broker: &Broker) -> Client {
+        let vhost = broker.vhost("/").unwrap();
+        Client {
+            publisher: Publisher::new(vhost.clone()),
+            id: broker.new_connection(),
+            mailbox: Mailbox::new(Nobody),
+            vhost,
+        }
+    }
+
+    pub fn declare(&self, name: &str, durable: bool) {
+        self.vhost.declare_queue(queue(name, durable), self.id, false).unwrap();
+    }
+
+    pub fn exchange(&self, name: &str, kind: ExchangeKind, auto_delete: bool) {
+        let declaration = ExchangeDeclaration {
+            name: name.into(),
+            kind,
+            durable: true,
+            auto_delete,
+            internal: false,
+            arguments: Arguments::default(),
+        };
+        self.vhost.declare_exchange(declaration).unwrap();
+    }
+
+    pub fn bind(&self, exchange: &str, queue: &str, key: &str) {
+        let (exchange, to) = (exchange.into(), BindingEnd::Queue(queue));
+        self.vhost.bind(&exchange, to, key.into(), Arguments::default(), self.id).unwrap();
+    }
+
+    /// Publishes in one batch; returns how many queues the last one went to.
+    pub fn publish(&mut self, exchange: &str, key: &str, bodies: &[&str]) -> usize {
+        let (exchange, key) = (exchange.into(), key.into());
+        let routes = self.publisher.route(&exchange, &key, &()).unwrap();
+        let mut batch: Vec<Publish> = bodies
+            .iter()
+            .map(|body| Publish {
+                message: Message {
+                    exchange: exchange.clone(),
+                    routing_key: key.clone(),
+                    properties: Default::default(),
+                    body: [body.to_string().into()].into_iter().collect(),
+                    persistent: true,
+                },
+                routes: routes.clone(),
+            })
+            .collect();
+        self.publisher.publish(&mut batch, &mut Vec::new()).unwrap();
+        routes.len()
+    }
+
+    pub fn consume(&self, queue: &str, tag: &str, prefetch: u32, no_ack: bool) -> Arc<Consumer> {
+        let request = ConsumerRequest {
+            channel: 1,
+            tag: tag.into(),
+            no_ack,
+            exclusive: false,
+            prefetch,
+            shared_limit: Arc::new(SharedLimit::default()),
+            mailbox: self.mailbox.clone(),
+        };
+        let consumer = self.vhost.consume(queue, self.id, request).unwrap();
+        consumer.queue().dispatch();
+        consumer
+    }
+
+    /// What is in the mailbox: tag of the consumer, entry.
+    pub fn receive(&self) -> Vec<(String, Entry)> {
+        let mut letters = Vec::new();
+        self.mailbox.drain(&mut letters);
+        let mut received = Vec::new();
+        for letter in letters {
+            if let Letter::Deliveries { consumer, entries } = letter {
+                let bytes = entries.iter().map(Entry::size_bytes).sum();
+                consumer.taken(entries.len(), bytes);
+                received.extend(entries.into_iter().map(|it| (consumer.tag().to_string(), it)));
+            }
+        }
+        received
+    }
+
+    /// Takes everything that is ready, by get, and settles it. Bodies, with a star for what is
+    /// marked as redelivered.
+    pub fn drain(&self, queue: &str) -> Vec<String> {
+        let queue = self.vhost.queue(queue, self.id).unwrap();
+        let mut bodies = Vec::new();
+        while let Some((entry, _)) = queue.get() {
+            let body = queue.message(&entry).unwrap().body.concat();
+            let star = if entry.is_redelivered() { "*" } else { "" };
+            bodies.push(format!("{}{star}", String::from_utf8(body).unwrap()));
+            queue.settle([entry], None).unwrap();
+        }
+        bodies
+    }
+
+    pub fn counts(&self, queue: &str) -> QueueCounts {
+        self.vhost.check_queue(queue, self.id).unwrap().counts
+    }
+}
+
+pub fn queue(name: &str, durable: bool) -> QueueDeclaration {
+    QueueDeclaration {
+        name: name.into(),
+        durable,
+        exclusive: false,
+        auto_delete: false,
+        arguments: Arguments::default(),
+    }
+}
