@@ -136,7 +136,7 @@ pub(crate) fn decode_queues(payload: &mut impl Buf) -> Option<Vec<QueueId>> {
 /// The queue and the positions of a settle record.
 pub(crate) fn decode_settle(mut payload: &[u8]) -> Option<(QueueId, Vec<Position>)> {
     let queue = QueueId(payload.try_get_u64_le().ok()?);
-    if payload.len() % 8 != 0 {
+    if !payload.len().is_multiple_of(8) {
         return None;
     }
     let mut positions = Vec::with_capacity(payload.len() / 8);

@@ -158,10 +158,11 @@ impl Topology {
                 match next.pop() {
                     None => break None,
                     Some(name) if visited.contains(&&*name) => {}
-                    Some(name) => match self.exchanges.get(&name) {
-                        Some(exchange) => break Some(exchange),
-                        None => {}
-                    },
+                    Some(name) => {
+                        if let Some(exchange) = self.exchanges.get(&name) {
+                            break Some(exchange);
+                        }
+                    }
                 }
             };
             match found {

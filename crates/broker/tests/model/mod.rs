@@ -1,5 +1,6 @@
 //! What the tests of the model stand on: a broker on a directory, and a client without a protocol.
 #![allow(unreachable_pub, dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 use std::{path::Path, sync::Arc};
 
