@@ -31,7 +31,8 @@ impl fmt::Display for MethodId {
     }
 }
 
-/// Something a peer sent that is against the protocol: what is wrong, and in which method where that is known.
+/// Something a peer sent that is against the protocol: what is wrong, and in which method where
+/// that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     fault: Fault,
@@ -49,7 +50,8 @@ impl Error {
         self.fault.reply_code()
     }
 
-    /// Whether it ends the channel or the connection. On channel 0 every error ends the connection; that is for the caller to know.
+    /// Whether it ends the channel or the connection. On channel 0 every error ends the connection;
+    /// that is for the caller to know.
     pub fn reach(&self) -> Reach {
         self.reply_code().reach()
     }
@@ -89,7 +91,8 @@ impl From<Fault> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // RabbitMQ's text for an oversized message is matched on by clients, so nothing goes before it.
+        // RabbitMQ's text for an oversized message is matched on by clients, so nothing goes before
+        // it.
         match self.method {
             Some(id) if !matches!(self.fault, Fault::MessageTooLarge { .. }) => {
                 write!(f, "{id}: {}", self.fault)
@@ -102,7 +105,8 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl ReplyCode {
-    /// A reply text: `NAME - explanation`, cut to the 255 octets of a short string (RabbitMQ: `amqp_exception_explanation`).
+    /// A reply text: `NAME - explanation`, cut to the 255 octets of a short string (RabbitMQ:
+    /// `amqp_exception_explanation`).
     pub fn text(self, explanation: impl fmt::Display) -> ShortStr {
         ShortStr::truncated(&format!("{} - {explanation}", self.name()))
     }
@@ -142,7 +146,8 @@ pub enum Fault {
     },
     /// A frame above the negotiated limit.
     #[error(
-        "{kind} frame on channel {channel} has {size} octets of payload, the limit is {max} (frame_max minus 8)"
+        "{kind} frame on channel {channel} has {size} octets of payload, \
+         the limit is {max} (frame_max minus 8)"
     )]
     FrameTooLarge {
         /// The frame's type.
@@ -275,7 +280,8 @@ pub enum Fault {
         /// The configured limit.
         max: u64,
     },
-    /// A login response that is not what the mechanism asks for. Says nothing of the response itself.
+    /// A login response that is not what the mechanism asks for. Says nothing of the response
+    /// itself.
     #[error("{mechanism} response is malformed: {problem}")]
     Sasl {
         /// The mechanism.
@@ -286,7 +292,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// AMQP 0-9-1 §1.3: 501 is a frame that cannot be decoded, 502 a field with an illegal value, 505 a frame out of turn.
+    /// AMQP 0-9-1 §1.3: 501 is a frame that cannot be decoded, 502 a field with an illegal value,
+    /// 505 a frame out of turn.
     fn reply_code(&self) -> ReplyCode {
         match self {
             Self::FrameType { .. }

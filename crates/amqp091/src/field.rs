@@ -1,11 +1,13 @@
-//! Field tables and their values, with the type octets as RabbitMQ reads them (its errata to AMQP 0-9-1 §4.2.1: `s` is a 16-bit
-//! integer, `l` and `L` are both signed). Order and duplicates are kept; nesting is limited.
+//! Field tables and their values, with the type octets as RabbitMQ reads them (its errata to AMQP
+//! 0-9-1 §4.2.1: `s` is a 16-bit integer, `l` and `L` are both signed). Order and duplicates are
+//! kept; nesting is limited.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::{Error, Reader, ShortStr, error::Fault, limits::FIELD_DEPTH_MAX, string::encode_long};
 
-/// Names with values, in the order they were sent. A name that appears twice keeps both; look-up finds the first, as RabbitMQ's does.
+/// Names with values, in the order they were sent. A name that appears twice keeps both; look-up
+/// finds the first, as RabbitMQ's does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldTable(Vec<(ShortStr, FieldValue)>);
 
@@ -15,7 +17,8 @@ impl FieldTable {
         Self(Vec::new())
     }
 
-    /// Reads the fields of a table whose length is not on the wire: all of `fields` (AMQPLAIN's response).
+    /// Reads the fields of a table whose length is not on the wire: all of `fields` (AMQPLAIN's
+    /// response).
     ///
     /// # Errors
     /// As [`Reader::table`].
@@ -119,8 +122,8 @@ impl<'a> IntoIterator for &'a FieldTable {
     }
 }
 
-/// A value in a table or an array. Two floating-point values are equal when their bits are: a value is equal to what it was sent
-/// as, and a table can be a key.
+/// A value in a table or an array. Two floating-point values are equal when their bits are: a value
+/// is equal to what it was sent as, and a table can be a key.
 #[derive(Clone, Debug)]
 pub enum FieldValue {
     /// `t`
@@ -440,4 +443,127 @@ fn encode_counted(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
     out.put_u32(0);
     write(out);
     crate::encode::patch_length(out, at);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ReplyCode;
+
+    fn name(text: &'static str) -> ShortStr {
+        ShortStr::from_static(text)
+    }
+
+    fn decoded(fields: &[u8]) -> Result<FieldTable, Error> {
+        FieldTable::decode(&Bytes::copy_from_slice(fields))
+    }
+
+    fn nested(levels: usize) -> Bytes {
+        let mut value = FieldValue::Void;
+        for _ in 0..levels {
+            value = FieldValue::Array(vec![value]);
+        }
+        let mut out = BytesMut::new();
+        FieldTable::from_iter([(name("x"), value)]).encode(&mut out);
+        out.freeze().slice(4..)
+    }
+
+    #[test]
+    fn every_type_octet_means_what_rabbitmq_means_by_it() {
+        let cases: [(&[u8], FieldValue); 19] = [
+            (b"t\x01", FieldValue::Bool(true)),
+            (b"t\x02", FieldValue::Bool(true)),
+            (b"t\0", FieldValue::Bool(false)),
+            (b"b\xff", FieldValue::I8(-1)),
+            (b"B\xff", FieldValue::U8(255)),
+            (b"s\xff\xfe", FieldValue::I16(-2)),
+            (b"u\xff\xfe", FieldValue::U16(65534)),
+            (b"I\xff\xff\xff\xfd", FieldValue::I32(-3)),
+            (b"i\xff\xff\xff\xfd", FieldValue::U32(4_294_967_293)),
+            (b"l\xff\xff\xff\xff\xff\xff\xff\xfc", FieldValue::I64(-4)),
+            (b"L\xff\xff\xff\xff\xff\xff\xff\xfc", FieldValue::I64(-4)),
+            (b"f\x3f\x80\0\0", FieldValue::F32(1.0)),
+            (b"d\xc0\0\0\0\0\0\0\0", FieldValue::F64(-2.0)),
+            (b"D\x02\0\0\x01\x3a", FieldValue::Decimal { scale: 2, value: 314 }),
+            (b"S\0\0\0\x02hi", FieldValue::LongStr(Bytes::from_static(b"hi"))),
+            (b"A\0\0\0\x03VB\x07", FieldValue::Array(vec![FieldValue::Void, FieldValue::U8(7)])),
+            (b"T\0\0\0\0\x5f\x5e\x10\0", FieldValue::Timestamp(1_600_000_000)),
+            (
+                b"F\0\0\0\x03\x01kV",
+                FieldValue::Table(FieldTable(vec![(name("k"), FieldValue::Void)])),
+            ),
+            (b"x\0\0\0\x02\xff\0", FieldValue::Bytes(Bytes::from_static(b"\xff\0"))),
+        ];
+        for (octets, value) in cases {
+            let table = decoded(&[b"\x01n".as_slice(), octets].concat()).unwrap();
+            assert_eq!(table.get("n"), Some(&value));
+        }
+    }
+
+    #[test]
+    fn an_unknown_type_octet_is_refused() {
+        for tag in [b'U', b'X', 0, 255] {
+            let error = decoded(&[1, b'n', tag, 0, 0]).unwrap_err();
+            assert_eq!(error.fault(), &Fault::FieldType { field: "fields", tag });
+            assert_eq!(error.reply_code(), ReplyCode::SyntaxError);
+        }
+    }
+
+    #[test]
+    fn nesting_ends_at_the_limit() {
+        decoded(&nested(FIELD_DEPTH_MAX)).unwrap();
+        let error = decoded(&nested(FIELD_DEPTH_MAX + 1)).unwrap_err();
+        assert_eq!(error.fault(), &Fault::FieldDepth { field: "fields" });
+        assert_eq!(decoded(&nested(5000)).unwrap_err(), error);
+    }
+
+    #[test]
+    fn an_inner_length_cannot_reach_beyond_its_table() {
+        // The inner table says 9 octets where 3 are left, although the outer one is long enough for
+        // neither.
+        for octets in
+            [&b"\x01kF\0\0\0\x09\x01jV"[..], b"\x01kA\xff\xff\xff\xff", b"\x01kS\0\0\0\x01"]
+        {
+            assert!(matches!(decoded(octets).unwrap_err().fault(), Fault::Truncated { .. }));
+        }
+    }
+
+    #[test]
+    fn look_up_finds_the_first_of_two_and_insert_replaces_it() {
+        let mut table = decoded(b"\x01kB\x01\x01kB\x02\x01jV").unwrap();
+        assert_eq!(table.get("k"), Some(&FieldValue::U8(1)));
+        table.insert(name("k"), true);
+        table.insert(name("new"), "text");
+        assert_eq!(table.get("k"), Some(&FieldValue::Bool(true)));
+        assert_eq!(table.get("new").and_then(FieldValue::as_str), Some("text"));
+        assert_eq!((table.len(), table.remove("k")), (4, Some(FieldValue::Bool(true))));
+        assert_eq!((table.len(), table.get("k"), table.get("none")), (2, None, None));
+    }
+
+    #[test]
+    fn a_table_that_holds_nan_equals_itself() {
+        let table = FieldTable::from_iter([(name("nan"), FieldValue::from(f64::NAN))]);
+        assert_eq!(table, table.clone());
+        assert_ne!(FieldValue::F64(0.0), FieldValue::F64(-0.0));
+    }
+
+    #[test]
+    fn any_integer_is_read_as_a_number() {
+        for value in [FieldValue::I8(5), FieldValue::U16(5), FieldValue::U32(5), FieldValue::I64(5)]
+        {
+            assert_eq!(value.as_integer(), Some(5));
+        }
+        assert_eq!(FieldValue::from("5").as_integer(), None);
+    }
+
+    #[test]
+    fn a_detached_table_is_equal_and_elsewhere() {
+        let fields = Bytes::from_static(b"\x04nameF\0\0\0\x0c\x05innerS\0\0\0\x01v");
+        let table = FieldTable::decode(&fields).unwrap();
+        let detached = table.detached();
+        assert_eq!(table, detached);
+        let at = |table: &FieldTable| table.iter().next().map(|(name, _)| name.as_ptr());
+        assert_eq!(at(&table), Some(fields[1..].as_ptr()));
+        assert_ne!(at(&table), at(&detached));
+    }
 }

@@ -1,10 +1,12 @@
 //! AMQP 0-9-1 with RabbitMQ's extensions, sans-I/O: no socket, no clock, no runtime.
 //!
-//! Octets go in, frames come out ([`FrameDecoder`]); a frame's payload becomes a [`Method`], and a method with its content header and
-//! body frames becomes a [`Content`] ([`Assembler`], one for each channel). The way back is a set of functions that append to a
-//! write buffer ([`encode_method`] and its neighbours). Strings, tables and bodies are slices of the read buffer: nothing is copied,
-//! and what is kept for long is `detached` from it by its keeper. Whatever a peer can do wrong is an [`Error`] that knows the
-//! reply code, how far it reaches, and the words to say.
+//! Octets go in, frames come out ([`FrameDecoder`]); a frame's payload becomes a [`Method`], and a
+//! method with its content header and body frames becomes a [`Content`] ([`Assembler`], one for
+//! each channel). The way back is a set of functions that append to a write buffer
+//! ([`encode_method`] and its neighbours). Strings, tables and bodies are slices of the read
+//! buffer: nothing is copied, and what is kept for long is `detached` from it by its keeper.
+//! Whatever a peer can do wrong is an [`Error`] that knows the reply code, how far it reaches, and
+//! the words to say.
 //!
 //! The methods are generated from RabbitMQ's definition of the protocol by `cargo xtask codegen`.
 //!

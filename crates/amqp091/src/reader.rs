@@ -1,5 +1,6 @@
-//! A cursor over received octets. Whatever it hands out is a slice of them; every length is checked against what was received
-//! before anything is done with it. It knows the wire's types and nothing of methods.
+//! A cursor over received octets. Whatever it hands out is a slice of them; every length is checked
+//! against what was received before anything is done with it. It knows the wire's types and nothing
+//! of methods.
 
 use bytes::Bytes;
 
@@ -101,7 +102,8 @@ impl<'a> Reader<'a> {
     /// A field table with its length.
     ///
     /// # Errors
-    /// 501 when cut short; 502 for a name that is not UTF-8, an unknown type, or tables nested too deep.
+    /// 501 when cut short; 502 for a name that is not UTF-8, an unknown type, or tables nested too
+    /// deep.
     pub fn table(&mut self, field: &'static str) -> Result<FieldTable, Error> {
         let mut part = self.part(field)?;
         FieldTable::decode_fields(&mut part, field, 0)

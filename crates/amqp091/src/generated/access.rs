@@ -2,8 +2,7 @@
 
 //! Class `access` (30).
 
-use bytes::BufMut as _;
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 
 use crate::{Error, MethodId, ShortStr, encode::EncodeMethod, reader::Reader};
 
@@ -12,19 +11,14 @@ use crate::{Error, MethodId, ShortStr, encode::EncodeMethod, reader::Reader};
 pub struct Request {
     /// Reserved.
     pub realm: ShortStr,
-
     /// Asks for exclusive use.
     pub exclusive: bool,
-
     /// Asks for passive access.
     pub passive: bool,
-
     /// Whether content flows (channel) or active access is wanted (access).
     pub active: bool,
-
     /// Asks for write access.
     pub write: bool,
-
     /// Asks for read access.
     pub read: bool,
 }
@@ -56,12 +50,12 @@ impl Request {
     /// When an argument is cut short or holds an illegal value.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let realm = reader.short_string("realm")?;
-        let exclusive_bits = reader.octet("exclusive, passive, active, write, read")?;
-        let exclusive = exclusive_bits & 1 != 0;
-        let passive = exclusive_bits & 2 != 0;
-        let active = exclusive_bits & 4 != 0;
-        let write = exclusive_bits & 8 != 0;
-        let read = exclusive_bits & 16 != 0;
+        let bits = reader.octet("exclusive, passive, active, write, read")?;
+        let exclusive = bits & 1 != 0;
+        let passive = bits & 2 != 0;
+        let active = bits & 4 != 0;
+        let write = bits & 8 != 0;
+        let read = bits & 16 != 0;
         Ok(Self { realm, exclusive, passive, active, write, read })
     }
 
@@ -82,6 +76,7 @@ impl EncodeMethod for Request {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -127,6 +122,7 @@ impl EncodeMethod for RequestOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }

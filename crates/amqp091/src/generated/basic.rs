@@ -2,8 +2,7 @@
 
 //! Class `basic` (60).
 
-use bytes::BufMut as _;
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 
 use crate::{Error, FieldTable, MethodId, ShortStr, encode::EncodeMethod, reader::Reader};
 
@@ -12,10 +11,8 @@ use crate::{Error, FieldTable, MethodId, ShortStr, encode::EncodeMethod, reader:
 pub struct Qos {
     /// How many octets; RabbitMQ accepts only 0.
     pub prefetch_size: u32,
-
     /// How many messages; 0 means no limit.
     pub prefetch_count: u16,
-
     /// RabbitMQ: true for the whole channel, false for each new consumer.
     pub global: bool,
 }
@@ -35,8 +32,8 @@ impl Qos {
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let prefetch_size = reader.long("prefetch-size")?;
         let prefetch_count = reader.short("prefetch-count")?;
-        let global_bits = reader.octet("global")?;
-        let global = global_bits & 1 != 0;
+        let bits = reader.octet("global")?;
+        let global = bits & 1 != 0;
         Ok(Self { prefetch_size, prefetch_count, global })
     }
 
@@ -52,6 +49,7 @@ impl EncodeMethod for Qos {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -85,6 +83,7 @@ impl EncodeMethod for QosOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -95,25 +94,18 @@ impl EncodeMethod for QosOk {
 pub struct Consume {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
     /// Name of the queue; empty is the last one declared on the channel.
     pub queue: ShortStr,
-
-    /// The consumer's name, unique in its channel.
+    /// The consumer's name, unique in its channel; empty asks the server for one.
     pub consumer_tag: ShortStr,
-
     /// Do not deliver what this connection published; RabbitMQ ignores it.
     pub no_local: bool,
-
     /// Settle at once; no acknowledgement will come.
     pub no_ack: bool,
-
     /// Be the only consumer of the queue.
     pub exclusive: bool,
-
     /// Send no reply.
     pub nowait: bool,
-
     /// Extensions, the `x-…` arguments.
     pub arguments: FieldTable,
 }
@@ -134,11 +126,11 @@ impl Consume {
         let ticket = reader.short("ticket")?;
         let queue = reader.short_string("queue")?;
         let consumer_tag = reader.short_string("consumer-tag")?;
-        let no_local_bits = reader.octet("no-local, no-ack, exclusive, nowait")?;
-        let no_local = no_local_bits & 1 != 0;
-        let no_ack = no_local_bits & 2 != 0;
-        let exclusive = no_local_bits & 4 != 0;
-        let nowait = no_local_bits & 8 != 0;
+        let bits = reader.octet("no-local, no-ack, exclusive, nowait")?;
+        let no_local = bits & 1 != 0;
+        let no_ack = bits & 2 != 0;
+        let exclusive = bits & 4 != 0;
+        let nowait = bits & 8 != 0;
         let arguments = reader.table("arguments")?;
         Ok(Self { ticket, queue, consumer_tag, no_local, no_ack, exclusive, nowait, arguments })
     }
@@ -162,6 +154,7 @@ impl EncodeMethod for Consume {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -201,6 +194,7 @@ impl EncodeMethod for ConsumeOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -211,7 +205,6 @@ impl EncodeMethod for ConsumeOk {
 pub struct Cancel {
     /// The consumer's name, unique in its channel.
     pub consumer_tag: ShortStr,
-
     /// Send no reply.
     pub nowait: bool,
 }
@@ -230,8 +223,8 @@ impl Cancel {
     /// When an argument is cut short or holds an illegal value.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let consumer_tag = reader.short_string("consumer-tag")?;
-        let nowait_bits = reader.octet("nowait")?;
-        let nowait = nowait_bits & 1 != 0;
+        let bits = reader.octet("nowait")?;
+        let nowait = bits & 1 != 0;
         Ok(Self { consumer_tag, nowait })
     }
 
@@ -246,6 +239,7 @@ impl EncodeMethod for Cancel {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -285,6 +279,7 @@ impl EncodeMethod for CancelOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -295,16 +290,12 @@ impl EncodeMethod for CancelOk {
 pub struct Publish {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
     /// Name of the exchange; empty is the default exchange.
     pub exchange: ShortStr,
-
     /// The routing key.
     pub routing_key: ShortStr,
-
     /// Give the message back when no queue takes it.
     pub mandatory: bool,
-
     /// Reserved; RabbitMQ refuses it.
     pub immediate: bool,
 }
@@ -325,9 +316,9 @@ impl Publish {
         let ticket = reader.short("ticket")?;
         let exchange = reader.short_string("exchange")?;
         let routing_key = reader.short_string("routing-key")?;
-        let mandatory_bits = reader.octet("mandatory, immediate")?;
-        let mandatory = mandatory_bits & 1 != 0;
-        let immediate = mandatory_bits & 2 != 0;
+        let bits = reader.octet("mandatory, immediate")?;
+        let mandatory = bits & 1 != 0;
+        let immediate = bits & 2 != 0;
         Ok(Self { ticket, exchange, routing_key, mandatory, immediate })
     }
 
@@ -344,6 +335,7 @@ impl EncodeMethod for Publish {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -354,13 +346,10 @@ impl EncodeMethod for Publish {
 pub struct Return {
     /// Why, as a number; 200 is a normal end.
     pub reply_code: u16,
-
     /// Why, in words.
     pub reply_text: ShortStr,
-
     /// Name of the exchange; empty is the default exchange.
     pub exchange: ShortStr,
-
     /// The routing key.
     pub routing_key: ShortStr,
 }
@@ -398,6 +387,7 @@ impl EncodeMethod for Return {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -408,16 +398,12 @@ impl EncodeMethod for Return {
 pub struct Deliver {
     /// The consumer's name, unique in its channel.
     pub consumer_tag: ShortStr,
-
-    /// The delivery's number in its channel; 0 with `multiple` means all.
+    /// The delivery's number in its channel, from 1.
     pub delivery_tag: u64,
-
     /// Whether the message may have been delivered before.
     pub redelivered: bool,
-
     /// Name of the exchange; empty is the default exchange.
     pub exchange: ShortStr,
-
     /// The routing key.
     pub routing_key: ShortStr,
 }
@@ -437,8 +423,8 @@ impl Deliver {
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let consumer_tag = reader.short_string("consumer-tag")?;
         let delivery_tag = reader.long_long("delivery-tag")?;
-        let redelivered_bits = reader.octet("redelivered")?;
-        let redelivered = redelivered_bits & 1 != 0;
+        let bits = reader.octet("redelivered")?;
+        let redelivered = bits & 1 != 0;
         let exchange = reader.short_string("exchange")?;
         let routing_key = reader.short_string("routing-key")?;
         Ok(Self { consumer_tag, delivery_tag, redelivered, exchange, routing_key })
@@ -458,6 +444,7 @@ impl EncodeMethod for Deliver {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -468,10 +455,8 @@ impl EncodeMethod for Deliver {
 pub struct Get {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
     /// Name of the queue; empty is the last one declared on the channel.
     pub queue: ShortStr,
-
     /// Settle at once; no acknowledgement will come.
     pub no_ack: bool,
 }
@@ -491,8 +476,8 @@ impl Get {
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let ticket = reader.short("ticket")?;
         let queue = reader.short_string("queue")?;
-        let no_ack_bits = reader.octet("no-ack")?;
-        let no_ack = no_ack_bits & 1 != 0;
+        let bits = reader.octet("no-ack")?;
+        let no_ack = bits & 1 != 0;
         Ok(Self { ticket, queue, no_ack })
     }
 
@@ -508,6 +493,7 @@ impl EncodeMethod for Get {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -516,19 +502,15 @@ impl EncodeMethod for Get {
 /// `basic.get-ok`. The one message that was asked for; its content follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GetOk {
-    /// The delivery's number in its channel; 0 with `multiple` means all.
+    /// The delivery's number in its channel, from 1.
     pub delivery_tag: u64,
-
     /// Whether the message may have been delivered before.
     pub redelivered: bool,
-
     /// Name of the exchange; empty is the default exchange.
     pub exchange: ShortStr,
-
     /// The routing key.
     pub routing_key: ShortStr,
-
-    /// Messages ready in the queue, or messages dropped from it.
+    /// Messages still in the queue.
     pub message_count: u32,
 }
 
@@ -546,8 +528,8 @@ impl GetOk {
     /// When an argument is cut short or holds an illegal value.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let delivery_tag = reader.long_long("delivery-tag")?;
-        let redelivered_bits = reader.octet("redelivered")?;
-        let redelivered = redelivered_bits & 1 != 0;
+        let bits = reader.octet("redelivered")?;
+        let redelivered = bits & 1 != 0;
         let exchange = reader.short_string("exchange")?;
         let routing_key = reader.short_string("routing-key")?;
         let message_count = reader.long("message-count")?;
@@ -568,6 +550,7 @@ impl EncodeMethod for GetOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -607,6 +590,7 @@ impl EncodeMethod for GetEmpty {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -617,7 +601,6 @@ impl EncodeMethod for GetEmpty {
 pub struct Ack {
     /// The delivery's number in its channel; 0 with `multiple` means all.
     pub delivery_tag: u64,
-
     /// All up to and including this tag.
     pub multiple: bool,
 }
@@ -636,8 +619,8 @@ impl Ack {
     /// When an argument is cut short or holds an illegal value.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let delivery_tag = reader.long_long("delivery-tag")?;
-        let multiple_bits = reader.octet("multiple")?;
-        let multiple = multiple_bits & 1 != 0;
+        let bits = reader.octet("multiple")?;
+        let multiple = bits & 1 != 0;
         Ok(Self { delivery_tag, multiple })
     }
 
@@ -652,6 +635,7 @@ impl EncodeMethod for Ack {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -660,9 +644,8 @@ impl EncodeMethod for Ack {
 /// `basic.reject`. Settles one delivery as refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// The delivery's number in its channel; 0 with `multiple` means all.
+    /// The delivery's number in its channel, from 1.
     pub delivery_tag: u64,
-
     /// Put the messages back into the queue.
     pub requeue: bool,
 }
@@ -687,8 +670,8 @@ impl Reject {
     /// When an argument is cut short or holds an illegal value.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let delivery_tag = reader.long_long("delivery-tag")?;
-        let requeue_bits = reader.octet("requeue")?;
-        let requeue = requeue_bits & 1 != 0;
+        let bits = reader.octet("requeue")?;
+        let requeue = bits & 1 != 0;
         Ok(Self { delivery_tag, requeue })
     }
 
@@ -703,6 +686,7 @@ impl EncodeMethod for Reject {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -728,8 +712,8 @@ impl RecoverAsync {
     /// # Errors
     /// When an argument is cut short or holds an illegal value.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
-        let requeue_bits = reader.octet("requeue")?;
-        let requeue = requeue_bits & 1 != 0;
+        let bits = reader.octet("requeue")?;
+        let requeue = bits & 1 != 0;
         Ok(Self { requeue })
     }
 
@@ -743,6 +727,7 @@ impl EncodeMethod for RecoverAsync {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -768,8 +753,8 @@ impl Recover {
     /// # Errors
     /// When an argument is cut short or holds an illegal value.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
-        let requeue_bits = reader.octet("requeue")?;
-        let requeue = requeue_bits & 1 != 0;
+        let bits = reader.octet("requeue")?;
+        let requeue = bits & 1 != 0;
         Ok(Self { requeue })
     }
 
@@ -783,6 +768,7 @@ impl EncodeMethod for Recover {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -816,6 +802,7 @@ impl EncodeMethod for RecoverOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -826,10 +813,8 @@ impl EncodeMethod for RecoverOk {
 pub struct Nack {
     /// The delivery's number in its channel; 0 with `multiple` means all.
     pub delivery_tag: u64,
-
     /// All up to and including this tag.
     pub multiple: bool,
-
     /// Put the messages back into the queue.
     pub requeue: bool,
 }
@@ -854,9 +839,9 @@ impl Nack {
     /// When an argument is cut short or holds an illegal value.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let delivery_tag = reader.long_long("delivery-tag")?;
-        let multiple_bits = reader.octet("multiple, requeue")?;
-        let multiple = multiple_bits & 1 != 0;
-        let requeue = multiple_bits & 2 != 0;
+        let bits = reader.octet("multiple, requeue")?;
+        let multiple = bits & 1 != 0;
+        let requeue = bits & 2 != 0;
         Ok(Self { delivery_tag, multiple, requeue })
     }
 
@@ -871,6 +856,7 @@ impl EncodeMethod for Nack {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }

@@ -2,8 +2,7 @@
 
 //! Class `channel` (20).
 
-use bytes::BufMut as _;
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::{Error, MethodId, ShortStr, encode::EncodeMethod, reader::Reader, string};
 
@@ -41,6 +40,7 @@ impl EncodeMethod for Open {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -80,6 +80,7 @@ impl EncodeMethod for OpenOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -105,8 +106,8 @@ impl Flow {
     /// # Errors
     /// When an argument is cut short or holds an illegal value.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
-        let active_bits = reader.octet("active")?;
-        let active = active_bits & 1 != 0;
+        let bits = reader.octet("active")?;
+        let active = bits & 1 != 0;
         Ok(Self { active })
     }
 
@@ -120,6 +121,7 @@ impl EncodeMethod for Flow {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -145,8 +147,8 @@ impl FlowOk {
     /// # Errors
     /// When an argument is cut short or holds an illegal value.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
-        let active_bits = reader.octet("active")?;
-        let active = active_bits & 1 != 0;
+        let bits = reader.octet("active")?;
+        let active = bits & 1 != 0;
         Ok(Self { active })
     }
 
@@ -160,6 +162,7 @@ impl EncodeMethod for FlowOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -170,13 +173,10 @@ impl EncodeMethod for FlowOk {
 pub struct Close {
     /// Why, as a number; 200 is a normal end.
     pub reply_code: u16,
-
     /// Why, in words.
     pub reply_text: ShortStr,
-
     /// Class of the method that caused the close, or 0.
     pub class_id: u16,
-
     /// Method that caused the close, or 0.
     pub method_id: u16,
 }
@@ -214,6 +214,7 @@ impl EncodeMethod for Close {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -247,6 +248,7 @@ impl EncodeMethod for CloseOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }

@@ -2,8 +2,7 @@
 
 //! Class `confirm` (85).
 
-use bytes::BufMut as _;
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 
 use crate::{Error, MethodId, encode::EncodeMethod, reader::Reader};
 
@@ -27,8 +26,8 @@ impl Select {
     /// # Errors
     /// When an argument is cut short or holds an illegal value.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
-        let nowait_bits = reader.octet("nowait")?;
-        let nowait = nowait_bits & 1 != 0;
+        let bits = reader.octet("nowait")?;
+        let nowait = bits & 1 != 0;
         Ok(Self { nowait })
     }
 
@@ -42,6 +41,7 @@ impl EncodeMethod for Select {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -75,6 +75,7 @@ impl EncodeMethod for SelectOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }

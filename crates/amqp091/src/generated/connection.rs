@@ -2,8 +2,7 @@
 
 //! Class `connection` (10).
 
-use bytes::BufMut as _;
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::{
     Error, FieldTable, MethodId, Secret, ShortStr, encode::EncodeMethod, reader::Reader, string,
@@ -14,16 +13,12 @@ use crate::{
 pub struct Start {
     /// The protocol's major version, 0.
     pub version_major: u8,
-
     /// The protocol's minor version, 9.
     pub version_minor: u8,
-
     /// The server's product, version and capabilities.
     pub server_properties: FieldTable,
-
     /// The SASL mechanisms offered, separated by spaces.
     pub mechanisms: Bytes,
-
     /// The languages of reply texts, separated by spaces.
     pub locales: Bytes,
 }
@@ -75,6 +70,7 @@ impl EncodeMethod for Start {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -85,13 +81,10 @@ impl EncodeMethod for Start {
 pub struct StartOk {
     /// The client's product, version and capabilities.
     pub client_properties: FieldTable,
-
     /// The SASL mechanism chosen.
     pub mechanism: ShortStr,
-
     /// What the mechanism answers: a secret.
     pub response: Secret,
-
     /// The language of reply texts.
     pub locale: ShortStr,
 }
@@ -140,6 +133,7 @@ impl EncodeMethod for StartOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -179,6 +173,7 @@ impl EncodeMethod for Secure {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -218,6 +213,7 @@ impl EncodeMethod for SecureOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -228,10 +224,8 @@ impl EncodeMethod for SecureOk {
 pub struct Tune {
     /// The highest channel number; 0 means no limit.
     pub channel_max: u16,
-
     /// The largest frame in octets, its 8 of header and end included; 0 means no limit.
     pub frame_max: u32,
-
     /// Seconds between heartbeats; 0 means none.
     pub heartbeat: u16,
 }
@@ -267,6 +261,7 @@ impl EncodeMethod for Tune {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -277,10 +272,8 @@ impl EncodeMethod for Tune {
 pub struct TuneOk {
     /// The highest channel number; 0 means no limit.
     pub channel_max: u16,
-
     /// The largest frame in octets, its 8 of header and end included; 0 means no limit.
     pub frame_max: u32,
-
     /// Seconds between heartbeats; 0 means none.
     pub heartbeat: u16,
 }
@@ -316,6 +309,7 @@ impl EncodeMethod for TuneOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -326,10 +320,8 @@ impl EncodeMethod for TuneOk {
 pub struct Open {
     /// Name of the virtual host.
     pub virtual_host: ShortStr,
-
     /// Reserved.
     pub capabilities: ShortStr,
-
     /// Reserved.
     pub insist: bool,
 }
@@ -359,8 +351,8 @@ impl Open {
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let virtual_host = reader.short_string("virtual-host")?;
         let capabilities = reader.short_string("capabilities")?;
-        let insist_bits = reader.octet("insist")?;
-        let insist = insist_bits & 1 != 0;
+        let bits = reader.octet("insist")?;
+        let insist = bits & 1 != 0;
         Ok(Self { virtual_host, capabilities, insist })
     }
 
@@ -376,6 +368,7 @@ impl EncodeMethod for Open {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -415,6 +408,7 @@ impl EncodeMethod for OpenOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -425,13 +419,10 @@ impl EncodeMethod for OpenOk {
 pub struct Close {
     /// Why, as a number; 200 is a normal end.
     pub reply_code: u16,
-
     /// Why, in words.
     pub reply_text: ShortStr,
-
     /// Class of the method that caused the close, or 0.
     pub class_id: u16,
-
     /// Method that caused the close, or 0.
     pub method_id: u16,
 }
@@ -469,6 +460,7 @@ impl EncodeMethod for Close {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -502,6 +494,7 @@ impl EncodeMethod for CloseOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -541,6 +534,7 @@ impl EncodeMethod for Blocked {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -574,6 +568,7 @@ impl EncodeMethod for Unblocked {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -584,7 +579,6 @@ impl EncodeMethod for Unblocked {
 pub struct UpdateSecret {
     /// The new credential.
     pub new_secret: Secret,
-
     /// Why, in words.
     pub reason: ShortStr,
 }
@@ -618,6 +612,7 @@ impl EncodeMethod for UpdateSecret {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -651,6 +646,7 @@ impl EncodeMethod for UpdateSecretOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }

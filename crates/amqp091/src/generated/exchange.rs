@@ -2,8 +2,7 @@
 
 //! Class `exchange` (40).
 
-use bytes::BufMut as _;
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 
 use crate::{Error, FieldTable, MethodId, ShortStr, encode::EncodeMethod, reader::Reader};
 
@@ -12,28 +11,20 @@ use crate::{Error, FieldTable, MethodId, ShortStr, encode::EncodeMethod, reader:
 pub struct Declare {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
     /// Name of the exchange; empty is the default exchange.
     pub exchange: ShortStr,
-
     /// How the exchange routes: direct, fanout, topic, headers.
     pub kind: ShortStr,
-
     /// Only check whether it exists.
     pub passive: bool,
-
     /// Survives a restart of the server.
     pub durable: bool,
-
     /// Deleted when the last user is gone.
     pub auto_delete: bool,
-
     /// Only other exchanges may publish to it (RabbitMQ).
     pub internal: bool,
-
     /// Send no reply.
     pub nowait: bool,
-
     /// Extensions, the `x-…` arguments.
     pub arguments: FieldTable,
 }
@@ -70,12 +61,12 @@ impl Declare {
         let ticket = reader.short("ticket")?;
         let exchange = reader.short_string("exchange")?;
         let kind = reader.short_string("type")?;
-        let passive_bits = reader.octet("passive, durable, auto-delete, internal, nowait")?;
-        let passive = passive_bits & 1 != 0;
-        let durable = passive_bits & 2 != 0;
-        let auto_delete = passive_bits & 4 != 0;
-        let internal = passive_bits & 8 != 0;
-        let nowait = passive_bits & 16 != 0;
+        let bits = reader.octet("passive, durable, auto-delete, internal, nowait")?;
+        let passive = bits & 1 != 0;
+        let durable = bits & 2 != 0;
+        let auto_delete = bits & 4 != 0;
+        let internal = bits & 8 != 0;
+        let nowait = bits & 16 != 0;
         let arguments = reader.table("arguments")?;
         Ok(Self {
             ticket,
@@ -110,6 +101,7 @@ impl EncodeMethod for Declare {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -143,6 +135,7 @@ impl EncodeMethod for DeclareOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -153,13 +146,10 @@ impl EncodeMethod for DeclareOk {
 pub struct Delete {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
     /// Name of the exchange; empty is the default exchange.
     pub exchange: ShortStr,
-
     /// Only when nobody uses it.
     pub if_unused: bool,
-
     /// Send no reply.
     pub nowait: bool,
 }
@@ -179,9 +169,9 @@ impl Delete {
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let ticket = reader.short("ticket")?;
         let exchange = reader.short_string("exchange")?;
-        let if_unused_bits = reader.octet("if-unused, nowait")?;
-        let if_unused = if_unused_bits & 1 != 0;
-        let nowait = if_unused_bits & 2 != 0;
+        let bits = reader.octet("if-unused, nowait")?;
+        let if_unused = bits & 1 != 0;
+        let nowait = bits & 2 != 0;
         Ok(Self { ticket, exchange, if_unused, nowait })
     }
 
@@ -197,6 +187,7 @@ impl EncodeMethod for Delete {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -230,6 +221,7 @@ impl EncodeMethod for DeleteOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -240,19 +232,14 @@ impl EncodeMethod for DeleteOk {
 pub struct Bind {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
     /// The exchange that receives.
     pub destination: ShortStr,
-
     /// The exchange that is bound.
     pub source: ShortStr,
-
     /// The routing key.
     pub routing_key: ShortStr,
-
     /// Send no reply.
     pub nowait: bool,
-
     /// Extensions, the `x-…` arguments.
     pub arguments: FieldTable,
 }
@@ -274,8 +261,8 @@ impl Bind {
         let destination = reader.short_string("destination")?;
         let source = reader.short_string("source")?;
         let routing_key = reader.short_string("routing-key")?;
-        let nowait_bits = reader.octet("nowait")?;
-        let nowait = nowait_bits & 1 != 0;
+        let bits = reader.octet("nowait")?;
+        let nowait = bits & 1 != 0;
         let arguments = reader.table("arguments")?;
         Ok(Self { ticket, destination, source, routing_key, nowait, arguments })
     }
@@ -295,6 +282,7 @@ impl EncodeMethod for Bind {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -328,6 +316,7 @@ impl EncodeMethod for BindOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -338,19 +327,14 @@ impl EncodeMethod for BindOk {
 pub struct Unbind {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
     /// The exchange that receives.
     pub destination: ShortStr,
-
     /// The exchange that is bound.
     pub source: ShortStr,
-
     /// The routing key.
     pub routing_key: ShortStr,
-
     /// Send no reply.
     pub nowait: bool,
-
     /// Extensions, the `x-…` arguments.
     pub arguments: FieldTable,
 }
@@ -372,8 +356,8 @@ impl Unbind {
         let destination = reader.short_string("destination")?;
         let source = reader.short_string("source")?;
         let routing_key = reader.short_string("routing-key")?;
-        let nowait_bits = reader.octet("nowait")?;
-        let nowait = nowait_bits & 1 != 0;
+        let bits = reader.octet("nowait")?;
+        let nowait = bits & 1 != 0;
         let arguments = reader.table("arguments")?;
         Ok(Self { ticket, destination, source, routing_key, nowait, arguments })
     }
@@ -393,6 +377,7 @@ impl EncodeMethod for Unbind {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -426,6 +411,7 @@ impl EncodeMethod for UnbindOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }

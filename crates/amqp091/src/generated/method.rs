@@ -148,8 +148,8 @@ impl Method {
     /// Reads a method frame's whole payload.
     ///
     /// # Errors
-    /// 540 for unknown ids, 501 when the payload is shorter or longer than its arguments, 502 for an illegal
-    /// value; each knows the method.
+    /// 540 for unknown ids, 501 when the payload is shorter or longer than its arguments, 502 for an
+    /// illegal value; each knows the method.
     pub fn decode(payload: &Bytes) -> Result<Self, Error> {
         let mut reader = Reader::new(payload);
         let id = MethodId { class: reader.short("class-id")?, method: reader.short("method-id")? };
@@ -226,6 +226,7 @@ impl Method {
             (90, 31) => Self::TxRollbackOk(tx::RollbackOk::decode(reader)?),
             (85, 10) => Self::ConfirmSelect(confirm::Select::decode(reader)?),
             (85, 11) => Self::ConfirmSelectOk(confirm::SelectOk::decode(reader)?),
+
             _ => return Err(Fault::UnknownMethod.into()),
         })
     }
@@ -395,6 +396,7 @@ impl EncodeMethod for Method {
     fn id(&self) -> MethodId {
         self.ids()
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         match self {
             Self::ConnectionStart(method) => method.encode(out),

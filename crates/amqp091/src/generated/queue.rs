@@ -2,8 +2,7 @@
 
 //! Class `queue` (50).
 
-use bytes::BufMut as _;
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 
 use crate::{Error, FieldTable, MethodId, ShortStr, encode::EncodeMethod, reader::Reader};
 
@@ -12,25 +11,18 @@ use crate::{Error, FieldTable, MethodId, ShortStr, encode::EncodeMethod, reader:
 pub struct Declare {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
-    /// Name of the queue; empty is the last one declared on the channel.
+    /// Name of the queue; empty asks the server for one.
     pub queue: ShortStr,
-
     /// Only check whether it exists.
     pub passive: bool,
-
     /// Survives a restart of the server.
     pub durable: bool,
-
     /// Only for the connection that declares it, and deleted with it.
     pub exclusive: bool,
-
     /// Deleted when the last user is gone.
     pub auto_delete: bool,
-
     /// Send no reply.
     pub nowait: bool,
-
     /// Extensions, the `x-…` arguments.
     pub arguments: FieldTable,
 }
@@ -50,12 +42,12 @@ impl Declare {
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let ticket = reader.short("ticket")?;
         let queue = reader.short_string("queue")?;
-        let passive_bits = reader.octet("passive, durable, exclusive, auto-delete, nowait")?;
-        let passive = passive_bits & 1 != 0;
-        let durable = passive_bits & 2 != 0;
-        let exclusive = passive_bits & 4 != 0;
-        let auto_delete = passive_bits & 8 != 0;
-        let nowait = passive_bits & 16 != 0;
+        let bits = reader.octet("passive, durable, exclusive, auto-delete, nowait")?;
+        let passive = bits & 1 != 0;
+        let durable = bits & 2 != 0;
+        let exclusive = bits & 4 != 0;
+        let auto_delete = bits & 8 != 0;
+        let nowait = bits & 16 != 0;
         let arguments = reader.table("arguments")?;
         Ok(Self { ticket, queue, passive, durable, exclusive, auto_delete, nowait, arguments })
     }
@@ -79,6 +71,7 @@ impl EncodeMethod for Declare {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -87,12 +80,10 @@ impl EncodeMethod for Declare {
 /// `queue.declare-ok`. The queue exists as asked; says its name and size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeclareOk {
-    /// Name of the queue; empty is the last one declared on the channel.
+    /// Name of the queue, the server's own when none was asked for.
     pub queue: ShortStr,
-
-    /// Messages ready in the queue, or messages dropped from it.
+    /// Messages ready for delivery.
     pub message_count: u32,
-
     /// Consumers of the queue.
     pub consumer_count: u32,
 }
@@ -128,6 +119,7 @@ impl EncodeMethod for DeclareOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -138,19 +130,14 @@ impl EncodeMethod for DeclareOk {
 pub struct Bind {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
     /// Name of the queue; empty is the last one declared on the channel.
     pub queue: ShortStr,
-
     /// Name of the exchange; empty is the default exchange.
     pub exchange: ShortStr,
-
     /// The routing key.
     pub routing_key: ShortStr,
-
     /// Send no reply.
     pub nowait: bool,
-
     /// Extensions, the `x-…` arguments.
     pub arguments: FieldTable,
 }
@@ -172,8 +159,8 @@ impl Bind {
         let queue = reader.short_string("queue")?;
         let exchange = reader.short_string("exchange")?;
         let routing_key = reader.short_string("routing-key")?;
-        let nowait_bits = reader.octet("nowait")?;
-        let nowait = nowait_bits & 1 != 0;
+        let bits = reader.octet("nowait")?;
+        let nowait = bits & 1 != 0;
         let arguments = reader.table("arguments")?;
         Ok(Self { ticket, queue, exchange, routing_key, nowait, arguments })
     }
@@ -193,6 +180,7 @@ impl EncodeMethod for Bind {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -226,6 +214,7 @@ impl EncodeMethod for BindOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -236,10 +225,8 @@ impl EncodeMethod for BindOk {
 pub struct Purge {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
     /// Name of the queue; empty is the last one declared on the channel.
     pub queue: ShortStr,
-
     /// Send no reply.
     pub nowait: bool,
 }
@@ -259,8 +246,8 @@ impl Purge {
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let ticket = reader.short("ticket")?;
         let queue = reader.short_string("queue")?;
-        let nowait_bits = reader.octet("nowait")?;
-        let nowait = nowait_bits & 1 != 0;
+        let bits = reader.octet("nowait")?;
+        let nowait = bits & 1 != 0;
         Ok(Self { ticket, queue, nowait })
     }
 
@@ -276,6 +263,7 @@ impl EncodeMethod for Purge {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -284,7 +272,7 @@ impl EncodeMethod for Purge {
 /// `queue.purge-ok`. The queue was purged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PurgeOk {
-    /// Messages ready in the queue, or messages dropped from it.
+    /// Messages dropped.
     pub message_count: u32,
 }
 
@@ -315,6 +303,7 @@ impl EncodeMethod for PurgeOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -325,16 +314,12 @@ impl EncodeMethod for PurgeOk {
 pub struct Delete {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
     /// Name of the queue; empty is the last one declared on the channel.
     pub queue: ShortStr,
-
     /// Only when nobody uses it.
     pub if_unused: bool,
-
     /// Only when it holds no message.
     pub if_empty: bool,
-
     /// Send no reply.
     pub nowait: bool,
 }
@@ -354,10 +339,10 @@ impl Delete {
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, Error> {
         let ticket = reader.short("ticket")?;
         let queue = reader.short_string("queue")?;
-        let if_unused_bits = reader.octet("if-unused, if-empty, nowait")?;
-        let if_unused = if_unused_bits & 1 != 0;
-        let if_empty = if_unused_bits & 2 != 0;
-        let nowait = if_unused_bits & 4 != 0;
+        let bits = reader.octet("if-unused, if-empty, nowait")?;
+        let if_unused = bits & 1 != 0;
+        let if_empty = bits & 2 != 0;
+        let nowait = bits & 4 != 0;
         Ok(Self { ticket, queue, if_unused, if_empty, nowait })
     }
 
@@ -375,6 +360,7 @@ impl EncodeMethod for Delete {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -383,7 +369,7 @@ impl EncodeMethod for Delete {
 /// `queue.delete-ok`. The queue is gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeleteOk {
-    /// Messages ready in the queue, or messages dropped from it.
+    /// Messages dropped with the queue.
     pub message_count: u32,
 }
 
@@ -414,6 +400,7 @@ impl EncodeMethod for DeleteOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -424,16 +411,12 @@ impl EncodeMethod for DeleteOk {
 pub struct Unbind {
     /// Reserved; an access ticket in AMQP 0-8.
     pub ticket: u16,
-
     /// Name of the queue; empty is the last one declared on the channel.
     pub queue: ShortStr,
-
     /// Name of the exchange; empty is the default exchange.
     pub exchange: ShortStr,
-
     /// The routing key.
     pub routing_key: ShortStr,
-
     /// Extensions, the `x-…` arguments.
     pub arguments: FieldTable,
 }
@@ -473,6 +456,7 @@ impl EncodeMethod for Unbind {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -506,6 +490,7 @@ impl EncodeMethod for UnbindOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }

@@ -34,6 +34,7 @@ impl EncodeMethod for Select {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -67,6 +68,7 @@ impl EncodeMethod for SelectOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -100,6 +102,7 @@ impl EncodeMethod for Commit {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -133,6 +136,7 @@ impl EncodeMethod for CommitOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -166,6 +170,7 @@ impl EncodeMethod for Rollback {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
@@ -199,6 +204,7 @@ impl EncodeMethod for RollbackOk {
     fn id(&self) -> MethodId {
         MethodId { class: Self::CLASS, method: Self::METHOD }
     }
+
     fn encode_arguments(&self, out: &mut BytesMut) {
         self.encode(out);
     }
