@@ -38,8 +38,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     }
     ensure!(
         spec.exists(),
-        "the protocol definition {} is not there. It is not part of the checkout and not needed to build: \
-         the generated files are committed. To generate them anew, give RabbitMQ's JSON with --spec FILE.",
+        "the protocol definition {} is not there. It is not part of the checkout and not needed to \
+         build: the generated files are committed. To generate them anew, give RabbitMQ's JSON \
+         with --spec FILE.",
         spec.display()
     );
     let mut files = Vec::new();

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use crate::{
     ContentHeader, Error, Method, MethodId,
-    error::Fault,
+    fault::Fault,
     frame::FrameKind,
     limits::{BODY_SIZE_MAX, BODY_SLICE_MIN},
 };

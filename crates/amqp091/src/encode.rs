@@ -83,8 +83,16 @@ pub fn body_pieces(body: &[Bytes], frame_max: u32) -> impl Iterator<Item = Bytes
     })
 }
 
+/// Writes what `write` writes, with its length in four octets before it.
+pub(crate) fn encode_counted(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
+    let at = out.len();
+    out.put_u32(0);
+    write(out);
+    patch_length(out, at);
+}
+
 /// Writes into the four octets at `at` how many octets follow them.
-pub(crate) fn patch_length(out: &mut BytesMut, at: usize) {
+fn patch_length(out: &mut BytesMut, at: usize) {
     let after = at + 4;
     let length = u32::try_from(out.len() - after).expect("a frame is built in memory, below 4 GiB");
     let slot = out.get_mut(at..after).expect("the caller wrote four octets there");

@@ -19,7 +19,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::{
     Error,
-    error::Fault,
+    fault::Fault,
     generated::constants::{
         FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD, FRAME_MIN_SIZE,
     },

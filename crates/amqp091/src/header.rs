@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    BasicProperties, ChannelId, Error, PropertyList, Reader, encode, error::Fault,
+    BasicProperties, ChannelId, Error, PropertyList, Reader, encode, fault::Fault,
     generated::basic::Publish,
 };
 

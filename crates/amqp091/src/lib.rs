@@ -56,7 +56,9 @@
 mod content;
 mod encode;
 mod error;
-mod field;
+mod fault;
+mod field_table;
+mod field_value;
 mod frame;
 mod generated;
 mod header;
@@ -72,8 +74,10 @@ pub use encode::{
     EncodeMethod, body_frame_prefix, body_pieces, encode_body, encode_header, encode_heartbeat,
     encode_method,
 };
-pub use error::{Error, Fault, MethodId, Reach};
-pub use field::{FieldTable, FieldValue};
+pub use error::{Error, MethodId, Reach};
+pub use fault::Fault;
+pub use field_table::FieldTable;
+pub use field_value::FieldValue;
 pub use frame::{ChannelId, Frame, FrameDecoder, FrameKind};
 pub use generated::{
     basic_properties::BasicProperties, constants::*, method::Method, reply_code::ReplyCode,

@@ -160,7 +160,7 @@ impl From<&BasicProperties> for PropertyList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FieldValue, ReplyCode, error::Fault};
+    use crate::{FieldValue, ReplyCode, fault::Fault};
 
     fn all() -> BasicProperties {
         let text = |text| Some(ShortStr::from_static(text));

@@ -106,8 +106,8 @@ impl fmt::Display for Opening {
                  use a client library of AMQP 0-9-1",
             ),
             Self::Amqp010 => f.write_str(
-                "the client speaks AMQP 0-10 (an old Qpid client), this listener speaks AMQP 0-9-1; \
-                 set the client to 0-9-1 or use another library",
+                "the client speaks AMQP 0-10 (an old Qpid client), this listener speaks \
+                 AMQP 0-9-1; set the client to 0-9-1 or use another library",
             ),
             Self::AmqpOther([a, b, c, d]) => write!(
                 f,

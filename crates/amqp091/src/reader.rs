@@ -4,7 +4,9 @@
 
 use bytes::Bytes;
 
-use crate::{Error, FieldTable, Secret, ShortStr, error::Fault, field, property};
+use crate::{
+    Error, FieldTable, Secret, ShortStr, fault::Fault, field_table::skip_fields, property,
+};
 
 /// Reads the wire's types one after the other. Each call names its field, for the error.
 #[derive(Clone, Debug)]
@@ -134,7 +136,7 @@ impl<'a> Reader<'a> {
     /// Checks a field table without keeping it.
     pub(crate) fn skip_table(&mut self, field: &'static str) -> Result<(), Error> {
         let mut part = self.part(field)?;
-        field::skip_fields(&mut part, field, 0)
+        skip_fields(&mut part, field, 0)
     }
 
     /// Passes over octets.

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::{Error, FieldTable, FieldValue, Secret, error::Fault};
+use crate::{Error, FieldTable, FieldValue, Secret, fault::Fault};
 
 /// Who wants in, and with what password.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::{borrow::Borrow, fmt, ops::Deref};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use bytestring::ByteString;
 
-use crate::{Error, error::Fault, limits::SHORT_STRING_MAX};
+use crate::{Error, fault::Fault, limits::SHORT_STRING_MAX};
 
 /// A short string: at most 255 octets of UTF-8 (AMQP 0-9-1 §4.2.5.3). Cheap to clone; one that came
 /// from a peer is a slice of the read buffer and keeps it alive, so what is kept for long is

@@ -53,7 +53,7 @@ fn method_struct(method: &Method) -> Result<String> {
     let mut text = format!("\n/// `{}`. {}", method.full_name, method.words);
     if method.synchronous {
         let may_be_silent = method.fields.iter().any(|field| field.name == "nowait");
-        text.push_str(" Awaits a reply");
+        text.push_str("\n///\n/// Awaits a reply");
         text.push_str(if may_be_silent { " unless `nowait`." } else { "." });
     }
     let derived = if defaults { "" } else { "Default, " };

@@ -51,7 +51,7 @@ pub(super) fn method_enum(spec: &Spec) -> Result<String> {
 use bytes::{{Bytes, BytesMut}};
 
 use super::{{{classes}}};
-use crate::{{Error, MethodId, encode::EncodeMethod, error::Fault, reader::Reader}};
+use crate::{{Error, MethodId, encode::EncodeMethod, fault::Fault, reader::Reader}};
 
 /// A method with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,11 +100,12 @@ fn decode(spec: &Spec) -> Result<String> {
         "/// Reads a method frame's whole payload.
 ///
 /// # Errors
-/// 540 for unknown ids, 501 when the payload is shorter or longer than its arguments, 502 for an
-/// illegal value; each knows the method.
+/// 540 for unknown ids, 501 when the payload is shorter or longer than its arguments, 502 for
+/// an illegal value; each knows the method.
 pub fn decode(payload: &Bytes) -> Result<Self, Error> {{
     let mut reader = Reader::new(payload);
-    let id = MethodId {{ class: reader.short(\"class-id\")?, method: reader.short(\"method-id\")? }};
+    let (class, method) = (reader.short(\"class-id\")?, reader.short(\"method-id\")?);
+    let id = MethodId {{ class, method }};
     Self::decode_arguments(id, &mut reader)
         .and_then(|method| reader.finish().map(|()| method))
         .map_err(|error| error.in_method(id))

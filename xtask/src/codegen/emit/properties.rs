@@ -14,9 +14,10 @@ pub(super) fn properties(class: &Class) -> Result<String> {
     ensure!(class.properties.len() <= 15, "class {} needs a second flag word", class.name);
     let name = properties_name(class);
     let mut text = format!(
-        "{HEAD}//! The properties of class `{}`: flag word and the values present,\n//! in the order of their flags.\n\n\
+        "{HEAD}//! The properties of class `{}`: flag word and the values present,\n\
+         //! in the order of their flags.\n\n\
          use bytes::{{BufMut as _, Bytes, BytesMut}};\n\n\
-         use crate::{{Error, FieldTable, ShortStr, reader::Reader}};
+         use crate::{{Error, FieldTable, ShortStr, reader::Reader}};\n\
          use crate::property::{{Property, PropertyKind}};\n\n",
         class.name,
     );
