@@ -1,6 +1,7 @@
-//! `cargo xtask codegen`: the AMQP 0-9-1 methods, properties and reply codes of `crates/amqp091`, from RabbitMQ's machine-readable
-//! definition of the protocol. The definition lies beside the checkout, not in it; what comes out is committed, so that nobody
-//! needs it to build. `--check` writes nothing and fails when the committed files differ.
+//! `cargo xtask codegen`: the AMQP 0-9-1 methods, properties and reply codes of `crates/amqp091`,
+//! from RabbitMQ's machine-readable definition of the protocol. The definition lies beside the
+//! checkout, not in it; what comes out is committed, so that nobody needs it to build. `--check`
+//! writes nothing and fails when the committed files differ.
 
 mod emit;
 mod spec;
@@ -20,7 +21,7 @@ use spec::Spec;
 const USAGE: &str = "usage: cargo xtask codegen [--check] [--spec FILE]";
 const SPEC: &str = "../shared/spec/amqp-0-9-1/amqp-rabbitmq-0.9.1.json";
 const SOURCES: &str = "crates/amqp091/src/generated";
-const STRATEGIES: &str = "crates/amqp091/tests/generated";
+const STRATEGIES: &str = "crates/amqp091/tests/wire/generated";
 
 /// Runs the verb with the arguments that follow it.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
@@ -37,8 +38,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     }
     ensure!(
         spec.exists(),
-        "the protocol definition {} is not there. It is not part of the checkout and not needed to build: \
-         the generated files are committed. To generate them anew, give RabbitMQ's JSON with --spec FILE.",
+        "the protocol definition {} is not there. It is not part of the checkout and not needed to \
+         build: the generated files are committed. To generate them anew, give RabbitMQ's JSON \
+         with --spec FILE.",
         spec.display()
     );
     let mut files = Vec::new();
@@ -123,7 +125,8 @@ fn format(root: &Path, text: &str) -> Result<String> {
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run rustfmt; `rustup component add rustfmt` installs it")?;
-    // rustfmt parses all of its input before it writes, so writing first cannot block on a full pipe.
+    // rustfmt parses all of its input before it writes, so writing first cannot block on a full
+    // pipe.
     let mut stdin = rustfmt.stdin.take().context("rustfmt has no standard input")?;
     stdin.write_all(text.as_bytes()).context("rustfmt stopped reading")?;
     drop(stdin);

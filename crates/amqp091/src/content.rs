@@ -1,5 +1,5 @@
-//! A channel's frames become methods and whole messages: method with content → header → bodies (AMQP 0-9-1 §4.2.6). One state
-//! machine for each channel; it holds at most one message.
+//! A channel's frames become methods and whole messages: method with content → header → bodies
+//! (AMQP 0-9-1 §4.2.6). One state machine for each channel; it holds at most one message.
 //!
 //! ```text
 //!            method with content           header, size > 0
@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use crate::{
     ContentHeader, Error, Method, MethodId,
-    error::Fault,
+    fault::Fault,
     frame::FrameKind,
     limits::{BODY_SIZE_MAX, BODY_SLICE_MIN},
 };
@@ -25,7 +25,8 @@ pub type Body = SmallVec<[Bytes; 1]>;
 /// A method with its whole content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// `basic.publish` from a client; `basic.deliver`, `basic.get-ok` or `basic.return` from a server.
+    /// `basic.publish` from a client; `basic.deliver`, `basic.get-ok` or `basic.return` from a
+    /// server.
     pub method: Method,
     /// Size and properties.
     pub header: ContentHeader,
@@ -33,7 +34,8 @@ pub struct Content {
     pub body: Body,
 }
 
-/// Puts a channel's frames together. After an error of connection reach it is back at the beginning, and of no further use.
+/// Puts a channel's frames together. After an error of connection reach it is back at the
+/// beginning, and of no further use.
 #[derive(Debug)]
 pub struct Assembler {
     state: State,
@@ -41,7 +43,6 @@ pub struct Assembler {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each message")]
 enum State {
     Idle,
     Header {
@@ -65,7 +66,8 @@ struct Partial {
 }
 
 impl Assembler {
-    /// For a channel that takes messages of up to `size_max` octets (and never more than [`BODY_SIZE_MAX`]).
+    /// For a channel that takes messages of up to `size_max` octets (and never more than
+    /// [`BODY_SIZE_MAX`]).
     pub const fn new(size_max: u64) -> Self {
         Self { state: State::Idle, size_max }
     }
@@ -93,8 +95,9 @@ impl Assembler {
     /// Takes a header frame's payload. Gives the content when it has no body.
     ///
     /// # Errors
-    /// 505 out of turn; 501, 502 or 505 for a bad header ([`ContentHeader::decode`]); 501 for a body above 512 MiB. 406, which
-    /// closes only the channel, for a body above the configured limit: its body frames may still come and are dropped.
+    /// 505 out of turn; 501, 502 or 505 for a bad header ([`ContentHeader::decode`]); 501 for a
+    /// body above 512 MiB. 406, which closes only the channel, for a body above the configured
+    /// limit: its body frames may still come and are dropped.
     pub fn header(&mut self, payload: &Bytes) -> Result<Option<Content>, Error> {
         let State::Header { method } = &mut self.state else {
             return Err(self.unexpected(FrameKind::Header));
@@ -190,5 +193,173 @@ impl Partial {
         if !copied && !slice.is_empty() {
             self.content.body.push(slice);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Reach, ReplyCode, ShortStr,
+        method::{basic, channel},
+    };
+
+    const MAX: u64 = 1 << 20;
+
+    fn publish() -> Method {
+        basic::Publish { routing_key: ShortStr::from_static("k"), ..Default::default() }.into()
+    }
+
+    fn header(size: u64) -> Bytes {
+        [b"\0\x3c\0\0".as_slice(), &size.to_be_bytes(), b"\0\0"].concat().into()
+    }
+
+    fn awaiting_body(size: u64) -> Assembler {
+        let mut assembler = Assembler::new(MAX);
+        assert_eq!(assembler.begin(publish()), Ok(None));
+        assert_eq!(assembler.header(&header(size)), Ok(None));
+        assembler
+    }
+
+    #[test]
+    fn a_method_without_content_stands_alone() {
+        let close = Method::from(channel::CloseOk {});
+        assert_eq!(Assembler::new(MAX).begin(close.clone()), Ok(Some(close)));
+    }
+
+    #[test]
+    fn a_body_of_no_octets_is_complete_with_its_header() {
+        let mut assembler = Assembler::new(MAX);
+        assembler.begin(publish()).unwrap();
+        let content = assembler.header(&header(0)).unwrap().unwrap();
+        assert_eq!((content.method, content.body.len()), (publish(), 0));
+        assert_eq!(assembler.begin(publish()), Ok(None), "ready for the next");
+    }
+
+    #[test]
+    fn one_body_frame_is_one_slice_however_small() {
+        for size in [1, BODY_SLICE_MIN - 1, BODY_SLICE_MIN, 100_000] {
+            let mut assembler = awaiting_body(size as u64);
+            let body = Bytes::from(vec![7; size]);
+            let content = assembler.body(body.clone()).unwrap().unwrap();
+            assert_eq!(content.body.len(), 1);
+            assert_eq!(content.body[0].as_ptr(), body.as_ptr(), "not copied");
+        }
+    }
+
+    #[test]
+    fn large_frames_stay_slices_and_tiny_ones_are_joined_in_order() {
+        let octets: Vec<u8> =
+            (0..50_000_u32).map(|number| number as u8 ^ (number >> 8) as u8).collect();
+        let body = Bytes::from(octets);
+        for sizes in
+            [&[20_000, 20_000, 10_000][..], &[1], &[1, 3000], &[3000, 1, 1], &[0, 1023, 0, 1024]]
+        {
+            let mut assembler = awaiting_body(body.len() as u64);
+            let (mut start, mut content) = (0, None);
+            for size in sizes.iter().cycle() {
+                let stop = (start + size).min(body.len());
+                content = assembler.body(body.slice(start..stop)).unwrap();
+                start = stop;
+                if content.is_some() {
+                    break;
+                }
+            }
+            let content = content.unwrap();
+            assert_eq!(start, body.len());
+            assert_eq!(content.body.concat(), body);
+            assert!(content.body.len() <= 2 * body.len() / BODY_SLICE_MIN + 1, "{sizes:?}");
+            assert!(content.body.iter().all(|slice| !slice.is_empty()));
+        }
+    }
+
+    #[test]
+    fn a_frame_out_of_turn_is_refused_by_the_state_it_finds() {
+        let method = |assembler: &mut Assembler| assembler.begin(publish()).unwrap_err();
+        let head = |assembler: &mut Assembler| assembler.header(&header(1)).unwrap_err();
+        let body =
+            |assembler: &mut Assembler| assembler.body(Bytes::from_static(b"x")).unwrap_err();
+        let idle = || Assembler::new(MAX);
+        let begun = || {
+            let mut assembler = idle();
+            assembler.begin(publish()).unwrap();
+            assembler
+        };
+        let cases = [
+            (head(&mut idle()), Fault::ExpectedMethod { found: FrameKind::Header }, 0),
+            (body(&mut idle()), Fault::ExpectedMethod { found: FrameKind::Body }, 0),
+            (method(&mut begun()), Fault::ExpectedHeader { found: FrameKind::Method }, 40),
+            (body(&mut begun()), Fault::ExpectedHeader { found: FrameKind::Body }, 40),
+            (
+                method(&mut awaiting_body(9)),
+                Fault::ExpectedBody { remaining: 9, found: FrameKind::Method },
+                40,
+            ),
+            (
+                head(&mut awaiting_body(9)),
+                Fault::ExpectedBody { remaining: 9, found: FrameKind::Header },
+                40,
+            ),
+        ];
+        for (error, fault, method) in cases {
+            assert_eq!((error.fault(), error.method_id()), (&fault, method));
+            assert_eq!(error.reply_code(), ReplyCode::UnexpectedFrame);
+        }
+    }
+
+    #[test]
+    fn more_body_than_announced_is_refused() {
+        let mut assembler = awaiting_body(3);
+        assembler.body(Bytes::from_static(b"ab")).unwrap();
+        let error = assembler.body(Bytes::from_static(b"cd")).unwrap_err();
+        assert_eq!(error.fault(), &Fault::BodyOverrun { size: 2, remaining: 1 });
+        assert_eq!(error.reply_code(), ReplyCode::FrameError);
+    }
+
+    #[test]
+    fn an_oversized_message_is_refused_at_its_header_and_its_body_dropped() {
+        let mut assembler = Assembler::new(10);
+        assembler.begin(publish()).unwrap();
+        let error = assembler.header(&header(11)).unwrap_err();
+        assert_eq!(
+            (error.reply_code(), error.reach()),
+            (ReplyCode::PreconditionFailed, Reach::Channel)
+        );
+        assert_eq!((error.class_id(), error.method_id()), (60, 40));
+        assert_eq!(assembler.body(Bytes::from_static(b"12345")), Ok(None));
+        assert_eq!(assembler.body(Bytes::from_static(b"678901")), Ok(None));
+        assembler.begin(publish()).unwrap();
+        assert_eq!(assembler.header(&header(10)), Ok(None), "what fits is taken again");
+    }
+
+    #[test]
+    fn a_peer_may_give_a_refused_message_up() {
+        let mut assembler = Assembler::new(10);
+        assembler.begin(publish()).unwrap();
+        assembler.header(&header(11)).unwrap_err();
+        assembler.body(Bytes::from_static(b"12345")).unwrap();
+        let close_ok = Method::from(channel::CloseOk {});
+        assert_eq!(assembler.begin(close_ok.clone()), Ok(Some(close_ok)));
+        assert!(assembler.body(Bytes::from_static(b"6")).is_err());
+    }
+
+    #[test]
+    fn nobody_can_announce_more_than_the_hard_limit() {
+        let mut assembler = Assembler::new(u64::MAX);
+        assembler.begin(publish()).unwrap();
+        assert_eq!(assembler.header(&header(BODY_SIZE_MAX)), Ok(None));
+        let mut assembler = Assembler::new(u64::MAX);
+        assembler.begin(publish()).unwrap();
+        let error = assembler.header(&header(BODY_SIZE_MAX + 1)).unwrap_err();
+        assert_eq!((error.reply_code(), error.reach()), (ReplyCode::FrameError, Reach::Connection));
+    }
+
+    #[test]
+    fn a_bad_header_names_the_method_it_belongs_to() {
+        let mut assembler = Assembler::new(MAX);
+        assembler.begin(publish()).unwrap();
+        let error = assembler.header(&Bytes::from_static(b"\0\x32\0\0")).unwrap_err();
+        assert_eq!(error.fault(), &Fault::HeaderClass { expected: 60, found: 50 });
+        assert_eq!(error.method_id(), 40);
     }
 }

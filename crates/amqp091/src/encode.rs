@@ -1,4 +1,5 @@
-//! Frames into the write buffer: every function appends to what is there, so that many frames become one write.
+//! Frames into the write buffer: every function appends to what is there, so that many frames
+//! become one write.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
@@ -25,14 +26,15 @@ pub trait EncodeMethod {
     }
 }
 
-/// Appends a method frame. Gives the frame's size in octets, for whoever must hold it against the peer's frame_max: a method cannot
-/// be split.
+/// Appends a method frame. Gives the frame's size in octets, for whoever must hold it against the
+/// peer's frame_max: a method cannot be split.
 pub fn encode_method(channel: ChannelId, method: &impl EncodeMethod, out: &mut BytesMut) -> usize {
     encode_frame(constants::FRAME_METHOD, channel, out, |out| method.encode_payload(out))
 }
 
-/// Appends a content header frame of class `basic`, with the property list as it is on the wire (flags and values;
-/// [`PropertyList::as_bytes`](crate::PropertyList::as_bytes)). Gives the frame's size in octets.
+/// Appends a content header frame of class `basic`, with the property list as it is on the wire
+/// (flags and values; [`PropertyList::as_bytes`](crate::PropertyList::as_bytes)). Gives the frame's
+/// size in octets.
 pub fn encode_header(
     channel: ChannelId,
     body_size: u64,
@@ -47,14 +49,14 @@ pub fn encode_header(
     })
 }
 
-/// Appends a body frame with a copy of `piece`, for bodies so small that a copy is cheaper than a write of their own. The caller has
-/// cut it to the peer's frame_max ([`body_pieces`]).
+/// Appends a body frame with a copy of `piece`, for bodies so small that a copy is cheaper than a
+/// write of their own. The caller has cut it to the peer's frame_max ([`body_pieces`]).
 pub fn encode_body(channel: ChannelId, piece: &[u8], out: &mut BytesMut) -> usize {
     encode_frame(constants::FRAME_BODY, channel, out, |out| out.put_slice(piece))
 }
 
-/// What goes before a body of `size` octets, to be written together with the body itself and [`FRAME_END`](crate::FRAME_END) after
-/// it, so that the body is never copied.
+/// What goes before a body of `size` octets, to be written together with the body itself and
+/// [`FRAME_END`](crate::FRAME_END) after it, so that the body is never copied.
 pub const fn body_frame_prefix(channel: ChannelId, size: u32) -> [u8; 7] {
     let [high, low] = channel.0.to_be_bytes();
     let [a, b, c, d] = size.to_be_bytes();
@@ -66,8 +68,8 @@ pub fn encode_heartbeat(out: &mut BytesMut) {
     encode_frame(constants::FRAME_HEARTBEAT, ChannelId::CONNECTION, out, |_| ());
 }
 
-/// Cuts a body into pieces that each fit into one frame of at most `frame_max` octets (0 means no limit). Pieces are slices; a
-/// body without octets has no piece, and so no body frame.
+/// Cuts a body into pieces that each fit into one frame of at most `frame_max` octets (0 means no
+/// limit). Pieces are slices; a body without octets has no piece, and so no body frame.
 pub fn body_pieces(body: &[Bytes], frame_max: u32) -> impl Iterator<Item = Bytes> {
     let room = match frame_max {
         0 => u32::MAX,
@@ -81,8 +83,16 @@ pub fn body_pieces(body: &[Bytes], frame_max: u32) -> impl Iterator<Item = Bytes
     })
 }
 
+/// Writes what `write` writes, with its length in four octets before it.
+pub(crate) fn encode_counted(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
+    let at = out.len();
+    out.put_u32(0);
+    write(out);
+    patch_length(out, at);
+}
+
 /// Writes into the four octets at `at` how many octets follow them.
-pub(crate) fn patch_length(out: &mut BytesMut, at: usize) {
+fn patch_length(out: &mut BytesMut, at: usize) {
     let after = at + 4;
     let length = u32::try_from(out.len() - after).expect("a frame is built in memory, below 4 GiB");
     let slot = out.get_mut(at..after).expect("the caller wrote four octets there");

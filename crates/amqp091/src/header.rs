@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    BasicProperties, ChannelId, Error, PropertyList, Reader, encode, error::Fault,
+    BasicProperties, ChannelId, Error, PropertyList, Reader, encode, fault::Fault,
     generated::basic::Publish,
 };
 
@@ -17,11 +17,12 @@ pub struct ContentHeader {
 }
 
 impl ContentHeader {
-    /// Reads a header frame's payload and checks all of it, so that the properties can be relayed verbatim.
+    /// Reads a header frame's payload and checks all of it, so that the properties can be relayed
+    /// verbatim.
     ///
     /// # Errors
-    /// 501 when cut short or too long, 502 for an illegal property, 505 for another class or a weight (RabbitMQ; the protocol
-    /// itself says 501).
+    /// 501 when cut short or too long, 502 for an illegal property, 505 for another class or a
+    /// weight (RabbitMQ; the protocol itself says 501).
     pub fn decode(payload: &Bytes) -> Result<Self, Error> {
         let mut reader = Reader::new(payload);
         let class = reader.short("class-id")?;
@@ -53,5 +54,41 @@ impl ContentHeader {
     /// As [`PropertyList::decode`].
     pub fn properties(&self) -> Result<BasicProperties, Error> {
         self.properties.decode()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ReplyCode;
+
+    #[test]
+    fn properties_are_kept_as_they_came() {
+        // content-type and delivery-mode.
+        let payload = Bytes::from_static(b"\0\x3c\0\0\0\0\0\0\0\0\0\x05\x90\0\x0atext/plain\x02");
+        let header = ContentHeader::decode(&payload).unwrap();
+        assert_eq!((header.body_size, header.delivery_mode()), (5, Some(2)));
+        assert_eq!(header.properties.as_bytes().as_ptr(), payload[12..].as_ptr());
+        let mut out = BytesMut::new();
+        let size = header.encode(ChannelId(1), &mut out);
+        assert_eq!(&out[7..size - 1], &payload[..]);
+        let properties = header.properties().unwrap();
+        assert_eq!(properties.content_type.as_deref(), Some("text/plain"));
+    }
+
+    #[test]
+    fn another_class_or_a_weight_is_out_of_turn() {
+        for payload in [&b"\0\x32\0\0\0\0\0\0\0\0\0\0\0\0"[..], b"\0\x3c\0\x01\0\0\0\0\0\0\0\0\0\0"]
+        {
+            let error = ContentHeader::decode(&Bytes::from_static(payload)).unwrap_err();
+            assert_eq!(error.reply_code(), ReplyCode::UnexpectedFrame);
+        }
+    }
+
+    #[test]
+    fn a_header_without_flags_is_cut_short() {
+        let payload = Bytes::from_static(b"\0\x3c\0\0\0\0\0\0\0\0\0\0");
+        let error = ContentHeader::decode(&payload).unwrap_err();
+        assert_eq!(error.reply_code(), ReplyCode::FrameError);
     }
 }

@@ -1,10 +1,12 @@
 //! AMQP 0-9-1 with RabbitMQ's extensions, sans-I/O: no socket, no clock, no runtime.
 //!
-//! Octets go in, frames come out ([`FrameDecoder`]); a frame's payload becomes a [`Method`], and a method with its content header and
-//! body frames becomes a [`Content`] ([`Assembler`], one for each channel). The way back is a set of functions that append to a
-//! write buffer ([`encode_method`] and its neighbours). Strings, tables and bodies are slices of the read buffer: nothing is copied,
-//! and what is kept for long is `detached` from it by its keeper. Whatever a peer can do wrong is an [`Error`] that knows the
-//! reply code, how far it reaches, and the words to say.
+//! Octets go in, frames come out ([`FrameDecoder`]); a frame's payload becomes a [`Method`], and a
+//! method with its content header and body frames becomes a [`Content`] ([`Assembler`], one for
+//! each channel). The way back is a set of functions that append to a write buffer
+//! ([`encode_method`] and its neighbours). Strings, tables and bodies are slices of the read
+//! buffer: nothing is copied, and what is kept for long is `detached` from it by its keeper.
+//! Whatever a peer can do wrong is an [`Error`] that knows the reply code, how far it reaches, and
+//! the words to say.
 //!
 //! The methods are generated from RabbitMQ's definition of the protocol by `cargo xtask codegen`.
 //!
@@ -54,7 +56,9 @@
 mod content;
 mod encode;
 mod error;
-mod field;
+mod fault;
+mod field_table;
+mod field_value;
 mod frame;
 mod generated;
 mod header;
@@ -70,8 +74,10 @@ pub use encode::{
     EncodeMethod, body_frame_prefix, body_pieces, encode_body, encode_header, encode_heartbeat,
     encode_method,
 };
-pub use error::{Error, Fault, MethodId, Reach};
-pub use field::{FieldTable, FieldValue};
+pub use error::{Error, MethodId, Reach};
+pub use fault::Fault;
+pub use field_table::FieldTable;
+pub use field_value::FieldValue;
 pub use frame::{ChannelId, Frame, FrameDecoder, FrameKind};
 pub use generated::{
     basic_properties::BasicProperties, constants::*, method::Method, reply_code::ReplyCode,

@@ -1,4 +1,5 @@
-//! The property list of a content header, kept as it came: checked once, passed on verbatim, read where it is needed.
+//! The property list of a content header, kept as it came: checked once, passed on verbatim, read
+//! where it is needed.
 
 use bytes::{Bytes, BytesMut};
 
@@ -24,8 +25,8 @@ pub(crate) struct Property {
     pub(crate) name: &'static str,
 }
 
-/// Every bit of the flag word that a property has. The two lowest have none: one is spare, the other announces a second flag word
-/// (AMQP 0-9-1 §4.2.6.1), which class `basic` never needs.
+/// Every bit of the flag word that a property has. The two lowest have none: one is spare, the
+/// other announces a second flag word (AMQP 0-9-1 §4.2.6.1), which class `basic` never needs.
 pub(crate) const KNOWN_FLAGS: u16 = {
     let mut flags = 0;
     let mut rest = PROPERTIES.as_slice();
@@ -36,8 +37,8 @@ pub(crate) const KNOWN_FLAGS: u16 = {
     flags
 };
 
-/// A well-formed list of `basic` properties: flag word and values, as on the wire. A slice of the read buffer when it came from a
-/// peer. Once it exists, reading from it cannot fail.
+/// A well-formed list of `basic` properties: flag word and values, as on the wire. A slice of the
+/// read buffer when it came from a peer. Once it exists, reading from it cannot fail.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PropertyList(Bytes);
 
@@ -48,7 +49,8 @@ impl PropertyList {
     /// Walks over the list once and takes it as it is. Allocates nothing.
     ///
     /// # Errors
-    /// 501 when cut short or too long; 502 for an unknown flag, a string that is not UTF-8, or a bad table.
+    /// 501 when cut short or too long; 502 for an unknown flag, a string that is not UTF-8, or a
+    /// bad table.
     pub fn parse(list: Bytes) -> Result<Self, Error> {
         let mut reader = Reader::new(&list);
         let flags = reader.property_flags()?;
@@ -77,7 +79,8 @@ impl PropertyList {
         BasicProperties::decode(&self.0)
     }
 
-    /// `delivery-mode` as sent: 1 is transient, 2 is persistent, anything else is the sender's mistake.
+    /// `delivery-mode` as sent: 1 is transient, 2 is persistent, anything else is the sender's
+    /// mistake.
     pub fn delivery_mode(&self) -> Option<u8> {
         self.at(wire::DELIVERY_MODE)?.octet("delivery-mode").ok()
     }
@@ -118,7 +121,8 @@ impl PropertyList {
         Self(Bytes::copy_from_slice(&self.0))
     }
 
-    /// A reader that stands before the value of this property; none when it is absent. Tables are passed over by their length.
+    /// A reader that stands before the value of this property; none when it is absent. Tables are
+    /// passed over by their length.
     fn at(&self, flag: u16) -> Option<Reader<'_>> {
         let mut reader = Reader::new(&self.0);
         let flags = reader.property_flags().ok()?;
@@ -150,5 +154,95 @@ impl From<&BasicProperties> for PropertyList {
         let mut out = BytesMut::new();
         properties.encode(&mut out);
         Self(out.freeze())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FieldValue, ReplyCode, fault::Fault};
+
+    fn all() -> BasicProperties {
+        let text = |text| Some(ShortStr::from_static(text));
+        BasicProperties {
+            content_type: text("text/plain"),
+            content_encoding: text("gzip"),
+            headers: Some(
+                [(ShortStr::from_static("k"), FieldValue::Bool(true))].into_iter().collect(),
+            ),
+            delivery_mode: Some(2),
+            priority: Some(9),
+            correlation_id: text("c"),
+            reply_to: text("answers"),
+            expiration: text("60000"),
+            message_id: text("m"),
+            timestamp: Some(1),
+            kind: text("t"),
+            user_id: text("guest"),
+            app_id: text("a"),
+            cluster_id: text(""),
+        }
+    }
+
+    #[test]
+    fn the_two_lowest_bits_of_the_flags_belong_to_no_property() {
+        assert_eq!(KNOWN_FLAGS, 0xfffc);
+        for flags in [b"\0\x01", b"\0\x02"] {
+            let error = PropertyList::parse(Bytes::from_static(flags)).unwrap_err();
+            assert!(matches!(error.fault(), Fault::PropertyFlags { .. }));
+            assert_eq!(error.reply_code(), ReplyCode::SyntaxError);
+        }
+    }
+
+    #[test]
+    fn a_single_property_is_found_wherever_it_stands() {
+        let list = PropertyList::from(&all());
+        let list = PropertyList::parse(list.as_bytes().clone()).unwrap();
+        assert_eq!(list.decode(), Ok(all()));
+        assert_eq!(list.delivery_mode(), Some(2));
+        assert_eq!(list.priority(), Some(9));
+        assert_eq!(list.expiration(), all().expiration);
+        assert_eq!(list.user_id(), all().user_id);
+        assert_eq!(list.reply_to(), all().reply_to);
+        assert_eq!(list.headers(), all().headers);
+        assert!(list.is_persistent());
+    }
+
+    #[test]
+    fn an_absent_property_is_none_whatever_else_is_there() {
+        let absent = BasicProperties {
+            headers: None,
+            delivery_mode: None,
+            priority: None,
+            expiration: None,
+            user_id: None,
+            reply_to: None,
+            ..all()
+        };
+        for list in [PropertyList::EMPTY, PropertyList::from(&absent)] {
+            assert_eq!((list.delivery_mode(), list.priority()), (None, None));
+            assert_eq!((list.expiration(), list.user_id(), list.reply_to()), (None, None, None));
+            assert_eq!((list.headers(), list.is_persistent()), (None, false));
+        }
+    }
+
+    #[test]
+    fn only_delivery_mode_2_is_persistent() {
+        for mode in [0, 1, 3, 255] {
+            let properties = BasicProperties { delivery_mode: Some(mode), ..Default::default() };
+            assert!(!PropertyList::from(&properties).is_persistent(), "{mode}");
+        }
+    }
+
+    #[test]
+    fn a_list_cut_anywhere_or_with_more_behind_it_is_refused() {
+        let whole = PropertyList::from(&all()).as_bytes().clone();
+        for end in 0..whole.len() {
+            let error = PropertyList::parse(whole.slice(..end)).unwrap_err();
+            assert_eq!(error.reply_code(), ReplyCode::FrameError, "cut at {end}: {error}");
+        }
+        let longer = Bytes::from([&whole[..], b"x"].concat());
+        let error = PropertyList::parse(longer).unwrap_err();
+        assert_eq!(error.fault(), &Fault::Trailing { left: 1 });
     }
 }

@@ -1,9 +1,10 @@
-//! The first eight octets of a connection: which protocol the peer means, and what to tell an operator when it is another one
-//! (AMQP 0-9-1 §4.2.2; RabbitMQ: `version_negotiation`).
+//! The first eight octets of a connection: which protocol the peer means, and what to tell an
+//! operator when it is another one (AMQP 0-9-1 §4.2.2; RabbitMQ: `version_negotiation`).
 
 use std::fmt;
 
-/// What a client of AMQP 0-9-1 sends first, and what a server answers to anything else before it closes.
+/// What a client of AMQP 0-9-1 sends first, and what a server answers to anything else before it
+/// closes.
 pub const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\0\0\x09\x01";
 
 /// How many octets decide.
@@ -66,13 +67,14 @@ impl Opening {
         }
     }
 
-    /// Whether to go on with AMQP 0-9-1. Everything else is answered with [`answer`](Self::answer) and closed.
+    /// Whether to go on with AMQP 0-9-1. Everything else is answered with [`answer`](Self::answer)
+    /// and closed.
     pub fn is_supported(self) -> bool {
         self == Self::Amqp091
     }
 
-    /// The protocol header to answer with before closing: the one this crate speaks. A peer that also speaks AMQP 0-9-1 may come back
-    /// with it.
+    /// The protocol header to answer with before closing: the one this crate speaks. A peer that
+    /// also speaks AMQP 0-9-1 may come back with it.
     pub const fn answer(self) -> [u8; 8] {
         PROTOCOL_HEADER
     }
@@ -100,21 +102,24 @@ impl fmt::Display for Opening {
         match self {
             Self::Amqp091 => f.write_str("AMQP 0-9-1"),
             Self::Amqp10Sasl | Self::Amqp10 | Self::Amqp10Tls => f.write_str(
-                "the client speaks AMQP 1.0, this listener speaks AMQP 0-9-1; use a client library of AMQP 0-9-1",
+                "the client speaks AMQP 1.0, this listener speaks AMQP 0-9-1; \
+                 use a client library of AMQP 0-9-1",
             ),
             Self::Amqp010 => f.write_str(
-                "the client speaks AMQP 0-10 (an old Qpid client), this listener speaks AMQP 0-9-1; \
-                 set the client to 0-9-1 or use another library",
+                "the client speaks AMQP 0-10 (an old Qpid client), this listener speaks \
+                 AMQP 0-9-1; set the client to 0-9-1 or use another library",
             ),
             Self::AmqpOther([a, b, c, d]) => write!(
                 f,
                 "the client asks for AMQP version {a}.{b}.{c}.{d}, this listener speaks AMQP 0-9-1",
             ),
             Self::Http => f.write_str(
-                "the peer sent an HTTP request to the AMQP port; the pages and the HTTP API are on another port",
+                "the peer sent an HTTP request to the AMQP port; \
+                 the pages and the HTTP API are on another port",
             ),
             Self::Tls => f.write_str(
-                "the client starts TLS on a port without TLS; use an amqp:// URL, or the port that has TLS",
+                "the client starts TLS on a port without TLS; \
+                 use an amqp:// URL, or the port that has TLS",
             ),
             Self::Mqtt => f.write_str("the client speaks MQTT, this listener speaks AMQP 0-9-1"),
             Self::Stomp => f.write_str("the client speaks STOMP, this listener speaks AMQP 0-9-1"),
@@ -125,7 +130,8 @@ impl fmt::Display for Opening {
             Self::Ssh => f.write_str("an SSH client connected to the AMQP port"),
             Self::Other(octets) => write!(
                 f,
-                "the peer sent \"{}\", which opens no protocol known here; expected \"AMQP\" and a version",
+                "the peer sent \"{}\", which opens no protocol known here; \
+                 expected \"AMQP\" and a version",
                 octets.escape_ascii(),
             ),
         }

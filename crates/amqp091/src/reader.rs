@@ -1,9 +1,12 @@
-//! A cursor over received octets. Whatever it hands out is a slice of them; every length is checked against what was received
-//! before anything is done with it. It knows the wire's types and nothing of methods.
+//! A cursor over received octets. Whatever it hands out is a slice of them; every length is checked
+//! against what was received before anything is done with it. It knows the wire's types and nothing
+//! of methods.
 
 use bytes::Bytes;
 
-use crate::{Error, FieldTable, Secret, ShortStr, error::Fault, field, property};
+use crate::{
+    Error, FieldTable, Secret, ShortStr, fault::Fault, field_table::skip_fields, property,
+};
 
 /// Reads the wire's types one after the other. Each call names its field, for the error.
 #[derive(Clone, Debug)]
@@ -101,7 +104,8 @@ impl<'a> Reader<'a> {
     /// A field table with its length.
     ///
     /// # Errors
-    /// 501 when cut short; 502 for a name that is not UTF-8, an unknown type, or tables nested too deep.
+    /// 501 when cut short; 502 for a name that is not UTF-8, an unknown type, or tables nested too
+    /// deep.
     pub fn table(&mut self, field: &'static str) -> Result<FieldTable, Error> {
         let mut part = self.part(field)?;
         FieldTable::decode_fields(&mut part, field, 0)
@@ -132,7 +136,7 @@ impl<'a> Reader<'a> {
     /// Checks a field table without keeping it.
     pub(crate) fn skip_table(&mut self, field: &'static str) -> Result<(), Error> {
         let mut part = self.part(field)?;
-        field::skip_fields(&mut part, field, 0)
+        skip_fields(&mut part, field, 0)
     }
 
     /// Passes over octets.

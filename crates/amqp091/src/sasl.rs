@@ -1,14 +1,16 @@
-//! What a client's login response says: the two mechanisms that carry a password. It reads them and judges nobody.
+//! What a client's login response says: the two mechanisms that carry a password. It reads them and
+//! judges nobody.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::{Error, FieldTable, FieldValue, Secret, error::Fault};
+use crate::{Error, FieldTable, FieldValue, Secret, fault::Fault};
 
 /// Who wants in, and with what password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// The user to act as, when PLAIN names one; it is for the server to refuse one that is not `user`.
+    /// The user to act as, when PLAIN names one; it is for the server to refuse one that is not
+    /// `user`.
     pub authorize_as: Option<ByteString>,
     /// The user who logs in.
     pub user: ByteString,
@@ -19,7 +21,8 @@ pub struct Credentials {
 /// Reads PLAIN: `[authzid] NUL authcid NUL passwd` (RFC 4616 §2).
 ///
 /// # Errors
-/// 502 when there are not exactly two NULs or a name is not UTF-8. The error says nothing of the response.
+/// 502 when there are not exactly two NULs or a name is not UTF-8. The error says nothing of the
+/// response.
 pub fn plain(response: &Secret) -> Result<Credentials, Error> {
     const MECHANISM: &str = "PLAIN";
     let octets = response.expose();
@@ -37,7 +40,8 @@ pub fn plain(response: &Secret) -> Result<Credentials, Error> {
     })
 }
 
-/// Reads AMQPLAIN: the fields `LOGIN` and `PASSWORD` of a table without its length (RabbitMQ: `rabbit_auth_mechanism_amqplain`).
+/// Reads AMQPLAIN: the fields `LOGIN` and `PASSWORD` of a table without its length (RabbitMQ:
+/// `rabbit_auth_mechanism_amqplain`).
 ///
 /// # Errors
 /// 502 when it is no table or a field is missing. The error says nothing of the response.

@@ -5,10 +5,11 @@ use std::{borrow::Borrow, fmt, ops::Deref};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use bytestring::ByteString;
 
-use crate::{Error, error::Fault, limits::SHORT_STRING_MAX};
+use crate::{Error, fault::Fault, limits::SHORT_STRING_MAX};
 
-/// A short string: at most 255 octets of UTF-8 (AMQP 0-9-1 §4.2.5.3). Cheap to clone; one that came from a peer is a slice of the
-/// read buffer and keeps it alive, so what is kept for long is [`detached`](Self::detached) first.
+/// A short string: at most 255 octets of UTF-8 (AMQP 0-9-1 §4.2.5.3). Cheap to clone; one that came
+/// from a peer is a slice of the read buffer and keeps it alive, so what is kept for long is
+/// [`detached`](Self::detached) first.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShortStr(ByteString);
 
@@ -147,8 +148,8 @@ impl TryFrom<String> for ShortStr {
     }
 }
 
-/// A password, a token, or a login response that holds one. It prints as `[secret]`. Comparing is not in constant time: it is
-/// for tests, not for checking a password.
+/// A password, a token, or a login response that holds one. It prints as `[secret]`. Comparing is
+/// not in constant time: it is for tests, not for checking a password.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(Bytes);
 

@@ -1,5 +1,6 @@
-//! The protocol's JSON, parsed into what the generator needs. Refuses what it does not understand: a domain without a
-//! known type, a constant of an unknown class, a method or field nobody has described in `words`.
+//! The protocol's JSON, parsed into what the generator needs. Refuses what it does not understand:
+//! a domain without a known type, a constant of an unknown class, a method or field nobody has
+//! described in `words`.
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -1,5 +1,5 @@
-//! One sentence for every method and field, because the protocol's JSON has none. A method or a field that is missing here stops
-//! the generator, so that nothing comes out undocumented.
+//! One sentence for every method and field, because the protocol's JSON has none. A method or a
+//! field that is missing here stops the generator, so that nothing comes out undocumented.
 
 use anyhow::{Context, Result};
 
@@ -98,7 +98,7 @@ const METHODS: [(&str, &str); 66] = [
     ("confirm.select-ok", "Publishes on this channel are confirmed (RabbitMQ)."),
 ];
 
-const FIELDS: [(&str, &str); 78] = [
+const FIELDS: [(&str, &str); 86] = [
     ("basic.properties.content-type", "MIME type of the body."),
     ("basic.properties.type", "The application's name for this kind of message."),
     ("basic.properties.cluster-id", "Unused since AMQP 0-9; carried along."),
@@ -108,6 +108,24 @@ const FIELDS: [(&str, &str); 78] = [
     ("queue.declare.passive", "Only check whether it exists."),
     ("basic.consume.exclusive", "Be the only consumer of the queue."),
     ("basic.get-empty.cluster-id", "Reserved."),
+    ("queue.declare.queue", "Name of the queue; empty asks the server for one."),
+    ("queue.declare-ok.queue", "Name of the queue, the server's own when none was asked for."),
+    ("queue.declare-ok.message-count", "Messages ready for delivery."),
+    ("queue.purge-ok.message-count", "Messages dropped."),
+    ("queue.delete-ok.message-count", "Messages dropped with the queue."),
+    ("basic.get-ok.message-count", "Messages still in the queue."),
+    (
+        "basic.consume.consumer-tag",
+        "The consumer's name, unique in its channel; empty asks the server for one.",
+    ),
+    (
+        "basic.ack.delivery-tag",
+        "The delivery's number in its channel; 0 with `multiple` means all.",
+    ),
+    (
+        "basic.nack.delivery-tag",
+        "The delivery's number in its channel; 0 with `multiple` means all.",
+    ),
     ("active", "Whether content flows (channel) or active access is wanted (access)."),
     ("app-id", "The application that published."),
     ("arguments", "Extensions, the `x-…` arguments."),
@@ -123,7 +141,7 @@ const FIELDS: [(&str, &str); 78] = [
     ("content-encoding", "MIME encoding of the body."),
     ("correlation-id", "Which request this answers."),
     ("delivery-mode", "1 is transient, 2 is persistent."),
-    ("delivery-tag", "The delivery's number in its channel; 0 with `multiple` means all."),
+    ("delivery-tag", "The delivery's number in its channel, from 1."),
     ("destination", "The exchange that receives."),
     ("durable", "Survives a restart of the server."),
     ("exchange", "Name of the exchange; empty is the default exchange."),
@@ -147,7 +165,6 @@ const FIELDS: [(&str, &str); 78] = [
     ("mandatory", "Give the message back when no queue takes it."),
     ("mechanism", "The SASL mechanism chosen."),
     ("mechanisms", "The SASL mechanisms offered, separated by spaces."),
-    ("message-count", "Messages ready in the queue, or messages dropped from it."),
     ("message-id", "The message's name."),
     ("method-id", "Method that caused the close, or 0."),
     ("multiple", "All up to and including this tag."),

@@ -1,126 +1,15 @@
-//! Field tables and their values, with the type octets as RabbitMQ reads them (its errata to AMQP 0-9-1 §4.2.1: `s` is a 16-bit
-//! integer, `l` and `L` are both signed). Order and duplicates are kept; nesting is limited.
+//! The values of field tables, with the type octets as RabbitMQ reads them (its errata to
+//! AMQP 0-9-1 §4.2.1: `s` is a 16-bit integer, `l` and `L` are both signed). Nesting is limited.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-use crate::{Error, Reader, ShortStr, error::Fault, limits::FIELD_DEPTH_MAX, string::encode_long};
+use crate::{
+    Error, FieldTable, Reader, ShortStr, encode::encode_counted, fault::Fault,
+    field_table::skip_fields, limits::FIELD_DEPTH_MAX, string::encode_long,
+};
 
-/// Names with values, in the order they were sent. A name that appears twice keeps both; look-up finds the first, as RabbitMQ's does.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldTable(Vec<(ShortStr, FieldValue)>);
-
-impl FieldTable {
-    /// A table without fields.
-    pub const fn new() -> Self {
-        Self(Vec::new())
-    }
-
-    /// Reads the fields of a table whose length is not on the wire: all of `fields` (AMQPLAIN's response).
-    ///
-    /// # Errors
-    /// As [`Reader::table`].
-    pub fn decode(fields: &Bytes) -> Result<Self, Error> {
-        Self::decode_fields(&mut Reader::new(fields), "fields", 0)
-    }
-
-    pub(crate) fn decode_fields(
-        reader: &mut Reader<'_>,
-        field: &'static str,
-        depth: usize,
-    ) -> Result<Self, Error> {
-        let mut fields = Vec::new();
-        while reader.remaining() > 0 {
-            let name = reader.short_string(field)?;
-            fields.push((name, FieldValue::decode(reader, field, depth)?));
-        }
-        Ok(Self(fields))
-    }
-
-    /// Writes length and fields.
-    pub fn encode(&self, out: &mut BytesMut) {
-        encode_counted(out, |out| {
-            for (name, value) in &self.0 {
-                name.encode(out);
-                value.encode(out);
-            }
-        });
-    }
-
-    /// The value of this name.
-    pub fn get(&self, name: &str) -> Option<&FieldValue> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
-    }
-
-    /// Sets the value of this name: in its place when it is there, at the end when it is new.
-    pub fn insert(&mut self, name: ShortStr, value: impl Into<FieldValue>) {
-        let value = value.into();
-        match self.0.iter_mut().find(|(key, _)| *key == name) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name, value)),
-        }
-    }
-
-    /// Takes every field of this name out; gives the first one's value.
-    pub fn remove(&mut self, name: &str) -> Option<FieldValue> {
-        let mut found = None;
-        self.0.retain_mut(|(key, value)| {
-            let same = key == name;
-            if same && found.is_none() {
-                found = Some(std::mem::replace(value, FieldValue::Void));
-            }
-            !same
-        });
-        found
-    }
-
-    /// The fields in their order.
-    pub fn iter(&self) -> std::slice::Iter<'_, (ShortStr, FieldValue)> {
-        self.0.iter()
-    }
-
-    /// How many fields.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The same table in memory of its own, so that it no longer keeps a read buffer alive.
-    #[must_use]
-    pub fn detached(&self) -> Self {
-        self.0.iter().map(|(name, value)| (name.detached(), value.detached())).collect()
-    }
-}
-
-impl FromIterator<(ShortStr, FieldValue)> for FieldTable {
-    fn from_iter<I: IntoIterator<Item = (ShortStr, FieldValue)>>(fields: I) -> Self {
-        Self(fields.into_iter().collect())
-    }
-}
-
-impl IntoIterator for FieldTable {
-    type Item = (ShortStr, FieldValue);
-    type IntoIter = std::vec::IntoIter<Self::Item>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a FieldTable {
-    type Item = &'a (ShortStr, FieldValue);
-    type IntoIter = std::slice::Iter<'a, (ShortStr, FieldValue)>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-/// A value in a table or an array. Two floating-point values are equal when their bits are: a value is equal to what it was sent
-/// as, and a table can be a key.
+/// A value in a table or an array. Two floating-point values are equal when their bits are: a value
+/// is equal to what it was sent as, and a table can be a key.
 #[derive(Clone, Debug)]
 pub enum FieldValue {
     /// `t`
@@ -348,7 +237,7 @@ impl FieldValue {
         }
     }
 
-    fn detached(&self) -> Self {
+    pub(crate) fn detached(&self) -> Self {
         match self {
             Self::LongStr(octets) => Self::LongStr(Bytes::copy_from_slice(octets)),
             Self::Bytes(octets) => Self::Bytes(Bytes::copy_from_slice(octets)),
@@ -417,27 +306,99 @@ impl From<ShortStr> for FieldValue {
     }
 }
 
-/// Goes over the fields of a table and refuses exactly what decoding them refuses.
-pub(crate) fn skip_fields(
-    reader: &mut Reader<'_>,
-    field: &'static str,
-    depth: usize,
-) -> Result<(), Error> {
-    while reader.remaining() > 0 {
-        reader.skip_short_string(field)?;
-        FieldValue::skip(reader, field, depth)?;
-    }
-    Ok(())
-}
-
 fn deeper(depth: usize, field: &'static str) -> Result<usize, Error> {
     if depth >= FIELD_DEPTH_MAX { Err(Fault::FieldDepth { field }.into()) } else { Ok(depth + 1) }
 }
 
-/// Writes what `write` writes, with its length in four octets before it.
-fn encode_counted(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
-    let at = out.len();
-    out.put_u32(0);
-    write(out);
-    crate::encode::patch_length(out, at);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ReplyCode;
+
+    fn name(text: &'static str) -> ShortStr {
+        ShortStr::from_static(text)
+    }
+
+    fn decoded(fields: &[u8]) -> Result<FieldTable, Error> {
+        FieldTable::decode(&Bytes::copy_from_slice(fields))
+    }
+
+    fn nested(levels: usize) -> Bytes {
+        let mut value = FieldValue::Void;
+        for _ in 0..levels {
+            value = FieldValue::Array(vec![value]);
+        }
+        let mut out = BytesMut::new();
+        FieldTable::from_iter([(name("x"), value)]).encode(&mut out);
+        out.freeze().slice(4..)
+    }
+
+    #[test]
+    fn every_type_octet_means_what_rabbitmq_means_by_it() {
+        let cases: [(&[u8], FieldValue); 19] = [
+            (b"t\x01", FieldValue::Bool(true)),
+            (b"t\x02", FieldValue::Bool(true)),
+            (b"t\0", FieldValue::Bool(false)),
+            (b"b\xff", FieldValue::I8(-1)),
+            (b"B\xff", FieldValue::U8(255)),
+            (b"s\xff\xfe", FieldValue::I16(-2)),
+            (b"u\xff\xfe", FieldValue::U16(65534)),
+            (b"I\xff\xff\xff\xfd", FieldValue::I32(-3)),
+            (b"i\xff\xff\xff\xfd", FieldValue::U32(4_294_967_293)),
+            (b"l\xff\xff\xff\xff\xff\xff\xff\xfc", FieldValue::I64(-4)),
+            (b"L\xff\xff\xff\xff\xff\xff\xff\xfc", FieldValue::I64(-4)),
+            (b"f\x3f\x80\0\0", FieldValue::F32(1.0)),
+            (b"d\xc0\0\0\0\0\0\0\0", FieldValue::F64(-2.0)),
+            (b"D\x02\0\0\x01\x3a", FieldValue::Decimal { scale: 2, value: 314 }),
+            (b"S\0\0\0\x02hi", FieldValue::LongStr(Bytes::from_static(b"hi"))),
+            (b"A\0\0\0\x03VB\x07", FieldValue::Array(vec![FieldValue::Void, FieldValue::U8(7)])),
+            (b"T\0\0\0\0\x5f\x5e\x10\0", FieldValue::Timestamp(1_600_000_000)),
+            (
+                b"F\0\0\0\x03\x01kV",
+                FieldValue::Table(FieldTable::from_iter([(name("k"), FieldValue::Void)])),
+            ),
+            (b"x\0\0\0\x02\xff\0", FieldValue::Bytes(Bytes::from_static(b"\xff\0"))),
+        ];
+        for (octets, value) in cases {
+            let table = decoded(&[b"\x01n".as_slice(), octets].concat()).unwrap();
+            assert_eq!(table.get("n"), Some(&value));
+        }
+    }
+
+    #[test]
+    fn an_unknown_type_octet_is_refused() {
+        for tag in [b'U', b'X', 0, 255] {
+            let error = decoded(&[1, b'n', tag, 0, 0]).unwrap_err();
+            assert_eq!(error.fault(), &Fault::FieldType { field: "fields", tag });
+            assert_eq!(error.reply_code(), ReplyCode::SyntaxError);
+        }
+    }
+
+    #[test]
+    fn nesting_ends_at_the_limit() {
+        decoded(&nested(FIELD_DEPTH_MAX)).unwrap();
+        let error = decoded(&nested(FIELD_DEPTH_MAX + 1)).unwrap_err();
+        assert_eq!(error.fault(), &Fault::FieldDepth { field: "fields" });
+        assert_eq!(decoded(&nested(5000)).unwrap_err(), error);
+    }
+
+    #[test]
+    fn an_inner_length_cannot_reach_beyond_its_table() {
+        // The inner table says 9 octets where 3 are left, although the outer one is long enough for
+        // neither.
+        for octets in
+            [&b"\x01kF\0\0\0\x09\x01jV"[..], b"\x01kA\xff\xff\xff\xff", b"\x01kS\0\0\0\x01"]
+        {
+            assert!(matches!(decoded(octets).unwrap_err().fault(), Fault::Truncated { .. }));
+        }
+    }
+
+    #[test]
+    fn any_integer_is_read_as_a_number() {
+        for value in [FieldValue::I8(5), FieldValue::U16(5), FieldValue::U32(5), FieldValue::I64(5)]
+        {
+            assert_eq!(value.as_integer(), Some(5));
+        }
+        assert_eq!(FieldValue::from("5").as_integer(), None);
+    }
 }
