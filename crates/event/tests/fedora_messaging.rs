@@ -1,6 +1,9 @@
 //! Against the real thing: fedora-messaging's own Python classes, when the environment variable
 //! `TUBEPOST_PYTHON` names a Python that has `fedora-messaging` 3.9 installed.
 
+#![allow(clippy::print_stdout, reason = "what was skipped, and the table of coverage")]
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it should do")]
+
 use std::{
     io::Write as _,
     process::{Command, Stdio},

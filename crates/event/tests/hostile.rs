@@ -1,5 +1,7 @@
 //! What a publisher could send to hurt a subscriber, and what any event must survive.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it should do")]
+
 use event::{Body, Event, Pattern, Registry, Topic, Wire};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

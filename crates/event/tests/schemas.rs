@@ -1,6 +1,8 @@
 //! Every schema that ships: it compiles, its examples hold, the documented form of the file
 //! accepts it.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it should do")]
+
 use event::Registry;
 use serde_json::Value;
 
