@@ -3,7 +3,8 @@
 use std::{env, fmt::Write as _, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../schemas").canonicalize()?;
+    let folder =
+        PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../schemas").canonicalize()?;
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut paths: Vec<PathBuf> = fs::read_dir(&folder)?
         .map(|entry| entry.map(|entry| entry.path()))

@@ -94,11 +94,19 @@ impl Serialize for Sorted<'_> {
 struct Spaced;
 
 impl Formatter for Spaced {
-    fn begin_array_value<W: ?Sized + io::Write>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        to: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
         if first { Ok(()) } else { to.write_all(b", ") }
     }
 
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        to: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
         if first { Ok(()) } else { to.write_all(b", ") }
     }
 
@@ -149,12 +157,16 @@ mod tests {
             ("{\"topic\": \"a\", \"body\": {}, \"headers\": 1}", "headers: is not an object"),
             ("{\"topic\": \"a\", \"body\": {}, \"id\": 1}", "id: is not a string"),
             ("{\"topic\": \"a\", \"body\": {}, \"priority\": -1}", "priority: is -1"),
-            ("{\"topic\": \"a\", \"body\": {}, \"headers\": {\"fedora_messaging_severity\": 5}}", "10, 20, 30 or 40"),
+            (
+                "{\"topic\": \"a\", \"body\": {}, \"headers\": {\"fedora_messaging_severity\": 5}}",
+                "10, 20, 30 or 40",
+            ),
         ] {
             let error = Event::from_dump(line).unwrap_err().to_string();
             assert!(error.contains(wanted), "{line}: {error}");
         }
-        let deep = format!("{{\"topic\":\"a\",\"body\":{}1{}}}", "{\"a\":".repeat(9999), "}".repeat(9999));
+        let deep =
+            format!("{{\"topic\":\"a\",\"body\":{}1{}}}", "{\"a\":".repeat(9999), "}".repeat(9999));
         assert!(Event::from_dump(&deep).is_err());
     }
 }

@@ -64,7 +64,11 @@ pub(crate) fn without_prefix(topic: &Topic) -> &str {
         _ => 0,
     };
     let bytes: usize = words.iter().take(prefix).map(|word| word.len() + 1).sum();
-    topic.as_str().get(bytes..).filter(|rest| !rest.trim_matches('.').is_empty()).unwrap_or(topic.as_str())
+    topic
+        .as_str()
+        .get(bytes..)
+        .filter(|rest| !rest.trim_matches('.').is_empty())
+        .unwrap_or(topic.as_str())
 }
 
 fn agent(object: &Map<String, Value>) -> Option<String> {
@@ -115,11 +119,32 @@ const ENVIRONMENTS: [&str; 8] =
     ["prod", "production", "stg", "stage", "staging", "dev", "test", "qa"];
 const TOP_LEVELS: [&str; 6] = ["org", "com", "net", "io", "edu", "gov"];
 const AGENT: [&str; 10] = [
-    "agent", "user", "username", "sender", "actor", "author", "owner", "submitter", "pusher", "by",
+    "agent",
+    "user",
+    "username",
+    "sender",
+    "actor",
+    "author",
+    "owner",
+    "submitter",
+    "pusher",
+    "by",
 ];
 const SUBJECT: [&str; 14] = [
-    "summary", "title", "subject", "name", "package", "repo", "repository", "project", "branch",
-    "tag", "version", "status", "message", "id",
+    "summary",
+    "title",
+    "subject",
+    "name",
+    "package",
+    "repo",
+    "repository",
+    "project",
+    "branch",
+    "tag",
+    "version",
+    "status",
+    "message",
+    "id",
 ];
 const NAME: [&str; 6] = ["login", "username", "full_name", "name", "nick", "id"];
 const LINK: [&str; 4] = ["url", "link", "html_url", "href"];
@@ -141,9 +166,17 @@ mod tests {
     fn topic_agent_and_subject_make_a_line() {
         for (topic, body, expected) in [
             ("org.example.prod.door.open", json!({}), "door.open"),
-            ("org.example.door.open", json!({"agent": "ada", "name": "north"}), "door.open by ada: north"),
+            (
+                "org.example.door.open",
+                json!({"agent": "ada", "name": "north"}),
+                "door.open by ada: north",
+            ),
             ("door.open", json!({"sender": {"login": "bob"}}), "door.open by bob"),
-            ("a.b", json!({"user": "u", "package": "p", "version": 3, "branch": "b", "id": 1}), "a.b by u: p, b, 3"),
+            (
+                "a.b",
+                json!({"user": "u", "package": "p", "version": 3, "branch": "b", "id": 1}),
+                "a.b by u: p, b, 3",
+            ),
             ("a.b", json!({"issue": {"title": "Broken\ndoor"}}), "a.b: Broken door"),
             ("org.fedoraproject.prod.x", json!({}), "x"),
             ("x", json!({"agent": ["a"], "name": null}), "x"),
@@ -165,7 +198,10 @@ mod tests {
 
     #[test]
     fn what_is_hostile_is_one_bounded_line() {
-        let said = said("a.b", json!({"agent": "\u{202e}x\n\0".repeat(9999), "title": "y\n".repeat(9999)}));
+        let said = said(
+            "a.b",
+            json!({"agent": "\u{202e}x\n\0".repeat(9999), "title": "y\n".repeat(9999)}),
+        );
         assert!(said.summary.chars().count() <= 300, "{}", said.summary.len());
         assert!(!said.summary.contains(['\n', '\0', '\u{202e}']), "{}", said.summary);
     }

@@ -113,15 +113,17 @@ impl Registry {
         }
     }
 
-    /// Checks the body against the event's schema; an event without a known schema passes.
+    /// Checks the body against the event's schema. An event without a known schema passes, and
+    /// one that merely has the topic of a deprecated schema: it never promised to fit.
     ///
     /// # Errors
     /// [`Error::Invalid`].
     pub fn validate(&self, event: &Event) -> Result<(), Error> {
-        match self.schema_of(event) {
-            Some(schema) => schema.validate(event),
-            None => Ok(()),
-        }
+        let schema = match event.schema.as_deref() {
+            Some(name) => self.schema(name),
+            None => self.schema_of(event).filter(|schema| !schema.is_deprecated()),
+        };
+        schema.map_or(Ok(()), |schema| schema.validate(event))
     }
 
     /// How often a template failed since the process began, and an event was said generically.
@@ -147,9 +149,7 @@ fn choose<'a>(candidates: &[&'a Schema], event: &Event) -> Option<&'a Schema> {
     match candidates {
         [] => None,
         [only] => Some(only),
-        [first, ..] => {
-            Some(candidates.iter().find(|schema| schema.fits(event)).unwrap_or(first))
-        }
+        [first, ..] => Some(candidates.iter().find(|schema| schema.fits(event)).unwrap_or(first)),
     }
 }
 
@@ -171,7 +171,8 @@ pub(crate) fn description(schema: &Schema, event: &Event, said: Said) -> Descrip
     let generic = || generic::describe(event);
     let with_headers = |mut names: Vec<String>, more: std::collections::BTreeSet<&str>| {
         if !more.is_empty() {
-            names.extend(more.into_iter().map(|name| plain_text::one_line(name, SUMMARY_CHARS_MAX)));
+            names
+                .extend(more.into_iter().map(|name| plain_text::one_line(name, SUMMARY_CHARS_MAX)));
             names.retain(|name| !name.is_empty());
             names.sort_unstable();
             names.dedup();

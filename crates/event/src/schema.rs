@@ -38,9 +38,8 @@ impl Schema {
     /// As [`Schema::parse`], for text that is known to compile: that waits for its first use.
     pub(crate) fn parse_lazily(name: &str, text: Cow<'static, str>) -> Result<Schema, Error> {
         let file = SchemaFile::parse(name, &text)?;
-        let patterns = file
-            .patterns()
-            .map_err(|reason| Error::Schema { name: name.to_owned(), reason })?;
+        let patterns =
+            file.patterns().map_err(|reason| Error::Schema { name: name.to_owned(), reason })?;
         let (validator, renderer) = (OnceLock::new(), OnceLock::new());
         Ok(Schema { file, patterns, text, validator, renderer })
     }
@@ -146,9 +145,9 @@ impl Schema {
     /// for each.
     pub fn check_examples(&self) -> Vec<String> {
         let check = |(index, example)| {
-            self.check_example(example).err().map(|reason| {
-                format!("schema {}: $.examples[{index}]{reason}", self.name())
-            })
+            self.check_example(example)
+                .err()
+                .map(|reason| format!("schema {}: $.examples[{index}]{reason}", self.name()))
         };
         self.file.examples.iter().enumerate().filter_map(check).collect()
     }
@@ -158,8 +157,8 @@ impl Schema {
         if !self.patterns.is_empty() && !self.patterns.iter().any(|p| p.matches(&topic)) {
             return Err(format!(".topic: '{topic}' is none of $.topics"));
         }
-        let event = Event::new(topic, example.body.clone())
-            .map_err(|error| format!(".body: {error}"))?;
+        let event =
+            Event::new(topic, example.body.clone()).map_err(|error| format!(".body: {error}"))?;
         self.validate(&event).map_err(|error| format!(".body: {error}"))?;
         let said = self.say(&event).map_err(|error| format!(": {error}"))?;
         let description = super::registry::description(self, &event, said);
@@ -258,7 +257,8 @@ mod tests {
         ] {
             let body = json!({"$schema": draft, "type": "object", "required": ["a"], "properties":
                 {"a": {"type": "array", "items": {"type": "object", "required": ["b c"]}}}});
-            let schema = schema(body, json!({"app": "t", "summary": "s"}), json!({"a": []})).unwrap();
+            let schema =
+                schema(body, json!({"app": "t", "summary": "s"}), json!({"a": []})).unwrap();
             schema.validate(&event(json!({"a": [{"b c": 1}]}))).unwrap();
             let error = schema.validate(&event(json!({"a": [{}, 2]}))).unwrap_err().to_string();
             assert!(error.contains("$.a[0]: "), "{error}");
@@ -288,9 +288,15 @@ mod tests {
         for (render, path) in [
             (json!({"app": "t", "summary": "{{ a"}), "$.render.summary: "),
             (json!({"app": "t", "summary": "{% endset %}"}), "$.render.summary: "),
-            (json!({"app": "t", "summary": "s", "people": ["a", "a) + (b"]}), "$.render.people[1]: "),
+            (
+                json!({"app": "t", "summary": "s", "people": ["a", "a) + (b"]}),
+                "$.render.people[1]: ",
+            ),
             (json!({"app": "t", "summary": "s", "let": {"x": "1 +"}}), "$.render.let.x: "),
-            (json!({"app": "t", "summary": "x".repeat(20_000)}), "$.render.summary: has 20000 bytes"),
+            (
+                json!({"app": "t", "summary": "x".repeat(20_000)}),
+                "$.render.summary: has 20000 bytes",
+            ),
         ] {
             let error = schema(json!({}), render, json!({})).unwrap_err().to_string();
             assert!(error.starts_with(&format!("schema t.json: {path}")), "{error}");
@@ -299,7 +305,8 @@ mod tests {
 
     #[test]
     fn a_pattern_made_to_go_back_for_ever_ends() {
-        let body = json!({"properties": {"a": {"type": "string", "pattern": "^(?=(a+)+$)(a+)+b$"}}});
+        let body =
+            json!({"properties": {"a": {"type": "string", "pattern": "^(?=(a+)+$)(a+)+b$"}}});
         let schema = schema(body, json!({"app": "t", "summary": "s"}), json!({})).unwrap();
         assert!(schema.validate(&event(json!({"a": "a".repeat(50_000)}))).is_err());
     }
@@ -329,8 +336,9 @@ mod tests {
 
     #[test]
     fn an_example_that_is_not_as_expected_is_told() {
-        let schema = schema(json!({"required": ["a"]}), json!({"app": "t", "summary": "s"}), json!({}))
-            .unwrap();
+        let schema =
+            schema(json!({"required": ["a"]}), json!({"app": "t", "summary": "s"}), json!({}))
+                .unwrap();
         let failures = schema.check_examples();
         assert_eq!(failures.len(), 1, "{failures:?}");
         assert!(failures[0].starts_with("schema t: $.examples[0].body: "), "{failures:?}");

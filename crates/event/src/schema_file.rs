@@ -108,7 +108,9 @@ impl SchemaFile {
         }
         for (path, text) in [("$.title", &self.title), ("$.owner", &self.owner)] {
             if text.is_empty() || plain_text::one_line(text, NAME_CHARS_MAX) != **text {
-                return Err(format!("{path}: must be one line of 1 to {NAME_CHARS_MAX} characters"));
+                return Err(format!(
+                    "{path}: must be one line of 1 to {NAME_CHARS_MAX} characters"
+                ));
             }
         }
         if self.topics.is_empty() && self.names.is_empty() && self.fedora.is_none() {
@@ -135,7 +137,9 @@ impl SchemaFile {
             for key in example.expect.keys() {
                 if !EXPECTED.contains(&key.as_str()) {
                     let known = EXPECTED.join(", ");
-                    return Err(format!("$.examples[{index}].expect.{key}: unknown; one of {known}"));
+                    return Err(format!(
+                        "$.examples[{index}].expect.{key}: unknown; one of {known}"
+                    ));
                 }
             }
         }
@@ -213,14 +217,26 @@ mod tests {
         SchemaFile::parse("door.json", GOOD).unwrap();
         for (from, to, wanted) in [
             ("\"owner\": \"house\",", "", "$: missing field `owner`"),
-            ("\"summary\": \"x\", \"let\"", "\"summry\": \"x\", \"let\"", "$.render.summry: unknown field `summry`, expected one of"),
-            ("\"version\": 1", "\"version\": \"1\"", "$.version: invalid type: string \"1\", expected u32"),
+            (
+                "\"summary\": \"x\", \"let\"",
+                "\"summry\": \"x\", \"let\"",
+                "$.render.summry: unknown field `summry`, expected one of",
+            ),
+            (
+                "\"version\": 1",
+                "\"version\": \"1\"",
+                "$.version: invalid type: string \"1\", expected u32",
+            ),
             ("\"version\": 1", "\"version\": 0", "$.version: 0"),
             ("door.open\", \"v", "door open\", \"v", "$.name: 'door open'"),
             ("#.door.open", "a\\u0000b", "$.topics[0]: "),
             ("\"body\": {},\n", "\"body\": [],\n", "$.body: must be a JSON Schema"),
             ("{\"a\": \"body.a\"}", "{\"A b\": \"body.a\"}", "$.render.let.A b: a name has"),
-            ("{\"a\": \"body.a\"}", "{\"body\": \"body.a\"}", "$.render.let.body: the name is taken"),
+            (
+                "{\"a\": \"body.a\"}",
+                "{\"body\": \"body.a\"}",
+                "$.render.let.body: the name is taken",
+            ),
             ("{\"a\": \"body.a\"}", "{\"a\": 1}", "$.render.let.a: must be a string"),
             ("{\"summary\": \"x\"}", "{\"sumary\": \"x\"}", "$.examples[0].expect.sumary: unknown"),
             ("\"examples\": [", "\"examples\": [], \"names\": [", "$.names[0]: invalid type: map"),

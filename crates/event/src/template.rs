@@ -1,7 +1,10 @@
 //! A schema's `render`, compiled: one template that yields every field at once. Sandboxed (no
 //! loading, no I/O) and bounded: the fuel pays for instructions, items and bytes alike.
 
-use minijinja::{Environment, UndefinedBehavior, Value, value::{Serde, ValueKind}};
+use minijinja::{
+    Environment, UndefinedBehavior, Value,
+    value::{Serde, ValueKind},
+};
 
 use crate::{Event, plain_text, schema_file::SchemaFile, template_filters};
 

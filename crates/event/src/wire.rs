@@ -123,9 +123,9 @@ fn severity(header: Option<Value>) -> Result<Severity, Error> {
         return Ok(Severity::default());
     };
     let whole = |number: f64| number.fract() == 0.0 && (0.0..100.0).contains(&number);
-    let number = header.as_i64().or_else(|| {
-        header.as_f64().filter(|number| whole(*number)).map(|number| number as i64)
-    });
+    let number = header
+        .as_i64()
+        .or_else(|| header.as_f64().filter(|number| whole(*number)).map(|number| number as i64));
     let severity = number.and_then(Severity::from_number);
     severity.ok_or_else(|| bad_header(SEVERITY, &header, "10, 20, 30 or 40"))
 }
@@ -168,12 +168,15 @@ mod tests {
         event.sent_at = Some("2026-11-24T13:56:22.999Z".parse().unwrap());
         event.headers.insert("mine".into(), json!("kept"));
         let wire = event.to_wire();
-        assert_eq!(Value::Object(wire.headers.clone()), json!({
-            "fedora_messaging_schema": "base.message",
-            "fedora_messaging_schema_package": "fedora_messaging",
-            "fedora_messaging_severity": 20, "priority": 0, "mine": "kept",
-            "sent-at": "2026-11-24T13:56:22+00:00",
-        }));
+        assert_eq!(
+            Value::Object(wire.headers.clone()),
+            json!({
+                "fedora_messaging_schema": "base.message",
+                "fedora_messaging_schema_package": "fedora_messaging",
+                "fedora_messaging_severity": 20, "priority": 0, "mine": "kept",
+                "sent-at": "2026-11-24T13:56:22+00:00",
+            })
+        );
         assert_eq!(wire.content_type.as_deref(), Some("application/json"));
         assert_eq!(wire.content_encoding.as_deref(), Some("utf-8"));
         assert_eq!((wire.priority, wire.persistent), (None, true));
@@ -224,6 +227,9 @@ mod tests {
         let mut binary = wire(json!({}));
         binary.body = Bytes::from_static(b"{\"a\": \"\xff\"}");
         assert!(matches!(Event::from_wire(binary), Err(Error::Body(_))));
-        assert_eq!(Event::from_wire(wire(json!({"fedora_messaging_severity": 30.0}))).unwrap().severity, Severity::Warning);
+        assert_eq!(
+            Event::from_wire(wire(json!({"fedora_messaging_severity": 30.0}))).unwrap().severity,
+            Severity::Warning
+        );
     }
 }
