@@ -70,9 +70,10 @@ where
                 biased;
                 () = &mut shutdown => break,
                 Some(ended) = working.next() => {
+                    let rested = ended.is_none();
                     self.settle(ended, &mut state).await;
-                    if working.is_empty() {
-                        state.rest_at.get_or_insert_with(|| Instant::now() + IDLE_MAX);
+                    if working.is_empty() && !rested {
+                        state.rest_at = Some(Instant::now() + IDLE_MAX);
                     }
                 }
                 received = source.next(), if room => match received {

@@ -24,9 +24,6 @@ pub(crate) const HEADER_CHARS_MAX: usize = 800;
 /// Bytes of a description's text that go into a mail.
 pub(crate) const TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// Receive buffer between the bus and the dispatcher; the bus's own window is [`PREFETCH`].
-pub(crate) const RECEIVED_MAX: usize = 1;
-
 /// The pause after the first failed try to reach the mail server, and the longest.
 pub(crate) const AWAY_BACKOFF: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_secs(60));

@@ -2,14 +2,12 @@
 
 use std::{future::Future, sync::Arc};
 
-use client::BusUrl;
+use client::{BusUrl, Queue, Subscriber, Subscription};
 use event::Registry;
 
 use crate::{
-    Config, Counters, Error, Mailer,
-    dead_letters::BusDeadLetters,
-    dispatcher::Dispatcher,
-    source::BusSource,
+    Config, Counters, Error, Mailer, dead_letters::BusDeadLetters, dispatcher::Dispatcher,
+    limits::PREFETCH,
 };
 
 /// The durable queue the notifier consumes. Bound to every pattern somebody subscribes to.
@@ -51,7 +49,13 @@ impl Notifier {
             "mail notifier started"
         );
         let dead_letters = BusDeadLetters::new(self.bus.clone(), APP);
-        let mut source = BusSource::start(self.bus.clone(), APP, QUEUE, patterns);
+        let queue = Queue::Durable(QUEUE.to_owned());
+        let subscription = Subscription { queue, patterns, prefetch: PREFETCH };
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut subscriber = tokio::select! {
+            () = &mut shutdown => return,
+            subscriber = Subscriber::connect_patiently(&self.bus, APP, subscription) => subscriber,
+        };
         let dispatcher = Dispatcher {
             subscriptions: &self.config.subscriptions,
             describe: |event: &event::Event| self.registry.describe(event),
@@ -60,8 +64,8 @@ impl Notifier {
             counters: &self.counters,
             sending_max: self.config.mail.connections_max,
         };
-        dispatcher.run(&mut source, shutdown).await;
-        source.close().await;
+        dispatcher.run(&mut subscriber, shutdown).await;
+        subscriber.close().await;
         dead_letters.close().await;
         tracing::info!(counts = ?self.counters.read(), "mail notifier stopped");
     }

@@ -76,12 +76,9 @@ fn push_footer(body: &mut String, notice: &Notice, page_url: Option<&str>) {
         let _ = writeln!(body, "  {subscription} (topic {pattern})");
     }
     let _ = writeln!(body, "Topic {}, event {}", notice.event.topic, one_line(&notice.event.id, 100));
-    body.push_str("To change it, ask who runs Tubepost here: [[notify.subscription]] in its configuration");
-    match page_url {
-        Some(url) => {
-            let _ = writeln!(body, "\n{url}");
-        }
-        None => body.push('\n'),
+    body.push_str("To change it: [[notify.subscription]] in Tubepost's configuration.\n");
+    if let Some(url) = page_url {
+        let _ = writeln!(body, "{url}");
     }
 }
 
@@ -130,7 +127,7 @@ You get this mail because you subscribed:
   kernel (topic #.git.*)
   all of it (topic #)
 Topic org.example.git.receive, event 0199d0c4-7b1e-7000-8000-00000000002a
-To change it, ask who runs Tubepost here: [[notify.subscription]] in its configuration
+To change it: [[notify.subscription]] in Tubepost's configuration.
 https://bus.example.org/
 ";
         assert_eq!(rendered(10_000, |_| {}), golden);
