@@ -8,7 +8,8 @@ Says what happens on stdout, one JSON object a line:
 
     {"listening": PORT}
     {"message": {"from": …, "to": […], "data": the message, "tls": bool, "login": user or null,
-                 "session": N}}
+                 "session": N, "headers": [[NAME, VALUE], …], "body": TEXT}}
+        (headers and body as Python's email package, a real mail program's, decodes them)
     {"refused": {"stage": "mail"|"rcpt"|"data", "who": ADDRESS, "reply": REPLY}}
 
 With --mailbox every message is also written to DIR/0001.eml and so on, whole or not at all.
@@ -20,6 +21,8 @@ connection). Without "times" a fault stays for ever. Ends when its stdin is clos
 
 import argparse
 import asyncio
+import email
+import email.policy
 import json
 import os
 import ssl
@@ -90,6 +93,7 @@ class Mailbox:
         if not hasattr(session, "number"):
             self.sessions += 1
             session.number = self.sessions
+        parsed = email.message_from_bytes(envelope.original_content, policy=email.policy.SMTP)
         say(
             message={
                 "from": envelope.mail_from,
@@ -99,6 +103,9 @@ class Mailbox:
                 "tls": server.transport.get_extra_info("ssl_object") is not None,
                 "login": session.auth_data,
                 "session": session.number,
+                "headers": [[name, str(value)] for name, value in parsed.items()],
+                "body": parsed.get_content(),
+                "defects": [str(defect) for defect in parsed.defects],
             }
         )
         return "250 OK"
