@@ -62,7 +62,10 @@ function startFeed() {
   const rowsMax = Number(feed.dataset.rowsMax) || ROWS_MAX_DEFAULT;
 
   let source = null;
+  // What the stream is of, where it has got to, and the last filter that the server took.
+  let query = filterQuery().toString();
   let position = feed.dataset.position;
+  let good = position ? { query, position } : null;
   let lastHeardAt = Date.now();
   let retryTimer = 0;
   let connection = 'connecting';
@@ -75,10 +78,10 @@ function startFeed() {
   function connect() {
     clearTimeout(retryTimer);
     source?.close();
-    const query = new URLSearchParams(filterQuery());
-    query.set('limit', feed.dataset.limit);
-    if (position) query.set('after', position);
-    const stream = new EventSource(`/events/stream?${query}`);
+    const asked = new URLSearchParams(query);
+    asked.set('limit', feed.dataset.limit);
+    if (position) asked.set('after', position);
+    const stream = new EventSource(`/events/stream?${asked}`);
     source = stream;
     lastHeardAt = Date.now();
     stream.onopen = () => setConnection('live');
@@ -93,6 +96,7 @@ function startFeed() {
         if (source !== stream) return;
         lastHeardAt = Date.now();
         if (message.lastEventId) position = message.lastEventId;
+        if (position) good = { query, position };
         act(JSON.parse(message.data));
       });
     on('row', ({ html }) => receive(html));
@@ -102,16 +106,20 @@ function startFeed() {
     on('tick', () => {});
   }
 
+  // EventSource does not say why it was refused; the list of the same filter does.
   async function refused() {
-    const delay = RETRY_MS * (1 + Math.random());
-    retryTimer = setTimeout(connect, delay);
+    retryTimer = setTimeout(connect, RETRY_MS * (1 + Math.random()));
+    const refusedQuery = query;
     try {
-      const answer = await fetch(`/events.json?${filterQuery()}`);
-      if (answer.status !== 400) return;
+      const answer = await fetch(`/events.json?${refusedQuery}`);
+      if (answer.status !== 400 || query !== refusedQuery) return;
       const { error, field } = await answer.json();
       clearTimeout(retryTimer);
       showProblem(field, error);
-      setConnection('live');
+      if (!good) return setConnection('stopped');
+      // What is on the page stays, and stays live, until the filter is mended.
+      ({ query, position } = good);
+      connect();
     } catch {
       // Not reachable: the timer tries again.
     }
@@ -126,6 +134,7 @@ function startFeed() {
     const [state, text] =
       connection === 'reconnecting' ? ['reconnecting', 'Reconnecting …']
       : connection === 'connecting' ? ['connecting', 'Connecting …']
+      : connection === 'stopped' ? ['stopped', 'Stopped']
       : bus === 'away' ? ['away', 'Bus away']
       : paused ? ['paused', 'Paused']
       : ['live', 'Live'];
@@ -169,7 +178,7 @@ function startFeed() {
     } else {
       if (!source) connect();
       showTimes();
-      showCount();
+      if (!isReading()) showWaiting();
     }
   });
   addEventListener('pagehide', () => {
@@ -181,7 +190,9 @@ function startFeed() {
   // -- Rows
 
   const list = () => $('events');
-  const isReading = () => paused || scrollY > 40 || list().querySelector('.event.open') !== null;
+  // New rows wait while they would move what somebody reads, or nobody sees them.
+  const isReading = () =>
+    paused || document.hidden || scrollY > 40 || list().querySelector('.event.open') !== null;
 
   function receive(html) {
     const row = parse(html).querySelector('.event');
@@ -202,7 +213,7 @@ function startFeed() {
       rows.append(row);
     }
     waiting = [];
-    showTimes(rows);
+    prepare(rows);
     list().prepend(rows);
     while (list().children.length > rowsMax) list().lastElementChild.remove();
     showCount();
@@ -211,8 +222,13 @@ function startFeed() {
   function replaceList(html) {
     waiting = [];
     feed.replaceChildren(...parse(html).body.childNodes);
-    showTimes(feed);
+    prepare(feed);
     showCount();
+  }
+
+  function prepare(rows) {
+    showTimes(rows);
+    for (const summary of rows.querySelectorAll('.summary')) summary.ariaExpanded = 'false';
   }
 
   function showCount() {
@@ -256,25 +272,26 @@ function startFeed() {
   // -- The filter
 
   function filterQuery() {
-    const query = new URLSearchParams();
+    const asked = new URLSearchParams();
     for (const name of ['pattern', 'text']) {
       const value = form.elements[name].value.trim();
-      if (value) query.set(name, value);
+      if (value) asked.set(name, value);
     }
-    return query;
+    return asked;
   }
 
-  let applied = filterQuery().toString();
+  let typed = query;
   let filterTimer = 0;
 
   function applyFilter() {
     clearTimeout(filterTimer);
-    const query = filterQuery().toString();
-    if (query === applied) return;
-    applied = query;
-    history.replaceState(null, '', query ? `/?${query}` : '/');
-    $('clear').hidden = !query;
+    const now = filterQuery().toString();
+    if (now === typed) return;
+    typed = now;
+    history.replaceState(null, '', typed ? `/?${typed}` : '/');
+    $('clear').hidden = !typed;
     showProblem(null);
+    query = typed;
     position = ''; // The stream begins with the list.
     connect();
   }
@@ -283,13 +300,12 @@ function startFeed() {
     for (const name of ['pattern', 'text']) {
       const here = name === field;
       $(`${name}-problem`).textContent = here ? message : '';
-      form.elements[name].toggleAttribute('aria-invalid', here);
-      if (here) form.elements[name].setAttribute('aria-invalid', 'true');
+      form.elements[name].ariaInvalid = here ? 'true' : 'false';
     }
   }
 
-  function setFilter(query) {
-    for (const name of ['pattern', 'text']) form.elements[name].value = query.get(name) ?? '';
+  function setFilter(asked) {
+    for (const name of ['pattern', 'text']) form.elements[name].value = asked.get(name) ?? '';
     applyFilter();
     scrollTo({ top: 0 });
   }
@@ -309,9 +325,15 @@ function startFeed() {
     const open = list().querySelector('.event.open');
     if (!open) return;
     open.classList.remove('open');
-    open.querySelector('.summary').setAttribute('aria-expanded', 'false');
+    open.querySelector('.summary').ariaExpanded = 'false';
     open.querySelector('.detail')?.remove();
     if (!isReading()) showWaiting();
+  }
+
+  function closeAndStay() {
+    const summary = list().querySelector('.event.open .summary');
+    close();
+    summary?.focus();
   }
 
   async function toggle(row) {
@@ -319,7 +341,7 @@ function startFeed() {
     if (row.classList.contains('open')) return close();
     close();
     row.classList.add('open');
-    summary.setAttribute('aria-expanded', 'true');
+    summary.ariaExpanded = 'true';
     let detail;
     try {
       const answer = await fetch(summary.href);
@@ -332,6 +354,7 @@ function startFeed() {
     detail.removeAttribute('id');
     showTimes(detail);
     row.append(document.adoptNode(detail));
+    if (row.getBoundingClientRect().top < $('bar').offsetHeight) row.scrollIntoView();
   }
 
   function sorry(text) {
@@ -380,7 +403,7 @@ function startFeed() {
     const isTyping = event.target.matches('input, textarea, select');
     if (event.key === 'Escape') {
       if (isTyping) event.target.blur();
-      else close();
+      else closeAndStay();
       return;
     }
     if (isTyping) return;
@@ -396,7 +419,7 @@ function startFeed() {
   });
 
   for (const keys of document.querySelectorAll('.keys')) keys.hidden = false;
-  for (const summary of summaries()) summary.setAttribute('aria-expanded', 'false');
+  prepare(feed);
   setConnection('connecting');
   connect();
 }

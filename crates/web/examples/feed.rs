@@ -163,10 +163,10 @@ fn samples() -> Vec<Sample> {
         },
         Sample {
             topic: "org.fedoraproject.prod.wiki.article.edit",
-            summary: "Zoë made a minor edit to “Sürüm notları / 发行说明”",
+            summary: "Zoë made a minor edit to “Sürüm notları / Σημειώσεις”",
             app: "wiki",
             people: &["Zoë Ünal"],
-            body: json!({"user": "Zoë Ünal", "title": "Sürüm notları / 发行说明", "minor": true}),
+            body: json!({"user": "Zoë Ünal", "title": "Sürüm notları / Σημειώσεις", "minor": true}),
             ..PLAIN
         },
         Sample {
