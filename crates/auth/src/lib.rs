@@ -1,1 +1,38 @@
-//! Who is it: users, password hashes, SASL mechanisms.
+//! Who is it: the users of a Tubepost, their passwords, and whether a login is one of them. What a
+//! user may do is the broker's question, not this crate's.
+//!
+//! Users live in one small file, `users.json`, with argon2id hashes, replaced as a whole and read
+//! again when it changed: `tubepost user add` takes effect on a running server. Three kinds of
+//! login are accepted:
+//!
+//! - a user that an operator created, from anywhere;
+//! - `guest` with password `guest`, from this machine only, and only while no operator created a
+//!   user of that name (creating one is how to close it);
+//! - the service account, whose random password only this process knows ([`Users::service_login`]),
+//!   for the services that run inside the server.
+//!
+//! ```
+//! use auth::{Peer, Secret, Users};
+//!
+//! let directory = tempfile::tempdir()?;
+//! let users = Users::open(directory.path().join("users.json"))?;
+//! users.add("ada", &Secret::new("correct horse"))?;
+//! assert!(users.verify("ada", &Secret::new("correct horse"), Peer::Remote).is_ok());
+//! assert!(users.verify("ada", &Secret::new("wrong"), Peer::Remote).is_err());
+//! assert!(users.verify("guest", &Secret::new("guest"), Peer::Remote).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod hashing;
+mod limits;
+mod remembered;
+mod secret;
+mod user;
+mod user_file;
+mod users;
+
+pub use error::{Error, Refused};
+pub use secret::Secret;
+pub use user::{Peer, User};
+pub use users::{Clock, Users};

@@ -1,10 +1,238 @@
 //! What can go wrong between a service and its bus. Every variant names the bus and the mend.
 
-/// A failure to reach or use the bus, or the spool.
-#[derive(Debug, thiserror::Error)]
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use lapin::ErrorKind;
+
+use crate::BusUrl;
+
+/// A failure to reach or use the bus, or the spool. The bus is shown without its password.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Placeholder until the variants are written.
-    #[error("{0}")]
-    Other(String),
+    /// The text is not the address of a bus.
+    #[error("'{text}' is not the address of a bus: {reason}; write amqp://user:password@host:5672/vhost")]
+    Url {
+        /// The text, with what may be a password masked.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The host's name has no address.
+    #[error("bus {bus}: no address for the host '{}' ({reason}); correct the name in TUBEPOST_BUS or --bus", .bus.host())]
+    UnknownHost {
+        /// The bus.
+        bus: BusUrl,
+        /// The resolver's words.
+        reason: String,
+    },
+    /// The host is there, and nothing listens at the port.
+    #[error("bus {bus}: connection refused; is `tubepost serve` running? For another bus set TUBEPOST_BUS")]
+    ConnectionRefused {
+        /// The bus.
+        bus: BusUrl,
+    },
+    /// No connection for another reason: no route, TLS, a peer that hangs up.
+    #[error("bus {bus}: no connection: {reason}")]
+    Unreachable {
+        /// The bus.
+        bus: BusUrl,
+        /// What the system, TLS or the peer said.
+        reason: String,
+    },
+    /// What listens there does not speak AMQP 0-9-1.
+    #[error("bus {bus}: what listens there does not speak AMQP 0-9-1 ({reason}); is it the right port?")]
+    NotAmqp {
+        /// The bus.
+        bus: BusUrl,
+        /// What was received.
+        reason: String,
+    },
+    /// Unknown user, wrong password, or a user that may not come from here.
+    #[error("bus {bus} refused the login of '{}': {text}; check user and password", .bus.user())]
+    LoginRefused {
+        /// The bus.
+        bus: BusUrl,
+        /// The broker's words.
+        text: String,
+    },
+    /// The virtual host does not exist, or the user may not enter it.
+    #[error("bus {bus} refused the virtual host '{}': {text}; {}", .bus.vhost(), vhost_mend(.bus))]
+    VirtualHost {
+        /// The bus.
+        bus: BusUrl,
+        /// The broker's words.
+        text: String,
+    },
+    /// The broker refused one thing and closed the channel (AMQP 0-9-1 §1.5.2.5).
+    #[error("bus {bus} refused {what}: {code} {text}")]
+    Refused {
+        /// The bus.
+        bus: BusUrl,
+        /// The event or queue.
+        what: String,
+        /// AMQP reply code: 403 access refused, 404 not found, 406 precondition failed …
+        code: u16,
+        /// The broker's words.
+        text: String,
+    },
+    /// The broker could not take responsibility for an event now: a queue is full, a disk failed
+    /// (RabbitMQ: `basic.nack`).
+    #[error("bus {bus} did not take {what} (basic.nack: a queue that wants it is full or failing); try again later")]
+    Nacked {
+        /// The bus.
+        bus: BusUrl,
+        /// The event.
+        what: String,
+    },
+    /// The connection ended. What was not confirmed may or may not have arrived; what was not
+    /// acknowledged comes again.
+    #[error("connection to bus {bus} lost: {reason}")]
+    Lost {
+        /// The bus.
+        bus: BusUrl,
+        /// How it ended.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("bus {bus} did not {what} within {} s", .after.as_secs())]
+    TimedOut {
+        /// The bus.
+        bus: BusUrl,
+        /// What was waited for: `confirm event …`.
+        what: String,
+        /// How long.
+        after: Duration,
+    },
+    /// The event has something AMQP 0-9-1 cannot carry.
+    #[error("event {id}: {reason}")]
+    Event {
+        /// The event's id.
+        id: String,
+        /// Which header or property, and what is wrong.
+        reason: String,
+    },
+    /// The spool holds as much as it may. Nothing of the batch was kept.
+    #[error("spool {} is full: it holds {size_bytes} bytes of at most {size_bytes_max}, and {wanted_bytes} more were handed over; let an agent deliver it (is the bus away?), remove what lies under damaged/ and refused/, or allow more", .directory.display())]
+    SpoolFull {
+        /// The spool.
+        directory: PathBuf,
+        /// What it holds, in bytes.
+        size_bytes: u64,
+        /// What it may hold, in bytes.
+        size_bytes_max: u64,
+        /// What the batch needs, in bytes.
+        wanted_bytes: u64,
+    },
+    /// The disk, or the rights on it, stand in the spool's way.
+    #[error("spool: cannot {doing} {}: {source}", .path.display())]
+    Spool {
+        /// The file or directory.
+        path: PathBuf,
+        /// `create`, `write`, `read` …
+        doing: &'static str,
+        /// The system's words.
+        source: Arc<io::Error>,
+    },
 }
+
+impl Error {
+    /// Whether waiting may mend it: the bus is away, busy, or does not let us in for now. The
+    /// opposite is a refusal of this one event or queue.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Error::UnknownHost { .. }
+            | Error::ConnectionRefused { .. }
+            | Error::Unreachable { .. }
+            | Error::NotAmqp { .. }
+            | Error::LoginRefused { .. }
+            | Error::VirtualHost { .. }
+            | Error::Nacked { .. }
+            | Error::Lost { .. }
+            | Error::TimedOut { .. } => true,
+            Error::Url { .. }
+            | Error::Refused { .. }
+            | Error::Event { .. }
+            | Error::SpoolFull { .. }
+            | Error::Spool { .. } => false,
+        }
+    }
+
+    pub(crate) fn spool(path: impl Into<PathBuf>, doing: &'static str, source: io::Error) -> Error {
+        Error::Spool { path: path.into(), doing, source: Arc::new(source) }
+    }
+
+    pub(crate) fn lost(bus: &BusUrl, reason: impl Into<String>) -> Error {
+        Error::Lost { bus: bus.clone(), reason: reason.into() }
+    }
+
+    /// An error of the TCP connection before AMQP begins.
+    pub(crate) fn of_socket(bus: &BusUrl, error: &io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Error::ConnectionRefused { bus: bus.clone() },
+            _ => Error::Unreachable { bus: bus.clone(), reason: error.to_string() },
+        }
+    }
+
+    /// An error of the AMQP handshake.
+    pub(crate) fn of_handshake(bus: &BusUrl, error: &lapin::Error) -> Error {
+        let bus = bus.clone();
+        match error.kind() {
+            ErrorKind::ProtocolError(refusal) => {
+                let text = refusal.get_message().to_string();
+                match refusal.get_id() {
+                    ACCESS_REFUSED => Error::LoginRefused { bus, text },
+                    // RabbitMQ says NOT_ALLOWED for a missing and for a forbidden virtual host,
+                    // AMQP 0-9-1 §1.4.2.7 has INVALID_PATH for the missing one.
+                    NOT_ALLOWED | INVALID_PATH => Error::VirtualHost { bus, text },
+                    code => Error::Unreachable { bus, reason: format!("{code} {text}") },
+                }
+            }
+            ErrorKind::InvalidProtocolVersion(version) => {
+                Error::NotAmqp { bus, reason: format!("it offers AMQP {version}") }
+            }
+            ErrorKind::ParsingError(_) => {
+                Error::NotAmqp { bus, reason: "its answer is no AMQP frame".to_owned() }
+            }
+            // A broker that does not know authentication_failure_close hangs up on a wrong
+            // password (AMQP 0-9-1 §2.2.4).
+            ErrorKind::IOError(error) => Error::Unreachable {
+                bus,
+                reason: format!(
+                    "it hung up during the handshake ({error}); is it an AMQP port, and are user and password right?"
+                ),
+            },
+            _ => Error::Unreachable { bus, reason: error.to_string() },
+        }
+    }
+
+    /// An error on an open connection. `what` was asked for.
+    pub(crate) fn of_use(bus: &BusUrl, what: &str, error: &lapin::Error) -> Error {
+        match error.kind() {
+            ErrorKind::ProtocolError(refusal) => {
+                let (code, text) = (refusal.get_id(), refusal.get_message().to_string());
+                match code {
+                    // An operator or a shutdown closes connections; nothing is wrong with `what`.
+                    CONNECTION_FORCED => Error::lost(bus, format!("{code} {text}")),
+                    _ => Error::Refused { bus: bus.clone(), what: what.to_owned(), code, text },
+                }
+            }
+            ErrorKind::InvalidChannelState(..)
+            | ErrorKind::InvalidConnectionState(_)
+            | ErrorKind::InvalidChannel(_) => Error::lost(bus, "it is closed"),
+            _ => Error::lost(bus, error.to_string()),
+        }
+    }
+}
+
+fn vhost_mend(bus: &BusUrl) -> &'static str {
+    match bus.vhost() {
+        "" => "the URL ends with '/', which names the virtual host ''; for the usual '/' leave the '/' out or write /%2F",
+        _ => "create it or give the user access, or correct the part after the port",
+    }
+}
+
+const CONNECTION_FORCED: u16 = 320;
+const INVALID_PATH: u16 = 402;
+const ACCESS_REFUSED: u16 = 403;
+const NOT_ALLOWED: u16 = 530;

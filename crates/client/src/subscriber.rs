@@ -1,8 +1,21 @@
 //! Receives events with acknowledgement.
 
-use event::{Event, Pattern};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    time::Instant,
+};
 
-use crate::{BusUrl, Error};
+use event::Pattern;
+use futures_util::StreamExt;
+
+use crate::{
+    BusUrl, Delivery, Error,
+    consumption::{self, Consumption},
+    limits::HEALTHY_AFTER,
+    outage::Outage,
+};
 
 /// Where a subscriber's events wait for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +31,8 @@ pub enum Queue {
 pub struct Subscription {
     /// Where the events wait.
     pub queue: Queue,
-    /// Which topics; none means all (`#`).
+    /// Which topics; none means all (`#`). A durable queue keeps the bindings it was given
+    /// earlier: other patterns for it add to the old ones.
     pub patterns: Vec<Pattern>,
     /// How many unacknowledged events at once, at least 1.
     pub prefetch: u16,
@@ -26,85 +40,154 @@ pub struct Subscription {
 
 /// A consumer on the bus. Reconnects by itself, with capped and jittered back-off, and declares,
 /// binds and consumes again.
-#[derive(Debug)]
-pub struct Subscriber {}
+pub struct Subscriber {
+    bus: BusUrl,
+    app: String,
+    subscription: Subscription,
+    state: State,
+}
+
+enum State {
+    Consuming(Consuming),
+    /// A future in the state and not on the stack of `next`: who cancels `next` (a `select!`
+    /// with a timer) must not send the reconnection back to its start each time.
+    Connecting(Pin<Box<dyn Future<Output = Consuming> + Send>>),
+}
+
+struct Consuming {
+    consumption: Consumption,
+    since: Instant,
+    /// The last outage: one that comes right after it continues its back-off.
+    outage: Outage,
+}
 
 impl Subscriber {
     /// Connects once, declares, binds, consumes.
     ///
     /// # Errors
-    /// As [`crate::Publisher::connect`]; also a queue that exists with other arguments.
+    /// As [`crate::Publisher::connect`]; also a queue that exists with other arguments
+    /// ([`Error::Refused`]).
     pub async fn connect(
-        _bus: &BusUrl,
-        _app: &str,
-        _subscription: Subscription,
+        bus: &BusUrl,
+        app: &str,
+        subscription: Subscription,
     ) -> Result<Subscriber, Error> {
-        todo!()
+        let consumption = Consumption::begin(bus, app, &subscription).await?;
+        let outage = outage(&subscription);
+        let consuming = Consuming { consumption, since: Instant::now(), outage };
+        Ok(Subscriber::new(bus, app, subscription, consuming))
     }
 
     /// As [`Subscriber::connect`], but never gives up: for services that start before their bus.
+    /// Returns when it consumes; until then it says once in the log what it waits for.
     pub async fn connect_patiently(
-        _bus: &BusUrl,
-        _app: &str,
-        _subscription: Subscription,
+        bus: &BusUrl,
+        app: &str,
+        subscription: Subscription,
     ) -> Subscriber {
-        todo!()
+        let outage = outage(&subscription);
+        let consuming =
+            connect(bus.clone(), app.to_owned(), subscription.clone(), outage, None).await;
+        Subscriber::new(bus, app, subscription, consuming)
     }
 
-    /// The next event. Waits through any outage.
+    fn new(
+        bus: &BusUrl,
+        app: &str,
+        subscription: Subscription,
+        consuming: Consuming,
+    ) -> Subscriber {
+        let state = State::Consuming(consuming);
+        Subscriber { bus: bus.clone(), app: app.to_owned(), subscription, state }
+    }
+
+    /// The next event. Waits through any outage. May be cancelled at any await (`select!`): no
+    /// event is lost by it.
     pub async fn next(&mut self) -> Delivery {
-        todo!()
+        loop {
+            let reason = match &mut self.state {
+                State::Connecting(connecting) => {
+                    let consuming = connecting.as_mut().await;
+                    self.state = State::Consuming(consuming);
+                    continue;
+                }
+                State::Consuming(Consuming { consumption, .. }) => {
+                    match consumption.consumer.next().await {
+                        Some(Ok(delivery)) => return Delivery::new(delivery, &self.bus),
+                        Some(Err(error)) => {
+                            let what = format!("consuming from {}", consumption.queue);
+                            Error::of_use(&self.bus, &what, &error)
+                        }
+                        // Queue deleted, or its node down (RabbitMQ: consumer cancel notify).
+                        None => Error::lost(
+                            &self.bus,
+                            format!("the broker took {} away", consumption.queue),
+                        ),
+                    }
+                }
+            };
+            self.begin_again(reason);
+        }
+    }
+
+    fn begin_again(&mut self, reason: Error) {
+        let mut outage = outage(&self.subscription);
+        if let State::Consuming(consuming) = &mut self.state {
+            std::mem::swap(&mut outage, &mut consuming.outage);
+            if consuming.since.elapsed() > HEALTHY_AFTER {
+                outage.forget();
+            }
+        }
+        // The old connection is cut here, before the new one is made.
+        self.state = State::Connecting(Box::pin(connect(
+            self.bus.clone(),
+            self.app.clone(),
+            self.subscription.clone(),
+            outage,
+            Some(reason),
+        )));
     }
 
     /// Cancels the consumer and closes the connection; what was not acknowledged goes back.
     pub async fn close(self) {
-        todo!()
+        if let State::Consuming(consuming) = self.state {
+            consuming.consumption.end().await;
+        }
     }
 }
 
-/// A message that is not an event.
-#[derive(Debug, Clone)]
-pub struct Undecodable {
-    /// The routing key.
-    pub topic: String,
-    /// The body as received.
-    pub body: Vec<u8>,
-    /// Why it is not an event.
-    pub reason: String,
+impl fmt::Debug for Subscriber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber")
+            .field("bus", &self.bus)
+            .field("subscription", &self.subscription)
+            .field("consuming", &matches!(self.state, State::Consuming(_)))
+            .finish_non_exhaustive()
+    }
 }
 
-/// One event as received. Dropped without a verdict, it is delivered again after the connection
-/// ends.
-#[derive(Debug)]
-pub struct Delivery {
-    /// The event, or what came instead.
-    pub event: Result<Event, Undecodable>,
-    /// It may have been delivered before.
-    pub redelivered: bool,
+fn outage(subscription: &Subscription) -> Outage {
+    Outage::none(format!("subscriber of {}", consumption::name(&subscription.queue)))
 }
 
-impl Delivery {
-    /// Done with it.
-    ///
-    /// # Errors
-    /// The connection is gone; the event will come again.
-    pub async fn ack(self) -> Result<(), Error> {
-        todo!()
+/// Until it consumes. `lost` is why it has to.
+async fn connect(
+    bus: BusUrl,
+    app: String,
+    subscription: Subscription,
+    mut outage: Outage,
+    lost: Option<Error>,
+) -> Consuming {
+    if let Some(reason) = lost {
+        outage.wait(&reason).await;
     }
-
-    /// Back into the queue, at once.
-    ///
-    /// # Errors
-    /// As [`Delivery::ack`].
-    pub async fn requeue(self) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// Not wanted: dropped, or dead-lettered where the queue says so.
-    ///
-    /// # Errors
-    /// As [`Delivery::ack`].
-    pub async fn reject(self) -> Result<(), Error> {
-        todo!()
+    loop {
+        match Consumption::begin(&bus, &app, &subscription).await {
+            Ok(consumption) => {
+                outage.over();
+                return Consuming { consumption, since: Instant::now(), outage };
+            }
+            Err(error) => outage.wait(&error).await,
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The body of an event: a JSON object, kept byte for byte beside its parsed form.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -10,7 +12,8 @@ use crate::Error;
 #[derive(Debug, Clone)]
 pub struct Body {
     bytes: Bytes,
-    object: Map<String, Value>,
+    /// Always an object.
+    value: Value,
 }
 
 impl Body {
@@ -21,7 +24,7 @@ impl Body {
     pub fn parse(bytes: impl Into<Bytes>) -> Result<Body, Error> {
         let bytes = bytes.into();
         match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(object)) => Ok(Body { bytes, object }),
+            Ok(value @ Value::Object(_)) => Ok(Body { bytes, value }),
             Ok(other) => Err(Error::Body(format!("it is {}", kind(&other)))),
             Err(error) => Err(Error::Body(error.to_string())),
         }
@@ -34,7 +37,13 @@ impl Body {
 
     /// The parsed object.
     pub fn object(&self) -> &Map<String, Value> {
-        &self.object
+        static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        self.value.as_object().unwrap_or(&EMPTY)
+    }
+
+    /// The parsed object as a value.
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
     }
 }
 
@@ -42,21 +51,21 @@ impl TryFrom<Value> for Body {
     type Error = Error;
 
     fn try_from(value: Value) -> Result<Body, Error> {
-        match value {
-            Value::Object(object) => {
-                let bytes = serde_json::to_vec(&object)
+        match &value {
+            Value::Object(_) => {
+                let bytes = serde_json::to_vec(&value)
                     .map_err(|error| Error::Body(error.to_string()))?
                     .into();
-                Ok(Body { bytes, object })
+                Ok(Body { bytes, value })
             }
-            other => Err(Error::Body(format!("it is {}", kind(&other)))),
+            other => Err(Error::Body(format!("it is {}", kind(other)))),
         }
     }
 }
 
 impl PartialEq for Body {
     fn eq(&self, other: &Body) -> bool {
-        self.object == other.object
+        self.value == other.value
     }
 }
 

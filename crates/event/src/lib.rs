@@ -8,9 +8,9 @@
 //! use event::{Event, Registry, Topic};
 //!
 //! let topic: Topic = "org.example.door.open".parse()?;
-//! let event = Event::new(topic, serde_json::json!({"agent": "ada", "door": "north"}))?;
+//! let event = Event::new(topic, serde_json::json!({"agent": "ada", "name": "north"}))?;
 //! let told = Registry::builtin().describe(&event);
-//! assert!(told.summary.contains("org.example.door.open"));
+//! assert_eq!(told.summary, "door.open by ada: north");
 //! # Ok::<(), event::Error>(())
 //! ```
 
@@ -19,9 +19,17 @@ mod description;
 mod dump;
 mod error;
 mod event;
+mod filter_headers;
+mod generic;
 mod pattern;
+mod plain_text;
 mod registry;
+mod schema;
+mod schema_file;
+mod schema_index;
 mod severity;
+mod template;
+mod template_filters;
 mod topic;
 mod wire;
 
@@ -31,6 +39,7 @@ pub use error::Error;
 pub use event::Event;
 pub use pattern::Pattern;
 pub use registry::Registry;
+pub use schema::Schema;
 pub use severity::Severity;
 pub use topic::Topic;
 pub use wire::{Headers, Wire};

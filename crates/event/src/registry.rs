@@ -1,45 +1,204 @@
-//! The schemas known, by name and by topic.
+//! The schemas known, by name and by topic; and what is done with them: complete an event before
+//! it is published, check it, say it to a person.
 
-use crate::{Description, Error, Event};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-/// All schemas known to a process.
+use crate::{
+    Description, Error, Event, Schema, Severity, Topic, filter_headers, generic, plain_text,
+    schema, schema_index::SchemaIndex, template::Said,
+};
+
+/// All schemas known to a process. Cheap to clone; a clone that gets more schemas does not give
+/// them to the others, but they count template failures together.
 #[derive(Debug, Clone, Default)]
-pub struct Registry {}
+pub struct Registry {
+    index: Arc<SchemaIndex>,
+    failures: Arc<Failures>,
+}
+
+#[derive(Debug, Default)]
+struct Failures {
+    count: AtomicU64,
+    last: Mutex<Option<String>>,
+}
 
 impl Registry {
-    /// The schemas that ship with Tubepost.
+    /// The schemas that ship with Tubepost. Read once per process, compiled each on first use.
     pub fn builtin() -> Registry {
-        todo!()
+        static SHIPPED: LazyLock<Registry> = LazyLock::new(|| {
+            let mut index = SchemaIndex::default();
+            for (name, text) in SHIPPED_FILES {
+                let schema = Schema::parse_lazily(name, Cow::Borrowed(text));
+                let schema = schema.expect("a test reads every shipped file");
+                index.add(name, schema).expect("a test adds every shipped file");
+            }
+            Registry { index: Arc::new(index), failures: Arc::default() }
+        });
+        SHIPPED.clone()
     }
 
     /// Adds one schema file's text; `name` is for messages. A schema of the same name is replaced.
     ///
     /// # Errors
-    /// [`Error::Schema`] with the place.
-    pub fn add(&mut self, _name: &str, _text: &str) -> Result<(), Error> {
-        todo!()
+    /// [`Error::Schema`] with the place; the registry is as it was.
+    pub fn add(&mut self, name: &str, text: &str) -> Result<(), Error> {
+        let schema = Schema::parse(name, text)?;
+        Arc::make_mut(&mut self.index).add(name, schema)
+    }
+
+    /// All schemas, by name.
+    pub fn schemas(&self) -> impl Iterator<Item = &Schema> {
+        self.index.schemas()
+    }
+
+    /// The schema a header value or name means.
+    pub fn schema(&self, name: &str) -> Option<&Schema> {
+        self.index.by_name(name)
+    }
+
+    /// The schema of an event: the one it names; else the one whose topic pattern is the most
+    /// specific; among equally specific ones the one whose form the body has.
+    pub fn schema_of(&self, event: &Event) -> Option<&Schema> {
+        let named = event.schema.as_deref().and_then(|name| self.schema(name));
+        named.or_else(|| choose(&self.index.by_topic(&event.topic), event))
     }
 
     /// Fills in what the schema knows: its name, severity and the filter headers
-    /// (`fedora_messaging_user_…`, `fedora_messaging_rpm_…`), before publishing.
+    /// (`fedora_messaging_user_…`, `fedora_messaging_rpm_…`), before publishing. An event that
+    /// names a schema not known here, or whose topic no schema has, stays as it is.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the body does not fit its schema.
-    pub fn complete(&self, _event: &mut Event) -> Result<(), Error> {
-        todo!()
+    pub fn complete(&self, event: &mut Event) -> Result<(), Error> {
+        let schema = match event.schema.as_deref() {
+            Some(name) => self.schema(name),
+            None => {
+                let mut candidates = self.index.by_topic(&event.topic);
+                candidates.retain(|schema| !schema.is_deprecated());
+                choose(&candidates, event)
+            }
+        };
+        let Some(schema) = schema else { return Ok(()) };
+        schema.validate(event)?;
+        event.schema = Some(schema.wire_name().to_owned());
+        if let Some(package) = schema.wire_package() {
+            event.headers.insert(crate::wire::SCHEMA_PACKAGE.to_owned(), package.into());
+        }
+        match schema.say(event) {
+            Ok(said) => {
+                event.severity = severity(event, &said);
+                filter_headers::add(&mut event.headers, &said);
+            }
+            Err(reason) => self.failed(schema, &event.topic, &reason),
+        }
+        Ok(())
     }
 
     /// Says the event to a person. Never fails: no schema, or a template that fails, gives the
     /// generic description.
-    pub fn describe(&self, _event: &Event) -> Description {
-        todo!()
+    pub fn describe(&self, event: &Event) -> Description {
+        let Some(schema) = self.schema_of(event) else { return generic::describe(event) };
+        match schema.say(event) {
+            Ok(said) => description(schema, event, said),
+            Err(reason) => {
+                self.failed(schema, &event.topic, &reason);
+                generic::describe(event)
+            }
+        }
     }
 
-    /// Checks the body against the event's schema; an event without a known schema passes.
+    /// Checks the body against the event's schema. An event without a known schema passes, and
+    /// one that merely has the topic of a deprecated schema: it never promised to fit.
     ///
     /// # Errors
     /// [`Error::Invalid`].
-    pub fn validate(&self, _event: &Event) -> Result<(), Error> {
-        todo!()
+    pub fn validate(&self, event: &Event) -> Result<(), Error> {
+        let schema = match event.schema.as_deref() {
+            Some(name) => self.schema(name),
+            None => self.schema_of(event).filter(|schema| !schema.is_deprecated()),
+        };
+        schema.map_or(Ok(()), |schema| schema.validate(event))
+    }
+
+    /// How often a template failed since the process began, and an event was said generically.
+    pub fn failures(&self) -> u64 {
+        self.failures.count.load(Ordering::Relaxed)
+    }
+
+    /// The last failure, one line: schema, topic, reason.
+    pub fn last_failure(&self) -> Option<String> {
+        self.failures.last.lock().ok()?.clone()
+    }
+
+    fn failed(&self, schema: &Schema, topic: &Topic, reason: &str) {
+        self.failures.count.fetch_add(1, Ordering::Relaxed);
+        if let Ok(mut last) = self.failures.last.lock() {
+            *last = Some(format!("schema {}: {topic}: {reason}", schema.name()));
+        }
     }
 }
+
+/// Of schemas that fit a topic equally well, the first the body fits; current ones stand first.
+fn choose<'a>(candidates: &[&'a Schema], event: &Event) -> Option<&'a Schema> {
+    match candidates {
+        [] => None,
+        [only] => Some(only),
+        [first, ..] => Some(candidates.iter().find(|schema| schema.fits(event)).unwrap_or(first)),
+    }
+}
+
+/// The schema's severity, where the publisher had none of their own.
+fn severity(event: &Event, said: &Said) -> Severity {
+    match event.severity {
+        Severity::Info => schema::severity(said).unwrap_or(Severity::Info),
+        own => own,
+    }
+}
+
+/// What the templates said, made fit for a person.
+pub(crate) fn description(schema: &Schema, event: &Event, said: Said) -> Description {
+    let some = |text: &str| {
+        let line = plain_text::one_line(text, SUMMARY_CHARS_MAX);
+        (!line.is_empty()).then_some(line)
+    };
+    let severity = severity(event, &said);
+    let generic = || generic::describe(event);
+    let with_headers = |mut names: Vec<String>, more: std::collections::BTreeSet<&str>| {
+        if !more.is_empty() {
+            names
+                .extend(more.into_iter().map(|name| plain_text::one_line(name, SUMMARY_CHARS_MAX)));
+            names.retain(|name| !name.is_empty());
+            names.sort_unstable();
+            names.dedup();
+        }
+        names
+    };
+    Description {
+        summary: some(&said.summary).unwrap_or_else(|| generic().summary),
+        link: plain_text::link(&said.link),
+        icon: plain_text::link(&said.icon),
+        app: some(&said.app).unwrap_or_else(|| generic().app),
+        agent: some(&said.agent),
+        people: with_headers(said.people, filter_headers::people(&event.headers)),
+        packages: with_headers(said.packages, filter_headers::packages(&event.headers)),
+        object: some(&said.object),
+        text: (!said.text.trim().is_empty()).then(|| plain_text::lines(&said.text, TEXT_BYTES_MAX)),
+        patch: (!said.patch.trim().is_empty()).then(|| plain_text::patch(&said.patch)),
+        severity,
+        schema: Some(schema.name().to_owned()),
+    }
+}
+
+/// A mail's subject, a line of a terminal.
+pub(crate) const SUMMARY_CHARS_MAX: usize = 300;
+const TEXT_BYTES_MAX: usize = 256 << 10;
+
+/// File name and text of each file of `schemas/`.
+pub(crate) static SHIPPED_FILES: &[(&str, &str)] =
+    include!(concat!(env!("OUT_DIR"), "/shipped.rs"));

@@ -1,1 +1,67 @@
-//! Subscriptions and the mail that tells people.
+//! Subscriptions, and the mail that tells people of events. Runs on any AMQP bus.
+//!
+//! A [`Subscription`] is a [`Rule`] (what) and an address (where). The [`Notifier`] takes every
+//! event of its durable queue, asks each rule, and makes one [`Notice`] for each address that
+//! wants it, however many rules asked. A [`Destination`] delivers notices; [`Mailer`] is the one
+//! there is now. The event is acknowledged when every notice of it was taken or set aside, never
+//! before:
+//!
+//! ```text
+//! bus ─► in_flight ─► rule ─► notice ─► outbox (a lane an address) ─► destination ─► ack
+//!                                                        └─ refused for good ─► dead letters ─► ack
+//! ```
+//!
+//! Matching ([`Rule::test`]) and rendering ([`Letterhead::render`]) are pure functions; the order
+//! of sending and the waiting are a state machine that is told the time. Only `notifier` knows
+//! the bus and only `mail` knows SMTP.
+//!
+//! ```
+//! let settings: notify::Settings = toml::from_str(
+//!     r##"
+//!     [mail]
+//!     from = "Tubepost <tubepost@example.org>"
+//!
+//!     [[subscription]]
+//!     name = "pushes to kernel"
+//!     to = "ada@example.org"
+//!     patterns = ["#.git.receive"]
+//!     packages = ["kernel"]
+//!     "##,
+//! )?;
+//! let config = settings.check()?.expect("there is a subscription");
+//! assert_eq!(config.patterns()[0].as_str(), "#.git.receive");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod backoff;
+mod config;
+mod counters;
+mod dead_letters;
+mod destination;
+mod dispatcher;
+mod error;
+mod in_flight;
+mod limits;
+mod mail;
+mod notice;
+mod notifier;
+mod outbox;
+mod rule;
+mod secret;
+mod settings;
+mod source;
+mod subscription;
+
+pub use config::{Config, Login, Mail};
+pub use counters::{Counters, Counts};
+pub use dead_letters::DEAD_LETTER_QUEUE;
+pub use destination::{Destination, Failure};
+pub use error::Error;
+pub use lettre::message::Mailbox;
+pub use mail::{Letterhead, Mailer};
+pub use notice::{Notice, Reason};
+pub use notifier::{Notifier, QUEUE};
+pub use rule::{Miss, Rule};
+pub use secret::Secret;
+pub use settings::{MailSettings, Settings, SubscriptionSettings, Tls};
+pub use subscription::Subscription;

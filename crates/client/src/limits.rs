@@ -1,0 +1,45 @@
+//! Every wait and every bound of this crate, in one place.
+
+use std::time::Duration;
+
+/// From the name's look-up to an open channel. A bus that takes longer counts as away.
+pub(crate) const CONNECT_WAIT: Duration = Duration::from_secs(10);
+/// From the first publish of a window to its last confirm. RabbitMQ confirms after the disk, so
+/// this is the time a disk may take; fedora-messaging waits as long (`publish_timeout`).
+pub(crate) const CONFIRM_WAIT: Duration = Duration::from_secs(30);
+/// For the answer to `connection.close`; after that the socket is cut.
+pub(crate) const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// AMQP 0-9-1 §4.2.7: a peer that is silent for two intervals is dead. A broker that asks for
+/// less gets less.
+pub(crate) const HEARTBEAT_S: u16 = 30;
+
+/// How many events go out before their confirms are waited for. One fdatasync of the broker
+/// covers them all.
+pub(crate) const WINDOW_EVENTS: usize = 256;
+/// How many events may wait for the connection; who publishes more waits.
+pub(crate) const INBOX_EVENTS: usize = 1024;
+
+/// First pause after a failure.
+pub(crate) const BACK_OFF_FIRST: Duration = Duration::from_millis(100);
+/// Longest pause: after an outage of days the bus is found again within this time.
+pub(crate) const BACK_OFF_MAX: Duration = Duration::from_secs(5);
+/// A connection that lived this long was good: the next failure is a new one.
+pub(crate) const HEALTHY_AFTER: Duration = Duration::from_secs(10);
+
+/// How often a waiting agent looks at its spool, whatever inotify says.
+pub(crate) const SPOOL_POLL: Duration = Duration::from_millis(100);
+/// How often a stand-by agent tries for the lock.
+pub(crate) const LOCK_POLL: Duration = Duration::from_secs(1);
+/// How many batches an agent holds at once.
+pub(crate) const READ_AHEAD_BATCHES: usize = 64;
+/// How many bytes of batches an agent holds at once, unless one batch is larger.
+pub(crate) const READ_AHEAD_BYTES: u64 = 4 << 20;
+/// How often the bus may refuse an event before the event is set aside.
+pub(crate) const REFUSALS_MAX: u32 = 5;
+/// How old the knowledge of a spool's size may be before a hand-over looks again.
+pub(crate) const SIZE_KNOWN_FOR: Duration = Duration::from_secs(1);
+/// A half-written batch older than this has lost its writer.
+pub(crate) const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
+
+/// How deep a header may nest. RabbitMQ's own headers (`x-death`) need 3.
+pub(crate) const HEADER_DEPTH_MAX: usize = 32;

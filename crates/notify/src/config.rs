@@ -1,0 +1,365 @@
+//! The settings, checked and resolved: what the notifier works with.
+
+use std::{fs, net::IpAddr, path::Path, time::Duration};
+
+use event::Pattern;
+use lettre::message::Mailbox;
+
+use crate::{
+    Error, MailSettings, Rule, Secret, Settings, Subscription, SubscriptionSettings, Tls, rule::ALL,
+};
+
+/// A notifier's configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How mail leaves.
+    pub mail: Mail,
+    /// Who hears of what; at least one.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// How mail leaves. See [`MailSettings`] for the meaning of each.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// The sender, also of bounces.
+    pub from: Mailbox,
+    /// The mail server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the way there is protected.
+    pub tls: Tls,
+    /// Certificates to trust beside the system's, PEM.
+    pub ca_pem: Option<Vec<u8>>,
+    /// The login, if there is one.
+    pub login: Option<Login>,
+    /// The name to greet with; `None` is this machine's.
+    pub hello_name: Option<String>,
+    /// The domain of List-Id and Message-ID.
+    pub list_id_domain: String,
+    /// Shown at the end of each mail.
+    pub page_url: Option<String>,
+    /// How much of a patch goes into a mail.
+    pub patch_bytes_max: usize,
+    /// How long the server may take for one answer.
+    pub timeout: Duration,
+    /// How many connections to the server at once, at least one.
+    pub connections_max: usize,
+}
+
+/// A login at the mail server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+impl Config {
+    /// The topics that somebody wants: what the notifier's queue is bound to. Sorted, none twice.
+    pub fn patterns(&self) -> Vec<Pattern> {
+        let mut patterns: Vec<Pattern> = Vec::new();
+        for subscription in &self.subscriptions {
+            if subscription.rule.patterns.is_empty() {
+                return ALL.parse().into_iter().collect();
+            }
+            patterns.extend_from_slice(&subscription.rule.patterns);
+        }
+        patterns.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        patterns.dedup();
+        patterns
+    }
+}
+
+impl Settings {
+    /// Resolves defaults, reads the files that are named and checks what belongs together.
+    /// `None` when nobody subscribes: there is nothing to do.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] with everything that is wrong.
+    pub fn check(self) -> Result<Option<Config>, Error> {
+        let mut problems = Vec::new();
+        let mail = self.mail.map(|mail| mail.check(&mut problems));
+        let subscriptions: Vec<Subscription> = self
+            .subscriptions
+            .into_iter()
+            .enumerate()
+            .map(|(index, subscription)| subscription.check(index + 1, &mut problems))
+            .collect();
+        if mail.is_none() && !subscriptions.is_empty() {
+            problems.push(
+                "notify.mail is missing, but there are subscriptions; \
+                 add [notify.mail] with from = \"tubepost@your.domain\" and host"
+                    .to_owned(),
+            );
+        }
+        match mail {
+            _ if !problems.is_empty() => Err(Error::Settings(problems)),
+            Some(mail) if !subscriptions.is_empty() => Ok(Some(Config { mail, subscriptions })),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl SubscriptionSettings {
+    fn check(self, number: usize, problems: &mut Vec<String>) -> Subscription {
+        let name = self.name.unwrap_or_else(|| format!("subscription {number}"));
+        if name.trim().is_empty() || name.chars().count() > 100 || name.contains(char::is_control) {
+            problems.push(format!(
+                "notify.subscription {number}: name {name:?} is not a line of 1 to 100 characters"
+            ));
+        }
+        let lists = [
+            ("people", &self.people),
+            ("packages", &self.packages),
+            ("apps", &self.apps),
+            ("except_agents", &self.except_agents),
+        ];
+        for (key, list) in lists {
+            if list.iter().any(|item| item.trim().is_empty()) {
+                problems.push(format!(
+                    "notify.subscription {number} ({name}): {key} has an empty name, which matches \
+                     nothing; remove it"
+                ));
+            }
+        }
+        let rule = Rule {
+            patterns: self.patterns,
+            people: self.people,
+            packages: self.packages,
+            apps: self.apps,
+            severity_min: self.severity_min,
+            except_agents: self.except_agents,
+        };
+        Subscription { name, to: self.to, rule }
+    }
+}
+
+impl MailSettings {
+    fn check(self, problems: &mut Vec<String>) -> Mail {
+        let mut wrong = |problem: String| problems.push(format!("notify.mail.{problem}"));
+        if self.host.is_empty() || self.host.contains(|c: char| c.is_whitespace() || c == ':') {
+            let host = self.host.parse::<IpAddr>();
+            if host.is_err() {
+                wrong(format!("host '{}' is not a host name; a port goes to port", self.host));
+            }
+        }
+        let tls = self.tls.unwrap_or(if is_loopback(&self.host) { Tls::None } else { Tls::StartTls });
+        let port = self.port.unwrap_or(match tls {
+            Tls::None => 25,
+            Tls::StartTls => 587,
+            Tls::Implicit => 465,
+        });
+        if port == 0 {
+            wrong("port is 0; leave it out for the usual one".to_owned());
+        }
+        if !(1..=600).contains(&self.timeout_s) {
+            wrong(format!("timeout_s is {}; take 1 to 600 seconds", self.timeout_s));
+        }
+        if !(1..=32).contains(&self.connections_max) {
+            wrong(format!("connections_max is {}; take 1 to 32", self.connections_max));
+        }
+        if self.ca_file.is_some() && tls == Tls::None {
+            wrong("ca_file is set but tls is none; set tls to starttls or implicit".to_owned());
+        }
+        let ca_pem = self.ca_file.as_deref().and_then(|path| read("ca_file", path, &mut wrong));
+        let password = match (self.password, self.password_file) {
+            (Some(_), Some(_)) => {
+                wrong("password and password_file are both set; keep one".to_owned());
+                None
+            }
+            (password, None) => password,
+            (None, Some(path)) => password_of(&path, &mut wrong),
+        };
+        let login = login(self.user, password, &mut wrong);
+        if login.is_some() && tls == Tls::None && !is_loopback(&self.host) {
+            wrong(format!(
+                "tls is none: the password would go to {} in the clear; set tls to starttls or \
+                 implicit, or remove user",
+                self.host
+            ));
+        }
+        let list_id_domain =
+            self.list_id_domain.unwrap_or_else(|| self.from.email.domain().to_ascii_lowercase());
+        if !is_domain(&list_id_domain) {
+            wrong(format!(
+                "list_id_domain '{list_id_domain}' is not a domain of letters, digits, '-' and '.'"
+            ));
+        }
+        if let Some(name) = self.hello_name.as_deref().filter(|name| !is_domain(name)) {
+            wrong(format!("hello_name '{name}' is not a host name such as bus.example.org"));
+        }
+        if let Some(url) = self.page_url.as_deref().filter(|url| !is_web_url(url)) {
+            wrong(format!("page_url '{url}' does not start with https:// or has white space"));
+        }
+        Mail {
+            from: self.from,
+            host: self.host,
+            port,
+            tls,
+            ca_pem,
+            login,
+            hello_name: self.hello_name,
+            list_id_domain,
+            page_url: self.page_url,
+            patch_bytes_max: self.patch_bytes_max as usize,
+            timeout: Duration::from_secs(self.timeout_s.into()),
+            connections_max: self.connections_max.into(),
+        }
+    }
+}
+
+fn login(
+    user: Option<String>,
+    password: Option<Secret>,
+    wrong: &mut impl FnMut(String),
+) -> Option<Login> {
+    match (user, password) {
+        (Some(user), Some(password)) => Some(Login { user, password }),
+        (None, None) => None,
+        (Some(user), None) => {
+            wrong(format!("user is '{user}', but there is no password; set password_file"));
+            None
+        }
+        (None, Some(_)) => {
+            wrong("password is set, but user is not; set both or neither".to_owned());
+            None
+        }
+    }
+}
+
+fn read(key: &str, path: &Path, wrong: &mut impl FnMut(String)) -> Option<Vec<u8>> {
+    fs::read(path)
+        .map_err(|error| wrong(format!("{key} {} cannot be read: {error}", path.display())))
+        .ok()
+}
+
+fn password_of(path: &Path, wrong: &mut impl FnMut(String)) -> Option<Secret> {
+    let text = read("password_file", path, wrong)?;
+    match String::from_utf8(text) {
+        Ok(text) => {
+            let password = text.trim_end_matches(['\r', '\n']);
+            if password.is_empty() || password.contains(char::is_control) {
+                wrong(format!("password_file {} does not hold one line", path.display()));
+                return None;
+            }
+            Some(Secret::from(password.to_owned()))
+        }
+        Err(_) => {
+            wrong(format!("password_file {} is not UTF-8", path.display()));
+            None
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// RFC 5321 §4.1.2, as strict as List-Id and Message-ID need it.
+fn is_domain(text: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}
+
+fn is_web_url(text: &str) -> bool {
+    let shown = |c: char| !c.is_whitespace() && !c.is_control();
+    (text.starts_with("https://") || text.starts_with("http://")) && text.chars().all(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBSCRIPTION: &str = "[[subscription]]\nto = 'ada@example.org'\n";
+
+    fn check(mail: &str) -> Result<Config, String> {
+        let text = format!("[mail]\nfrom = 'tubepost@Example.org'\n{mail}\n{SUBSCRIPTION}");
+        let settings: Settings = toml::from_str(&text).unwrap();
+        settings.check().map(Option::unwrap).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_are_safe_and_resolved() {
+        let mail = check("").unwrap().mail;
+        assert_eq!((mail.host.as_str(), mail.port, mail.tls), ("localhost", 25, Tls::None));
+        assert_eq!(mail.list_id_domain, "example.org");
+        assert_eq!(mail.patch_bytes_max, 65_536);
+
+        let mail = check("host = 'mail.example.org'").unwrap().mail;
+        assert_eq!((mail.port, mail.tls), (587, Tls::StartTls), "beyond loopback: encrypted");
+        let mail = check("host = 'mail.example.org'\ntls = 'implicit'").unwrap().mail;
+        assert_eq!(mail.port, 465);
+    }
+
+    #[test]
+    fn a_password_never_leaves_in_the_clear_except_to_this_machine() {
+        let login = "user = 'u'\npassword = 'hunter2'\ntls = 'none'\n";
+        let error = check(&format!("{login}host = 'mail.example.org'")).unwrap_err();
+        assert!(error.contains("in the clear") && !error.contains("hunter2"), "{error}");
+        for host in ["127.0.0.1", "::1", "localhost"] {
+            assert!(check(&format!("{login}host = '{host}'")).unwrap().mail.login.is_some());
+        }
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once_by_key() {
+        let error = check(
+            "host = 'mail:25'\nport = 0\ntimeout_s = 0\nconnections_max = 0\nuser = 'u'\n\
+             hello_name = 'a b'\nlist_id_domain = '<x>'\npage_url = 'bus'\nca_file = '/nowhere/ca'",
+        )
+        .unwrap_err();
+        for key in [
+            "host", "port", "timeout_s", "connections_max", "user", "hello_name", "list_id_domain",
+            "page_url", "ca_file /nowhere/ca",
+        ] {
+            assert!(error.contains(&format!("notify.mail.{key}")), "{key} in\n{error}");
+        }
+    }
+
+    #[test]
+    fn the_password_is_read_from_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("password");
+        fs::write(&path, "s3cret word\n").unwrap();
+        let config = check(&format!("user = 'u'\npassword_file = '{}'", path.display())).unwrap();
+        assert_eq!(config.mail.login.unwrap().password.expose(), "s3cret word");
+
+        let error = check("user = 'u'\npassword_file = '/nowhere/password'").unwrap_err();
+        assert!(error.contains("/nowhere/password"), "{error}");
+        fs::write(&path, "").unwrap();
+        let error = check(&format!("user = 'u'\npassword_file = '{}'", path.display())).unwrap_err();
+        assert!(error.contains("does not hold one line"), "{error}");
+    }
+
+    #[test]
+    fn without_subscriptions_there_is_nothing_to_do_and_without_mail_there_is_a_mend() {
+        let settings: Settings = toml::from_str("[mail]\nfrom = 'a@b.org'").unwrap();
+        assert!(settings.check().unwrap().is_none());
+        assert!(Settings::default().check().unwrap().is_none());
+        let settings: Settings = toml::from_str(SUBSCRIPTION).unwrap();
+        let error = settings.check().unwrap_err().to_string();
+        assert!(error.contains("add [notify.mail]"), "{error}");
+    }
+
+    #[test]
+    fn the_queue_is_bound_to_what_somebody_wants() {
+        let patterns = |text: &str| {
+            let text = format!("[mail]\nfrom = 'a@b.org'\n{text}");
+            let config = toml::from_str::<Settings>(&text).unwrap().check().unwrap().unwrap();
+            config.patterns().iter().map(|p| p.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        let one = format!("{SUBSCRIPTION}patterns = ['b.#', 'a.*']\n");
+        let two = format!("{SUBSCRIPTION}patterns = ['a.*', 'c']\n");
+        assert_eq!(patterns(&format!("{one}{two}")), ["a.*", "b.#", "c"]);
+        assert_eq!(patterns(&format!("{one}{SUBSCRIPTION}")), ["#"]);
+    }
+}

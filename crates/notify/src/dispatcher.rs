@@ -1,0 +1,222 @@
+//! The loop between source and destination: events in, notices out, acknowledgements back.
+
+use std::{future::Future, sync::Arc};
+
+use event::{Description, Event};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::{
+    Counters, Destination, Notice, Subscription,
+    dead_letters::{DeadLetters, dead_letter},
+    in_flight::{Arrival, InFlight},
+    limits::{DRAIN_MAX, IDLE_MAX, IN_FLIGHT_MAX},
+    outbox::{Job, News, Outbox, Outcome, Settled, Task},
+    source::{Receipt, Received, Source},
+};
+
+/// What the loop works with.
+pub(crate) struct Dispatcher<'a, D, L, F> {
+    pub(crate) subscriptions: &'a [Subscription],
+    pub(crate) describe: F,
+    pub(crate) destination: &'a D,
+    pub(crate) dead_letters: &'a L,
+    pub(crate) counters: &'a Counters,
+    /// How many notices are delivered at once.
+    pub(crate) sending_max: usize,
+}
+
+/// What the loop knows.
+struct State<R> {
+    in_flight: InFlight<R>,
+    outbox: Outbox,
+    /// When the destination is told that it may rest.
+    rest_at: Option<Instant>,
+}
+
+/// Something the loop waits for while it goes on.
+enum Work {
+    Job(Job),
+    Rest,
+}
+
+impl<D, L, F> Dispatcher<'_, D, L, F>
+where
+    D: Destination,
+    L: DeadLetters,
+    F: Fn(&Event) -> Description,
+{
+    /// Runs until `shutdown`, then lets what is being sent end, for a while.
+    pub(crate) async fn run<S: Source>(
+        &self,
+        source: &mut S,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let mut state =
+            State { in_flight: InFlight::default(), outbox: Outbox::default(), rest_at: None };
+        let mut working = FuturesUnordered::new();
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut open = true;
+        loop {
+            while working.len() < self.sending_max {
+                let Some(job) = state.outbox.next(Instant::now()) else { break };
+                state.rest_at = None;
+                working.push(self.work(Work::Job(job)));
+            }
+            let wake_at = state.outbox.wake_at();
+            let room = open && state.in_flight.len() < IN_FLIGHT_MAX;
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(ended) = working.next() => {
+                    let rested = ended.is_none();
+                    self.settle(ended, &mut state).await;
+                    if working.is_empty() && !rested {
+                        state.rest_at = Some(Instant::now() + IDLE_MAX);
+                    }
+                }
+                received = source.next(), if room => match received {
+                    Some(received) => self.receive(received, &mut state).await,
+                    None => open = false,
+                },
+                () = until(wake_at) => {}
+                () = until(state.rest_at) => {
+                    state.rest_at = None;
+                    working.push(self.work(Work::Rest));
+                }
+            }
+        }
+        let draining = async {
+            while let Some(ended) = working.next().await {
+                self.settle(ended, &mut state).await;
+            }
+            self.destination.rest().await;
+        };
+        if timeout(DRAIN_MAX, draining).await.is_err() {
+            tracing::warn!("not waiting longer for the mail that is being sent; it stays queued");
+        }
+    }
+
+    /// Turns one delivery into notices, or into a verdict.
+    async fn receive<R: Receipt>(&self, received: Received<R>, state: &mut State<R>) {
+        self.counters.received();
+        let Received { event, redelivered, receipt } = received;
+        let event = match event {
+            Ok(event) => event,
+            Err(not_one) => {
+                self.counters.undecodable();
+                let (topic, bytes) = (not_one.topic.as_str(), not_one.body.len());
+                tracing::warn!(topic, bytes, "message rejected, it is no event: {}", not_one.reason);
+                unheard(receipt.reject().await);
+                return;
+            }
+        };
+        let (receipt, event) = match state.in_flight.arrive(event, redelivered, receipt) {
+            Arrival::New(receipt, event) => (receipt, event),
+            Arrival::Joined => return,
+            Arrival::Told(receipt) => return unheard(receipt.ack().await),
+        };
+        let description = Arc::new((self.describe)(&event));
+        let notices = Notice::all(self.subscriptions, &event, &description, Timestamp::now());
+        if notices.is_empty() {
+            return unheard(receipt.ack().await);
+        }
+        let flight = state.in_flight.start(event, receipt, notices.len());
+        for notice in notices {
+            state.outbox.push(flight, notice);
+        }
+    }
+
+    /// One try; its address and how it ended.
+    async fn work(&self, work: Work) -> Option<(Job, Outcome)> {
+        let job = match work {
+            Work::Job(job) => job,
+            Work::Rest => {
+                self.destination.rest().await;
+                return None;
+            }
+        };
+        let outcome = match &job.task {
+            Task::Deliver => match self.destination.deliver(&job.notice).await {
+                Ok(()) => Outcome::Delivered,
+                Err(failure) => Outcome::Failed(failure),
+            },
+            Task::Bury(reason) => {
+                match self.dead_letters.bury(&dead_letter(&job.notice, reason)).await {
+                    Ok(()) => Outcome::Buried,
+                    Err(reason) => Outcome::NotBuried(reason),
+                }
+            }
+        };
+        Some((job, outcome))
+    }
+
+    async fn settle<R: Receipt>(&self, ended: Option<(Job, Outcome)>, state: &mut State<R>) {
+        let Some((job, outcome)) = ended else { return };
+        match &outcome {
+            Outcome::Delivered => self.counters.delivered(),
+            Outcome::Buried => self.counters.dead_lettered(),
+            Outcome::Failed(_) | Outcome::NotBuried(_) => self.counters.retried(),
+        }
+        let Settled { done, news } =
+            state.outbox.settle(&job.notice.address(), outcome, Instant::now());
+        if let Some(news) = news {
+            tell(&news, &job, state.outbox.len());
+        }
+        let Some((event, receipts)) = done.and_then(|flight| state.in_flight.done(flight)) else {
+            return;
+        };
+        let mut heard = false;
+        for receipt in receipts {
+            heard |= receipt.ack().await.is_ok();
+        }
+        if !heard {
+            state.in_flight.remember(event);
+        }
+    }
+}
+
+/// A verdict that does not reach the bus: the message comes again, and is judged again.
+fn unheard(verdict: Result<(), String>) {
+    if let Err(reason) = verdict {
+        tracing::debug!("the bus did not hear the verdict, the event will come again: {reason}");
+    }
+}
+
+fn tell(news: &News, job: &Job, waiting: usize) {
+    let (event, to) = (job.notice.event.id.as_str(), job.notice.to.email.to_string());
+    match news {
+        News::Away(reason) => {
+            tracing::warn!(waiting, "mail waits, trying again until it goes: {reason}");
+        }
+        News::Back(after) => {
+            tracing::info!(waiting, "mail goes again after {} s", after.as_secs());
+        }
+        News::Deferred(reason) => {
+            tracing::warn!(to, event, "mail to one address waits, trying again: {reason}");
+        }
+        News::Refused(reason) => tracing::warn!(
+            to,
+            event,
+            "mail refused; the event goes to queue {}: {reason}",
+            crate::DEAD_LETTER_QUEUE
+        ),
+        News::NotBuried(reason) => tracing::warn!(
+            to,
+            event,
+            "queue {} cannot be reached, trying again: {reason}",
+            crate::DEAD_LETTER_QUEUE
+        ),
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! The text of a mail: summary, text, link, patch, and why it came. Pure.
+
+use std::fmt::Write;
+
+use crate::{Notice, Reason, limits::TEXT_BYTES_MAX, mail::header_text::{one_line, turns_text}};
+
+/// The body, line breaks as `\n`. What the event says can use no control character but tab.
+pub(crate) fn render(notice: &Notice, patch_bytes_max: usize, page_url: Option<&str>) -> String {
+    let description = &notice.description;
+    let mut body = one_line(&description.summary, SUMMARY_CHARS_MAX);
+    body.push('\n');
+    if let Some(text) = description.text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        body.push('\n');
+        push_cut(&mut body, text, TEXT_BYTES_MAX, "text", description.link.as_deref());
+    }
+    if let Some(link) = &description.link {
+        body.push('\n');
+        body.push_str(&one_line(link, LINK_CHARS_MAX));
+        body.push('\n');
+    }
+    if let Some(patch) = description.patch.as_deref().filter(|patch| !patch.trim().is_empty()) {
+        body.push('\n');
+        push_cut(&mut body, patch, patch_bytes_max, "patch", description.link.as_deref());
+    }
+    push_footer(&mut body, notice, page_url);
+    body
+}
+
+/// Adds `text`, up to `bytes_max` at a line's end, and says what is missing.
+fn push_cut(body: &mut String, text: &str, bytes_max: usize, what: &str, link: Option<&str>) {
+    let kept = cut_at_line(text, bytes_max);
+    push_visible(body, kept);
+    if kept.len() < text.len() {
+        let rest = text.len() - kept.len();
+        let _ = write!(body, "[{rest} of {} bytes of this {what} are left out", text.len());
+        match link {
+            Some(_) => body.push_str("; the whole is at the link above]\n"),
+            None => body.push_str("]\n"),
+        }
+    }
+}
+
+/// The longest start of `text` that ends with a line and has at most `bytes_max` bytes.
+fn cut_at_line(text: &str, bytes_max: usize) -> &str {
+    if text.len() <= bytes_max {
+        return text;
+    }
+    let head = text.as_bytes().get(..bytes_max).unwrap_or_default();
+    let end = head.iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
+    text.get(..end).unwrap_or_default()
+}
+
+/// Adds `text` with a line break at its end. Control characters are shown as their pictures, so
+/// that no terminal obeys them and no patch silently loses them.
+fn push_visible(body: &mut String, text: &str) {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\n' | '\t' => body.push(c),
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\0'..='\x1f' => body.extend(char::from_u32(0x2400 + u32::from(c))),
+            '\x7f' => body.push('\u{2421}'),
+            _ if c.is_control() || turns_text(c) => body.push(char::REPLACEMENT_CHARACTER),
+            _ => body.push(c),
+        }
+    }
+    if !text.is_empty() && !body.ends_with('\n') {
+        body.push('\n');
+    }
+}
+
+/// RFC 3676 §4.3: what follows `-- ` is no part of the text; mail programs leave it out of answers.
+fn push_footer(body: &mut String, notice: &Notice, page_url: Option<&str>) {
+    body.push_str("\n-- \nYou get this mail because you subscribed:\n");
+    for Reason { subscription, pattern } in &notice.reasons {
+        let _ = writeln!(body, "  {subscription} (topic {pattern})");
+    }
+    let _ = writeln!(body, "Topic {}, event {}", notice.event.topic, one_line(&notice.event.id, 100));
+    body.push_str("To change it: [[notify.subscription]] in Tubepost's configuration.\n");
+    if let Some(url) = page_url {
+        let _ = writeln!(body, "{url}");
+    }
+}
+
+const SUMMARY_CHARS_MAX: usize = 1000;
+const LINK_CHARS_MAX: usize = 2000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notice::sample;
+    use event::Description;
+
+    fn rendered(patch_bytes_max: usize, change: impl FnOnce(&mut Description)) -> String {
+        let (event, mut description) = sample();
+        change(&mut description);
+        let notice = Notice {
+            event: event.into(),
+            description: description.into(),
+            to: "ada@example.org".parse().unwrap(),
+            reasons: vec![
+                Reason { subscription: "kernel".to_owned(), pattern: "#.git.*".to_owned() },
+                Reason { subscription: "all of it".to_owned(), pattern: "#".to_owned() },
+            ],
+            received_at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        render(&notice, patch_bytes_max, Some("https://bus.example.org/"))
+    }
+
+    #[test]
+    fn a_whole_mail_reads_well() {
+        let golden = "\
+ada pushed to kernel (main): fix the scheduler
+
+fix the scheduler
+
+It woke the wrong task.
+
+https://git.example.org/kernel/c/1f2e3d
+
+diff --git a/s.c b/s.c
+-\twake(a);
++\twake(b);
+
+-- 
+You get this mail because you subscribed:
+  kernel (topic #.git.*)
+  all of it (topic #)
+Topic org.example.git.receive, event 0199d0c4-7b1e-7000-8000-00000000002a
+To change it: [[notify.subscription]] in Tubepost's configuration.
+https://bus.example.org/
+";
+        assert_eq!(rendered(10_000, |_| {}), golden);
+    }
+
+    #[test]
+    fn an_event_of_a_summary_only_is_short() {
+        let body = rendered(10_000, |d| (d.text, d.link, d.patch) = (None, None, None));
+        assert!(body.starts_with("ada pushed to kernel (main): fix the scheduler\n\n-- \n"), "{body}");
+        let body = rendered(10_000, |d| {
+            (d.text, d.link, d.patch) = (Some(" \n".to_owned()), None, Some("\n".to_owned()));
+        });
+        assert!(body.starts_with("ada pushed to kernel (main): fix the scheduler\n\n-- \n"), "{body}");
+    }
+
+    #[test]
+    fn a_patch_is_cut_at_a_line_and_says_so() {
+        let patch = "first line\nsecond line\nthird ö line\n";
+        let body = |max| rendered(max, |d| d.patch = Some(patch.to_owned()));
+        let (whole, two, none) = (body(patch.len()), body(patch.len() - 1), body(10));
+        assert!(whole.contains(patch) && !whole.contains("left out"), "{whole}");
+        let notice = "second line\n[14 of 37 bytes of this patch are left out; the whole is at the link above]\n";
+        assert!(two.contains(notice), "{two}");
+        assert!(none.contains("1f2e3d\n\n[37 of 37 bytes of this patch are left out;"), "{none}");
+        // A bound in the middle of a character is no bound to fear.
+        for max in 0..patch.len() {
+            assert!(body(max).contains("left out"));
+        }
+        let body = rendered(12, |d| (d.patch, d.link) = (Some(patch.to_owned()), None));
+        assert!(body.contains("first line\n[26 of 37 bytes of this patch are left out]\n"), "{body}");
+    }
+
+    #[test]
+    fn control_characters_of_an_event_are_shown_not_obeyed() {
+        let body = rendered(1000, |d| {
+            d.summary = "a\u{1b}[2Jb\nc".to_owned();
+            d.text = Some("x\u{1b}]0;owned\u{7}y\r\nz\u{9b}1m\u{202e}".to_owned());
+            d.patch = Some("+a\rb\0\n".to_owned());
+            d.link = Some("https://x/\r\n-- \r\nfooter".to_owned());
+        });
+        assert!(body.starts_with("a [2Jb c\n\nx␛]0;owned␇y\nz\u{fffd}1m\u{fffd}\n\nhttps://x/ -- footer\n"), "{body:?}");
+        assert!(body.contains("+a␍b␀\n"));
+        let bad = |c: char| c.is_control() && c != '\n' && c != '\t';
+        assert!(!body.contains(bad));
+    }
+}

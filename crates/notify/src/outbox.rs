@@ -1,0 +1,236 @@
+//! What waits to be sent, and when each may be tried. A state machine: no I/O, and the time is
+//! handed in.
+//!
+//! A lane holds the notices of one address in the order they came; only its head is ever tried,
+//! so nothing to one address overtakes. A lane is ready, waiting for its time, or out (its head is
+//! being tried). While the destination as a whole is away, one try at a time asks whether it is
+//! back, and the rest stay ready.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    Failure, Notice,
+    backoff::Backoff,
+    in_flight::Flight,
+    limits::{AWAY_BACKOFF, DEFERRED_BACKOFF},
+};
+
+/// One notice and what is to be done with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) notice: Arc<Notice>,
+    pub(crate) flight: Flight,
+    pub(crate) task: Task,
+}
+
+/// What is to be done with a notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Hand it to the destination.
+    Deliver,
+    /// It was refused, for this reason: set it aside.
+    Bury(String),
+}
+
+/// How a [`Job`] ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The destination took it.
+    Delivered,
+    /// The destination did not.
+    Failed(Failure),
+    /// It is set aside.
+    Buried,
+    /// It could not be set aside.
+    NotBuried(String),
+}
+
+/// What follows from an [`Outcome`].
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Settled {
+    /// The notice of this flight is done with.
+    pub(crate) done: Option<Flight>,
+    /// What an operator wants to read, once.
+    pub(crate) news: Option<News>,
+}
+
+/// What an operator wants to read.
+#[derive(Debug, PartialEq)]
+pub(crate) enum News {
+    /// The destination went away.
+    Away(String),
+    /// It is back.
+    Back(Duration),
+    /// An address was put off.
+    Deferred(String),
+    /// A notice was refused for good.
+    Refused(String),
+    /// The dead-letter queue cannot be reached.
+    NotBuried(String),
+}
+
+/// All lanes of one destination.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    lanes: HashMap<String, Lane>,
+    ready: VecDeque<String>,
+    waiting: BTreeSet<(Instant, String)>,
+    outage: Option<Outage>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    jobs: VecDeque<Job>,
+    /// Failures of the head in a row.
+    tries: u32,
+    /// Its head is out to see whether the destination is back.
+    probes: bool,
+}
+
+#[derive(Debug)]
+struct Outage {
+    since: Instant,
+    until: Instant,
+    tries: u32,
+    probing: bool,
+}
+
+impl Outbox {
+    /// Takes a notice to send.
+    pub(crate) fn push(&mut self, flight: Flight, notice: Notice) {
+        let address = notice.address();
+        let lane = self.lanes.entry(address.clone()).or_default();
+        if lane.jobs.is_empty() {
+            self.ready.push_back(address);
+        }
+        lane.jobs.push_back(Job { notice: Arc::new(notice), flight, task: Task::Deliver });
+    }
+
+    /// The next job that may be tried now. Its outcome must be given to [`Outbox::settle`].
+    pub(crate) fn next(&mut self, now: Instant) -> Option<Job> {
+        while self.waiting.first().is_some_and(|(at, _)| *at <= now) {
+            self.ready.extend(self.waiting.pop_first().map(|(_, address)| address));
+        }
+        let probe = match &self.outage {
+            None => false,
+            Some(outage) => now >= outage.until && !outage.probing,
+        };
+        let may_deliver = probe || self.outage.is_none();
+        let index = self.ready.iter().position(|address| {
+            let head = self.lanes.get(address).and_then(|lane| lane.jobs.front());
+            head.is_some_and(|job| may_deliver || job.task != Task::Deliver)
+        })?;
+        let lane = self.lanes.get_mut(&self.ready.remove(index)?)?;
+        let job = lane.jobs.front()?.clone();
+        if let (true, Task::Deliver, Some(outage)) = (probe, &job.task, &mut self.outage) {
+            outage.probing = true;
+            lane.probes = true;
+        }
+        Some(job)
+    }
+
+    /// When [`Outbox::next`] may have more to give, if only time is missing.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        let lane = self.waiting.first().map(|(at, _)| *at);
+        let probe = match &self.outage {
+            Some(outage) if !outage.probing && !self.ready.is_empty() => Some(outage.until),
+            _ => None,
+        };
+        [lane, probe].into_iter().flatten().min()
+    }
+
+    /// How many notices wait or are being sent.
+    pub(crate) fn len(&self) -> usize {
+        self.lanes.values().map(|lane| lane.jobs.len()).sum()
+    }
+
+    /// Takes the outcome of a job that [`Outbox::next`] gave.
+    pub(crate) fn settle(&mut self, address: &str, outcome: Outcome, now: Instant) -> Settled {
+        let Some(lane) = self.lanes.get_mut(address) else { return Settled::default() };
+        let probed = std::mem::take(&mut lane.probes);
+        match outcome {
+            Outcome::Delivered => {
+                let done = self.finish(address);
+                Settled { done, news: self.back(now) }
+            }
+            Outcome::Buried => Settled { done: self.finish(address), news: None },
+            Outcome::Failed(Failure::Refused(reason)) => {
+                if let Some(job) = lane.jobs.front_mut() {
+                    job.task = Task::Bury(reason.clone());
+                }
+                lane.tries = 0;
+                self.ready.push_front(address.to_owned());
+                self.outage = None;
+                Settled { done: None, news: Some(News::Refused(reason)) }
+            }
+            Outcome::Failed(Failure::Deferred(reason)) => {
+                let first = self.wait(address, Backoff::new(DEFERRED_BACKOFF), now);
+                if probed {
+                    self.outage = None;
+                }
+                Settled { done: None, news: first.then_some(News::Deferred(reason)) }
+            }
+            Outcome::NotBuried(reason) => {
+                let first = self.wait(address, Backoff::new(AWAY_BACKOFF), now);
+                Settled { done: None, news: first.then_some(News::NotBuried(reason)) }
+            }
+            Outcome::Failed(Failure::Away(reason)) => {
+                self.ready.push_front(address.to_owned());
+                let first = self.outage.is_none();
+                self.away(probed, now);
+                Settled { done: None, news: first.then_some(News::Away(reason)) }
+            }
+        }
+    }
+
+    /// The head of the lane is done with.
+    fn finish(&mut self, address: &str) -> Option<Flight> {
+        let lane = self.lanes.get_mut(address)?;
+        let job = lane.jobs.pop_front()?;
+        lane.tries = 0;
+        match lane.jobs.is_empty() {
+            true => drop(self.lanes.remove(address)),
+            false => self.ready.push_back(address.to_owned()),
+        }
+        Some(job.flight)
+    }
+
+    /// The lane has to wait; whether for the first time.
+    fn wait(&mut self, address: &str, backoff: Backoff, now: Instant) -> bool {
+        let Some(lane) = self.lanes.get_mut(address) else { return false };
+        lane.tries = lane.tries.saturating_add(1);
+        self.waiting.insert((now + backoff.pause(lane.tries), address.to_owned()));
+        lane.tries == 1
+    }
+
+    /// Everybody has to wait. Tries that were under way when the outage began say nothing new.
+    fn away(&mut self, probed: bool, now: Instant) {
+        let backoff = Backoff::new(AWAY_BACKOFF);
+        match &mut self.outage {
+            None => {
+                let until = now + backoff.pause(1);
+                self.outage = Some(Outage { since: now, until, tries: 1, probing: false });
+            }
+            Some(outage) if probed => {
+                outage.tries = outage.tries.saturating_add(1);
+                outage.until = now + backoff.pause(outage.tries);
+                outage.probing = false;
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn back(&mut self, now: Instant) -> Option<News> {
+        let outage = self.outage.take()?;
+        Some(News::Back(now.saturating_duration_since(outage.since)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

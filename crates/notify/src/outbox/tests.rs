@@ -1,0 +1,228 @@
+//! Order, outages and back-off, stepped by hand.
+
+use event::{Description, Event};
+use jiff::Timestamp;
+
+use super::*;
+use crate::{Reason, notice::sample};
+
+struct Stepped {
+    outbox: Outbox,
+    now: Instant,
+    shared: (Arc<Event>, Arc<Description>),
+}
+
+impl Stepped {
+    fn new() -> Stepped {
+        let (event, description) = sample();
+        let shared = (event.into(), description.into());
+        Stepped { outbox: Outbox::default(), now: Instant::now(), shared }
+    }
+
+    fn push(&mut self, flight: u64, address: &str) {
+        let (event, description) = self.shared.clone();
+        let reasons = vec![Reason { subscription: "s".to_owned(), pattern: "#".to_owned() }];
+        let to = address.parse().unwrap();
+        let received_at = Timestamp::UNIX_EPOCH;
+        let notice = Notice { event, description, to, reasons, received_at };
+        self.outbox.push(Flight(flight), notice);
+    }
+
+    fn next(&mut self) -> Option<u64> {
+        self.outbox.next(self.now).map(|job| job.flight.0)
+    }
+
+    fn settle(&mut self, address: &str, outcome: Outcome) -> Settled {
+        self.outbox.settle(address, outcome, self.now)
+    }
+
+    fn later(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+    }
+}
+
+fn away() -> Outcome {
+    Outcome::Failed(Failure::Away("no route".to_owned()))
+}
+
+fn deferred() -> Outcome {
+    Outcome::Failed(Failure::Deferred("greylisted".to_owned()))
+}
+
+fn done(flight: u64) -> Settled {
+    Settled { done: Some(Flight(flight)), news: None }
+}
+
+const ADA: &str = "ada@example.org";
+const GRACE: &str = "grace@example.org";
+
+#[test]
+fn one_address_is_served_in_order_and_two_at_once() {
+    let mut s = Stepped::new();
+    s.push(1, ADA);
+    s.push(2, ADA);
+    s.push(3, GRACE);
+    assert_eq!((s.next(), s.next(), s.next()), (Some(1), Some(3), None), "2 waits for 1");
+    assert_eq!(s.settle(ADA, Outcome::Delivered), done(1));
+    assert_eq!((s.next(), s.next()), (Some(2), None));
+    assert_eq!(s.settle(GRACE, Outcome::Delivered), done(3));
+    assert_eq!(s.settle(ADA, Outcome::Delivered), done(2));
+    assert_eq!((s.outbox.len(), s.outbox.wake_at()), (0, None));
+}
+
+#[test]
+fn an_address_that_is_put_off_keeps_its_order_and_nobody_elses_time() {
+    let mut s = Stepped::new();
+    s.push(1, ADA);
+    s.push(2, ADA);
+    assert_eq!(s.next(), Some(1));
+    let news = s.settle(ADA, deferred()).news;
+    assert_eq!(news, Some(News::Deferred("greylisted".to_owned())));
+    s.push(3, GRACE);
+    assert_eq!((s.next(), s.next()), (Some(3), None));
+    assert_eq!(s.settle(GRACE, Outcome::Delivered), done(3));
+
+    let wake = s.outbox.wake_at().unwrap();
+    assert!(wake > s.now && wake <= s.now + Duration::from_secs(1));
+    s.now = wake;
+    assert_eq!((s.next(), s.next()), (Some(1), None));
+    assert_eq!(s.settle(ADA, deferred()).news, None, "said once");
+    s.later(2);
+    assert_eq!(s.next(), Some(1));
+    s.settle(ADA, Outcome::Delivered);
+    assert_eq!(s.next(), Some(2), "at once: the pause was the first one's");
+    assert!(s.settle(ADA, deferred()).news.is_some(), "a new story");
+}
+
+#[test]
+fn while_the_server_is_away_one_asks_and_nobody_loses_a_place() {
+    let mut s = Stepped::new();
+    for (flight, address) in [(1, ADA), (2, GRACE), (3, "c@example.org"), (4, ADA)] {
+        s.push(flight, address);
+    }
+    assert_eq!((s.next(), s.next()), (Some(1), Some(2)));
+    assert_eq!(s.settle(ADA, away()).news, Some(News::Away("no route".to_owned())));
+    assert_eq!(s.settle(GRACE, away()), Settled::default(), "said once");
+    assert_eq!(s.next(), None);
+
+    let mut pauses = Vec::new();
+    for _ in 0..12 {
+        let wake = s.outbox.wake_at().unwrap();
+        pauses.push(wake - s.now);
+        s.now = wake;
+        let probe = s.outbox.next(s.now).unwrap();
+        assert_eq!((s.next(), s.outbox.wake_at()), (None, None), "one probe at a time");
+        assert_eq!(s.settle(&probe.notice.address(), away()), Settled::default());
+    }
+    let max = *pauses.iter().max().unwrap();
+    assert!(max > Duration::from_secs(30) && max <= Duration::from_secs(60), "{pauses:?}");
+
+    s.later(60);
+    let probe = s.outbox.next(s.now).unwrap();
+    let address = probe.notice.address();
+    let news = s.settle(&address, Outcome::Delivered).news;
+    assert!(matches!(news, Some(News::Back(after)) if after > Duration::from_secs(100)), "{news:?}");
+
+    let mut order = vec![probe.flight.0];
+    while let Some(job) = s.outbox.next(s.now) {
+        order.push(job.flight.0);
+        let settled = s.settle(&job.notice.address(), Outcome::Delivered);
+        assert_eq!(settled, done(job.flight.0));
+    }
+    let place = |flight| order.iter().position(|&f| f == flight).unwrap();
+    assert!(order.len() == 4 && place(1) < place(4), "{order:?}");
+}
+
+#[test]
+fn an_answer_under_way_when_the_outage_began_does_not_make_it_longer() {
+    let mut s = Stepped::new();
+    for n in 0..8 {
+        s.push(n, &format!("a{n}@example.org"));
+    }
+    while s.next().is_some() {}
+    for n in 0..8 {
+        s.settle(&format!("a{n}@example.org"), away());
+    }
+    assert!(s.outbox.wake_at().unwrap() <= s.now + Duration::from_millis(500));
+}
+
+#[test]
+fn a_refusal_is_set_aside_and_the_next_goes_on() {
+    let mut s = Stepped::new();
+    s.push(1, ADA);
+    s.push(2, ADA);
+    assert_eq!(s.next(), Some(1));
+    let refused = Outcome::Failed(Failure::Refused("550 nobody".to_owned()));
+    let settled = s.settle(ADA, refused);
+    assert_eq!(settled, Settled { done: None, news: Some(News::Refused("550 nobody".to_owned())) });
+    let job = s.outbox.next(s.now).unwrap();
+    assert_eq!((job.flight, job.task), (Flight(1), Task::Bury("550 nobody".to_owned())));
+    assert!(s.settle(ADA, Outcome::NotBuried("bus away".to_owned())).news.is_some());
+    assert_eq!(s.next(), None, "not lost: it waits for the bus");
+    s.later(1);
+    assert_eq!(s.outbox.next(s.now).unwrap().task, Task::Bury("550 nobody".to_owned()));
+    assert_eq!(s.settle(ADA, Outcome::Buried), done(1));
+    assert_eq!(s.next(), Some(2));
+}
+
+#[test]
+fn a_refusal_is_set_aside_also_while_the_server_is_away() {
+    let mut s = Stepped::new();
+    s.push(1, ADA);
+    s.push(2, GRACE);
+    assert_eq!((s.next(), s.next()), (Some(1), Some(2)));
+    s.settle(ADA, Outcome::Failed(Failure::Refused("550 nobody".to_owned())));
+    s.settle(GRACE, away());
+    let job = s.outbox.next(s.now).unwrap();
+    assert!(job.flight == Flight(1) && job.task != Task::Deliver);
+    assert_eq!(s.next(), None);
+}
+
+proptest::proptest! {
+    /// Whatever fails in whatever order: every notice is done exactly once, in its address's order.
+    #[test]
+    fn nothing_is_lost_doubled_or_overtaken(
+        addresses in proptest::collection::vec(0..4u8, 1..40),
+        fates in proptest::collection::vec((0..6u8, 0..3usize), 0..200),
+    ) {
+        let mut s = Stepped::new();
+        let mut expected: HashMap<String, Vec<u64>> = HashMap::new();
+        for (flight, n) in addresses.iter().enumerate() {
+            let address = format!("a{n}@example.org");
+            s.push(flight as u64, &address);
+            expected.entry(address).or_default().push(flight as u64);
+        }
+        let mut seen: HashMap<String, Vec<u64>> = HashMap::new();
+        let mut out: Vec<Job> = Vec::new();
+        let mut fates = fates.into_iter();
+        while s.outbox.len() > 0 {
+            let (fate, width) = fates.next().unwrap_or((5, 0));
+            while out.len() <= width {
+                match s.outbox.next(s.now) {
+                    Some(job) => out.push(job),
+                    None => break,
+                }
+            }
+            let Some(job) = out.pop() else {
+                let wake = s.outbox.wake_at();
+                proptest::prop_assert!(wake.is_some(), "stuck");
+                s.now = wake.unwrap().max(s.now);
+                continue;
+            };
+            let outcome = match (&job.task, fate) {
+                (Task::Bury(_), 0) => Outcome::NotBuried(String::new()),
+                (Task::Bury(_), _) => Outcome::Buried,
+                (_, 0 | 1) => away(),
+                (_, 2) => deferred(),
+                (_, 3) => Outcome::Failed(Failure::Refused(String::new())),
+                _ => Outcome::Delivered,
+            };
+            let address = job.notice.address();
+            if let Some(flight) = s.settle(&address, outcome).done {
+                seen.entry(address).or_default().push(flight.0);
+            }
+        }
+        proptest::prop_assert!(out.is_empty());
+        proptest::prop_assert_eq!(seen, expected);
+    }
+}

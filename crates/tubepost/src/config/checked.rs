@@ -1,0 +1,125 @@
+//! The configuration as values. What needs the world (a password file, a name server) is left to
+//! the command that needs it, so that one command does not fail over another's settings.
+
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+
+pub(crate) use intake::git::NamespaceRule as Namespace;
+use intake::git::UrlTemplate;
+
+use super::{fault::Fault, listen::ListenAddress, settings::Settings, table};
+
+/// Everything but mail, which [`super::Mail::check`] resolves.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Where serve keeps messages and users.
+    pub(crate) data_dir: PathBuf,
+    /// What is logged.
+    pub(crate) log_level: String,
+    /// How it is logged.
+    pub(crate) log_format: LogFormat,
+    /// The broker's protocol.
+    pub(crate) amqp: Amqp,
+    /// Where the pages are served.
+    pub(crate) http_listen: ListenAddress,
+    /// The bus that commands use.
+    pub(crate) bus_url: String,
+    /// Whether somebody named it; else it is the local broker.
+    pub(crate) bus_named: bool,
+    /// Stands before each topic.
+    pub(crate) topic_prefix: String,
+    /// A directory of further schemas.
+    pub(crate) schemas: Option<PathBuf>,
+    /// Where events wait for the bus.
+    pub(crate) spool_directory: PathBuf,
+    /// How many bytes may wait there.
+    pub(crate) spool_size_max: u64,
+    /// How pushes become events.
+    pub(crate) git: Git,
+}
+
+/// The limits of the AMQP listener.
+#[derive(Debug, Clone)]
+pub(crate) struct Amqp {
+    /// Where it listens.
+    pub(crate) listen: ListenAddress,
+    /// Whole seconds; zero is none.
+    pub(crate) heartbeat: Duration,
+    /// Bytes, 4096 to 16 MiB.
+    pub(crate) frame_max: u32,
+    /// At least 1.
+    pub(crate) channel_max: u16,
+    /// Bytes of one message's body.
+    pub(crate) message_bytes_max: u64,
+    /// Connections at once.
+    pub(crate) connections_max: NonZeroU32,
+    /// From accept to open.
+    pub(crate) handshake_timeout: Duration,
+}
+
+/// How pushes become events.
+#[derive(Debug, Clone)]
+pub(crate) struct Git {
+    /// Bytes of a patch.
+    pub(crate) patch_bytes_max: u64,
+    /// Commits of a push that are told one by one.
+    pub(crate) commits_max: NonZeroU32,
+    /// Where a commit can be looked at.
+    pub(crate) url_template: Option<UrlTemplate>,
+    /// Where the namespace comes from.
+    pub(crate) namespace: Namespace,
+}
+
+/// How it is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+impl LogFormat {
+    pub(super) fn parse(text: &str) -> Result<LogFormat, String> {
+        match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("is not a format: expected text or json".to_owned()),
+        }
+    }
+}
+
+impl Config {
+    /// The values in force.
+    ///
+    /// # Errors
+    /// An option without a value, for instance a spool when there is no home directory.
+    pub(crate) fn check(settings: &Settings) -> Result<Config, Fault> {
+        Ok(Config {
+            data_dir: settings.need(&table::DATA_DIR)?,
+            log_level: settings.need(&table::LOG_LEVEL)?,
+            log_format: settings.need(&table::LOG_FORMAT)?,
+            amqp: Amqp {
+                listen: settings.need(&table::AMQP_LISTEN)?,
+                heartbeat: settings.need(&table::AMQP_HEARTBEAT)?,
+                frame_max: settings.need(&table::AMQP_FRAME_MAX)?,
+                channel_max: settings.need(&table::AMQP_CHANNEL_MAX)?,
+                message_bytes_max: settings.need(&table::AMQP_MESSAGE_BYTES_MAX)?,
+                connections_max: settings.need(&table::AMQP_CONNECTIONS_MAX)?,
+                handshake_timeout: settings.need(&table::AMQP_HANDSHAKE_TIMEOUT)?,
+            },
+            http_listen: settings.need(&table::HTTP_LISTEN)?,
+            bus_url: settings.need(&table::BUS_URL)?,
+            bus_named: settings.said(table::BUS_URL.declaration.key).is_some(),
+            topic_prefix: settings.need(&table::TOPIC_PREFIX)?,
+            schemas: settings.get(&table::SCHEMAS)?,
+            spool_directory: settings.need(&table::SPOOL_DIRECTORY)?,
+            spool_size_max: settings.need(&table::SPOOL_SIZE_MAX)?,
+            git: Git {
+                patch_bytes_max: settings.need(&table::GIT_PATCH_BYTES_MAX)?,
+                commits_max: settings.need(&table::GIT_COMMITS_MAX)?,
+                url_template: settings.get(&table::GIT_URL_TEMPLATE)?,
+                namespace: settings.need(&table::GIT_NAMESPACE)?,
+            },
+        })
+    }
+}

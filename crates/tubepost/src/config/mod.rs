@@ -1,0 +1,26 @@
+//! Configuration, in two steps. First text: every option is declared once ([`table`]) and takes its
+//! text from a flag, else a variable, else the file, else its default, and each text remembers where
+//! it came from ([`Settings`]). Then values: [`Config`] is checked and typed, and every fault names
+//! the origin and the mend.
+
+mod checked;
+mod declared;
+mod duration;
+mod fault;
+mod file;
+mod listen;
+mod mail;
+mod nearest;
+mod settings;
+mod size;
+mod subscription;
+pub(crate) mod table;
+
+pub(crate) use checked::{Amqp, Config, Git, LogFormat, Namespace};
+pub(crate) use declared::{Declaration, Verb};
+pub(crate) use duration::parse_duration;
+pub(crate) use fault::{Fault, Origin};
+pub(crate) use listen::ListenAddress;
+#[expect(unused_imports, reason = "named by the mapping in serve/notify_part.rs")]
+pub(crate) use mail::{Login, Mail, MailTls, Subscription};
+pub(crate) use settings::{Environment, Settings};

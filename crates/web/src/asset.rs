@@ -1,0 +1,103 @@
+//! The files a browser loads beside the pages: in the binary, under addresses that name their
+//! content, so that they are kept for ever and a new version is a new address.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use std::sync::LazyLock;
+
+/// One embedded file.
+#[derive(Debug)]
+pub(crate) struct Asset {
+    /// `/assets/feed.0123456789abcdef.css`
+    pub(crate) path: String,
+    media_type: &'static str,
+    etag: String,
+    content: &'static [u8],
+}
+
+/// The style sheet.
+pub(crate) static STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("feed", "css", include_bytes!("../assets/feed.css")));
+/// The page's script, an ES module.
+pub(crate) static SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("feed", "js", include_bytes!("../assets/feed.js")));
+/// The icon.
+pub(crate) static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon", "svg", include_bytes!("../assets/icon.svg")));
+
+/// The asset of an address.
+pub(crate) fn find(path: &str) -> Option<&'static Asset> {
+    [&STYLE, &SCRIPT, &ICON].into_iter().map(|asset| &**asset).find(|asset| asset.path == path)
+}
+
+impl Asset {
+    fn new(name: &str, extension: &str, content: &'static [u8]) -> Asset {
+        let version = fnv_1a(content);
+        Asset {
+            path: format!("/assets/{name}.{version:016x}.{extension}"),
+            media_type: match extension {
+                "css" => "text/css; charset=utf-8",
+                "js" => "text/javascript; charset=utf-8",
+                _ => "image/svg+xml",
+            },
+            etag: format!("\"{version:016x}\""),
+            content,
+        }
+    }
+
+    /// The file, or "not modified" for who has it (RFC 9110 §13.1.2).
+    pub(crate) fn answer(&self, if_none_match: Option<&HeaderValue>) -> Response {
+        let known = if_none_match.and_then(|value| value.to_str().ok()).is_some_and(|tags| {
+            tags.split(',')
+                .map(|tag| tag.trim().trim_start_matches("W/"))
+                .any(|tag| tag == self.etag || tag == "*")
+        });
+        let headers = [
+            (header::ETAG, self.etag.clone()),
+            (header::CACHE_CONTROL, "public, max-age=31536000, immutable".to_owned()),
+            (header::CONTENT_TYPE, self.media_type.to_owned()),
+        ];
+        match known {
+            true => (StatusCode::NOT_MODIFIED, headers).into_response(),
+            false => (headers, self.content).into_response(),
+        }
+    }
+}
+
+/// Tells versions of a file apart; guards nothing.
+fn fnv_1a(content: &[u8]) -> u64 {
+    content.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_changes_with_the_content() {
+        let (one, two) = (Asset::new("a", "js", b"1"), Asset::new("a", "js", b"2"));
+        assert_ne!(one.path, two.path);
+        assert_ne!(one.etag, two.etag);
+    }
+
+    #[test]
+    fn who_has_it_is_not_sent_it_again() {
+        let asset = Asset::new("a", "js", b"1");
+        let status =
+            |tags: &str| asset.answer(Some(&HeaderValue::from_str(tags).unwrap())).status();
+        assert_eq!(status(&asset.etag), StatusCode::NOT_MODIFIED);
+        assert_eq!(status(&format!("\"x\", W/{}", asset.etag)), StatusCode::NOT_MODIFIED);
+        assert_eq!(status("\"x\""), StatusCode::OK);
+        assert_eq!(asset.answer(None).status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn every_asset_is_found_by_its_address_only() {
+        for asset in [&*STYLE, &*SCRIPT, &*ICON] {
+            assert_eq!(find(&asset.path).unwrap().path, asset.path);
+        }
+        assert!(find("/assets/feed.js").is_none());
+    }
+}

@@ -1,0 +1,128 @@
+//! The pages as HTML, from templates that are in the binary.
+
+use std::sync::{Arc, LazyLock};
+
+use minijinja::{Environment, Value, context, value::Serde};
+
+use crate::{
+    asset::{ICON, SCRIPT, STYLE},
+    entry::{Entry, Position},
+    feed::{Bus, Feed},
+    filter::Problem,
+    limits::ROWS_MAX,
+    query::Asked,
+    view::{DetailView, EventView, TimeView, encoded},
+};
+
+/// The feed's page. `problem` is shown beside its field, and then there are no rows.
+pub(crate) fn feed(
+    feed: &Feed,
+    asked: &Asked,
+    found: Result<(Vec<Arc<Entry>>, Position), Problem>,
+) -> String {
+    let now = jiff::Timestamp::now();
+    let (list_html, position, problem) = match found {
+        Ok((rows, position)) => (list(feed, asked, &rows), position.to_string(), None),
+        Err(problem) => (String::new(), String::new(), Some(problem)),
+    };
+    let problem =
+        problem.map(|problem| context! { field => problem.field, message => problem.message });
+    render(
+        "feed.html",
+        context! {
+            asked => Serde(asked), problem, list_html, position,
+            filtered => asked.is_filtered(),
+            bus => bus(&feed.bus()),
+            now => Serde(TimeView::new(now, now)),
+            rows_max => ROWS_MAX,
+        },
+    )
+}
+
+/// The rows, newest first, or what to do when there are none.
+pub(crate) fn list(feed: &Feed, asked: &Asked, rows: &[Arc<Entry>]) -> String {
+    let rows_html: String = rows.iter().map(|entry| row(entry)).collect();
+    let kept = feed.len();
+    let has_older = rows.len() >= asked.limit && kept > asked.limit && asked.limit < ROWS_MAX;
+    render(
+        "list.html",
+        context! {
+            rows_html, kept,
+            count => rows.len(),
+            filtered => asked.is_filtered(),
+            older_href => has_older.then(|| older_href(asked)),
+            undecodable => feed.undecodable(),
+        },
+    )
+}
+
+/// One row; made once, the same for all.
+pub(crate) fn row(entry: &Entry) -> &str {
+    entry.row.get_or_init(|| render("row.html", context! { event => Serde(EventView::row(entry)) }))
+}
+
+/// The page of one event.
+pub(crate) fn event(entry: &Entry) -> String {
+    render(
+        "event.html",
+        context! {
+            event => Serde(EventView::page(entry)),
+            detail => Serde(DetailView::new(entry)),
+        },
+    )
+}
+
+/// A page that says why there is no other: `title` in a few words, `said` with the mend.
+pub(crate) fn refusal(title: &str, said: &str) -> String {
+    render("refusal.html", context! { title, said })
+}
+
+fn older_href(asked: &Asked) -> String {
+    let [pattern, text] = [&asked.pattern, &asked.text].map(|value| encoded(value));
+    format!("/?pattern={pattern}&text={text}&limit={ROWS_MAX}")
+}
+
+fn bus(bus: &Bus) -> Value {
+    match bus {
+        Bus::Connecting => context! { state => "connecting" },
+        Bus::Connected => context! { state => "connected" },
+        Bus::Away { since, reason } => {
+            let since = Serde(TimeView::new(*since, jiff::Timestamp::now()));
+            context! { state => "away", since, reason => crate::shown::line(reason, 300) }
+        }
+    }
+}
+
+fn render(template: &str, context: Value) -> String {
+    let rendered = TEMPLATES.get_template(template).and_then(|template| template.render(context));
+    rendered.unwrap_or_else(|error| {
+        // Unreachable as long as the tests render every template; not worth a panic.
+        tracing::error!(template, %error, "a page could not be rendered");
+        "<!doctype html><title>Tubepost</title><p>This page is broken; the log says why.".to_owned()
+    })
+}
+
+static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut templates = Environment::new();
+    // A name that is not given is a mistake here, not an empty string.
+    templates.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    templates.add_global("style_path", STYLE.path.as_str());
+    templates.add_global("script_path", SCRIPT.path.as_str());
+    templates.add_global("icon_path", ICON.path.as_str());
+    for (name, source) in SOURCES {
+        if let Err(error) = templates.add_template(name, source) {
+            tracing::error!(name, %error, "a template cannot be read");
+        }
+    }
+    templates
+});
+
+const SOURCES: [(&str, &str); 7] = [
+    ("base.html", include_str!("../templates/base.html")),
+    ("parts.html", include_str!("../templates/parts.html")),
+    ("feed.html", include_str!("../templates/feed.html")),
+    ("list.html", include_str!("../templates/list.html")),
+    ("row.html", include_str!("../templates/row.html")),
+    ("event.html", include_str!("../templates/event.html")),
+    ("refusal.html", include_str!("../templates/refusal.html")),
+];

@@ -1,0 +1,160 @@
+//! Addresses to answers.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    middleware,
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::get,
+};
+use serde_json::json;
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    api, asset,
+    feed::{Bus, Feed},
+    filter::Problem,
+    guard::{Guard, guard},
+    page,
+    query::Query,
+    stream::{self, Wanted},
+};
+
+/// What the answers are made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    pub(crate) feed: Feed,
+    /// True when the server is to stop: the open streams end.
+    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) streams: Arc<Semaphore>,
+}
+
+pub(crate) fn router(site: Site, guarded: Guard) -> Router {
+    Router::new()
+        .route("/", get(feed_page))
+        .route("/events", get(|| async { Redirect::permanent("/") }))
+        .route("/events.json", get(events_json))
+        .route("/events/stream", get(event_stream))
+        .route("/events/{key}", get(event_page))
+        .route("/assets/{file}", get(asset_file))
+        .route("/favicon.ico", get(|| async { Redirect::permanent(&asset::ICON.path) }))
+        .route("/health/live", get(|| async { Json(json!({"status": "ok"})) }))
+        .route("/health/ready", get(ready))
+        .fallback(no_page)
+        .with_state(site)
+        .layer(middleware::from_fn_with_state(Arc::new(guarded), guard))
+}
+
+async fn feed_page(State(site): State<Site>, uri: Uri) -> Response {
+    let query = Query::of(&uri);
+    let found = query.filter().map(|filter| site.feed.newest(&filter, query.limit()));
+    match found {
+        Err(problem) if problem.field == "limit" => {
+            refusal(StatusCode::BAD_REQUEST, "No such limit", &problem.message)
+        }
+        found => {
+            let status = if found.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+            (status, Html(page::feed(&site.feed, &query.asked(), found))).into_response()
+        }
+    }
+}
+
+async fn events_json(State(site): State<Site>, uri: Uri) -> Response {
+    let query = Query::of(&uri);
+    match query.filter() {
+        Ok(filter) => {
+            let (rows, position) = site.feed.newest(&filter, query.limit());
+            Json(api::events(&site.feed, &rows, position)).into_response()
+        }
+        Err(problem) => refuse_query(&problem),
+    }
+}
+
+async fn event_stream(State(site): State<Site>, uri: Uri, headers: HeaderMap) -> Response {
+    let query = Query::of(&uri);
+    let filter = match query.filter() {
+        Ok(filter) => filter,
+        Err(problem) => return refuse_query(&problem),
+    };
+    let Ok(slot) = Arc::clone(&site.streams).try_acquire_owned() else {
+        let said = "Too many live pages are open; close one, or try again later.";
+        let wait = [(header::RETRY_AFTER, "10")];
+        return (StatusCode::SERVICE_UNAVAILABLE, wait, Json(json!({"error": said})))
+            .into_response();
+    };
+    // What a browser says when it connects again is newer than the address it first asked for.
+    let after = match headers.get("last-event-id").and_then(|id| id.to_str().ok()) {
+        Some(last) => last.parse().ok(),
+        None => query.after(),
+    };
+    stream::answer(site.feed, Wanted { asked: query.asked(), filter, after }, site.stop, slot)
+}
+
+async fn event_page(State(site): State<Site>, Path(key): Path<String>) -> Response {
+    // No key ends in ".json": see entry::key_of_id.
+    let (key, as_json) = match key.strip_suffix(".json") {
+        Some(key) => (key, true),
+        None => (key.as_str(), false),
+    };
+    match (site.feed.get(key), as_json) {
+        (Some(entry), true) => api::event(&entry).into_response(),
+        (Some(entry), false) => Html(page::event(&entry)).into_response(),
+        (None, as_json) => {
+            let said = format!(
+                "It is not among the {} events kept here now: it may be older, or come from before \
+                 the last start.",
+                site.feed.len()
+            );
+            match as_json {
+                true => (StatusCode::NOT_FOUND, Json(json!({"error": said}))).into_response(),
+                false => refusal(StatusCode::NOT_FOUND, "This event is not here", &said),
+            }
+        }
+    }
+}
+
+async fn asset_file(uri: Uri, headers: HeaderMap) -> Response {
+    match asset::find(uri.path()) {
+        Some(asset) => asset.answer(headers.get(header::IF_NONE_MATCH)),
+        None => no_page(uri).await,
+    }
+}
+
+async fn ready(State(site): State<Site>) -> Response {
+    let (status, said) = match site.feed.bus() {
+        Bus::Connected => (StatusCode::OK, json!({"status": "ok"})),
+        Bus::Connecting => {
+            (StatusCode::SERVICE_UNAVAILABLE, json!({"status": "connecting to the bus"}))
+        }
+        Bus::Away { since, reason } => {
+            let since = since.to_string();
+            let said = json!({"status": "the bus is away", "since": since, "reason": reason});
+            (StatusCode::SERVICE_UNAVAILABLE, said)
+        }
+    };
+    (status, Json(said)).into_response()
+}
+
+async fn no_page(uri: Uri) -> Response {
+    let path = crate::shown::line(uri.path(), 200);
+    let said = format!(
+        "Nothing is at {path}. The live feed is at /, an event at /events/ID (as JSON at \
+         /events/ID.json), a list of events at /events.json."
+    );
+    match path.ends_with(".json") {
+        true => (StatusCode::NOT_FOUND, Json(json!({"error": said}))).into_response(),
+        false => refusal(StatusCode::NOT_FOUND, "No such page", &said),
+    }
+}
+
+fn refusal(status: StatusCode, title: &str, said: &str) -> Response {
+    (status, Html(page::refusal(title, said))).into_response()
+}
+
+fn refuse_query(problem: &Problem) -> Response {
+    let said = json!({"error": problem.message, "field": problem.field});
+    (StatusCode::BAD_REQUEST, Json(said)).into_response()
+}
