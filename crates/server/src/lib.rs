@@ -1,1 +1,73 @@
 //! Sockets to broker: listeners and a connection driver for each protocol.
+//!
+//! [`Server::start`] binds, accepts, and drives the journal's commits; [`Server::stop`] drains.
+//! A connection is one task that owns its socket; it shares the broker and nothing else.
+#![forbid(unsafe_code)]
+
+mod amqp091;
+mod committer;
+mod listener;
+mod write_buffer;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use broker::Broker;
+use tokio::sync::watch;
+
+pub use listener::{Server, StartError};
+
+/// Shown to clients.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a peer may take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The largest frame offered, in bytes.
+    pub frame_max: u32,
+    /// The highest channel number offered.
+    pub channel_max: u16,
+    /// Seconds between heartbeats, as offered; the client decides. 0 offers none.
+    pub heartbeat_s: u16,
+    /// The largest message, in bytes of body.
+    pub message_bytes_max: u64,
+    /// How long a peer has from its first packet to an open connection.
+    pub handshake_timeout: Duration,
+    /// Connections at one time.
+    pub connections_max: usize,
+}
+
+impl Default for Limits {
+    /// RabbitMQ's defaults (`deps/rabbit/Makefile`), and room for as many connections as it has
+    /// file descriptors for by default.
+    fn default() -> Limits {
+        Limits {
+            frame_max: 131_072,
+            channel_max: 2047,
+            heartbeat_s: 60,
+            message_bytes_max: 16 * 1024 * 1024,
+            handshake_timeout: Duration::from_secs(10),
+            connections_max: 65_536,
+        }
+    }
+}
+
+/// What a server needs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen for AMQP.
+    pub amqp: SocketAddr,
+    /// What peers may take.
+    pub limits: Limits,
+    /// The name clients are shown.
+    pub cluster_name: String,
+}
+
+/// What every connection shares.
+pub(crate) struct Context {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) users: Arc<auth::Users>,
+    pub(crate) limits: Limits,
+    pub(crate) cluster_name: String,
+    /// Changes when connections have to close.
+    pub(crate) drain: watch::Receiver<bool>,
+}

@@ -1,0 +1,142 @@
+//! A channel: what is open on it, what is out unacknowledged, what waits for a confirm.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use amqp091::Assembler;
+use broker::{Consumer, Entry, Position, Queue, SharedLimit};
+use bytestring::ByteString;
+
+/// The state of one channel of a connection.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) assembler: Assembler,
+    /// The server sent `channel.close`: everything but close and close-ok is passed over.
+    pub(super) is_closing: bool,
+    pub(super) consumers: HashMap<ByteString, Arc<Consumer>>,
+    pub(super) unacked: VecDeque<Unacked>,
+    pub(super) confirms: Option<Confirms>,
+    /// For consumers that begin from now on (RabbitMQ: `basic.qos` without `global`).
+    pub(super) prefetch: u32,
+    /// For all consumers of the channel together (`global`).
+    pub(super) shared_limit: Arc<SharedLimit>,
+    /// The queue declared last: what an empty queue name means.
+    pub(super) last_queue: ByteString,
+    last_delivery_tag: u64,
+}
+
+/// A delivery that the client has not settled.
+#[derive(Debug)]
+pub(super) struct Unacked {
+    pub(super) tag: u64,
+    pub(super) queue: Arc<Queue>,
+    /// `None` for what `basic.get` took.
+    pub(super) consumer: Option<Arc<Consumer>>,
+    pub(super) entry: Entry,
+}
+
+impl Channel {
+    pub(super) fn new(message_bytes_max: u64) -> Channel {
+        Channel {
+            assembler: Assembler::new(message_bytes_max),
+            is_closing: false,
+            consumers: HashMap::new(),
+            unacked: VecDeque::new(),
+            confirms: None,
+            prefetch: 0,
+            shared_limit: Arc::default(),
+            last_queue: ByteString::new(),
+            last_delivery_tag: 0,
+        }
+    }
+
+    /// Tags count from 1, deliveries and gets together.
+    pub(super) fn next_delivery_tag(&mut self) -> u64 {
+        self.last_delivery_tag += 1;
+        self.last_delivery_tag
+    }
+
+    /// Takes what a client settles. With `multiple` all up to the tag, and all there are for tag
+    /// 0, which is never an error. `None`: no such tag is out.
+    pub(super) fn take_unacked(&mut self, tag: u64, multiple: bool) -> Option<Vec<Unacked>> {
+        if multiple && tag == 0 {
+            return Some(self.unacked.drain(..).collect());
+        }
+        let at = self.unacked.partition_point(|it| it.tag < tag);
+        if self.unacked.get(at).is_none_or(|it| it.tag != tag) {
+            return None;
+        }
+        match multiple {
+            true => Some(self.unacked.drain(..=at).collect()),
+            false => Some(self.unacked.remove(at).into_iter().collect()),
+        }
+    }
+}
+
+/// Publisher confirms of one channel. `acked ≤ next`; what waits is in order of its number.
+#[derive(Debug, Default)]
+pub(super) struct Confirms {
+    last: u64,
+    acked: u64,
+    waiting: VecDeque<(u64, Option<Position>)>,
+}
+
+/// One `basic.ack` to a publisher.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Confirm {
+    pub(super) tag: u64,
+    pub(super) multiple: bool,
+}
+
+impl Confirms {
+    /// The number of the next message.
+    pub(super) fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    pub(super) fn wait(&mut self, number: u64, position: Option<Position>) {
+        self.waiting.push_back((number, position));
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// What can be confirmed now, as one ack.
+    pub(super) fn release(&mut self, is_durable: impl Fn(Position) -> bool) -> Option<Confirm> {
+        let mut tag = None;
+        while let Some(&(number, position)) = self.waiting.front() {
+            if position.is_some_and(|position| !is_durable(position)) {
+                break;
+            }
+            tag = Some(number);
+            self.waiting.pop_front();
+        }
+        let tag = tag?;
+        let multiple = tag > self.acked + 1;
+        self.acked = tag;
+        Some(Confirm { tag, multiple })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn confirms_are_released_in_order_and_together() {
+        let mut confirms = Confirms::default();
+        for position in [None, Some(10), Some(20), None] {
+            let number = confirms.next();
+            confirms.wait(number, position.map(Position::from_bits));
+        }
+        let at = |mark: u64| move |position: Position| position.to_bits() < mark;
+        assert_eq!(confirms.release(at(0)), Some(Confirm { tag: 1, multiple: false }));
+        assert_eq!(confirms.release(at(10)), None);
+        assert_eq!(confirms.release(at(30)), Some(Confirm { tag: 4, multiple: true }));
+        assert!(!confirms.is_waiting());
+    }
+}

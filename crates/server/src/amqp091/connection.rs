@@ -1,0 +1,362 @@
+//! A connection's state, stepped by frames and wake-ups. Writes into a buffer; reads no socket.
+
+use std::{collections::HashMap, sync::Arc};
+
+use amqp091::{
+    ChannelId, Content, EncodeMethod, Frame, Method, Reach, ReplyCode, ShortStr, encode_method,
+    method::{channel, connection},
+};
+use broker::{Broker, ConnectionId, Letter, Mailbox, Publish, Publisher, VirtualHost};
+
+use super::{
+    channel::{Channel, Unacked},
+    refusal::Refusal,
+};
+use crate::write_buffer::WriteBuffer;
+
+/// What was agreed in the handshake.
+#[derive(Debug, Clone)]
+pub(super) struct Agreed {
+    pub(super) user: String,
+    pub(super) frame_max: u32,
+    pub(super) channel_max: u16,
+    pub(super) message_bytes_max: u64,
+    pub(super) capabilities: Capabilities,
+}
+
+/// What the client says it understands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Capabilities {
+    pub(super) consumer_cancel_notify: bool,
+    pub(super) connection_blocked: bool,
+}
+
+/// How far a connection is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// The server sent `connection.close`: everything but close and close-ok is passed over.
+    Closing,
+    /// Nothing more is read; what is in the buffer is still written.
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) agreed: Agreed,
+    pub(super) broker: Arc<Broker>,
+    pub(super) vhost: Arc<VirtualHost>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) publisher: Publisher,
+    pub(super) channels: HashMap<u16, Channel>,
+    pub(super) out: WriteBuffer,
+    pub(super) phase: Phase,
+    pub(super) has_published: bool,
+    is_blocked: bool,
+    /// Publishes of this read, and for each the channel and number to confirm, if any.
+    pub(super) batch: Vec<Publish>,
+    pub(super) batch_confirms: Vec<Option<(u16, u64)>>,
+    /// Channels that wait for confirms.
+    pub(super) unconfirmed: Vec<u16>,
+    /// Deliveries that this read settled.
+    pub(super) settled: Vec<Unacked>,
+    /// Letters taken from the mailbox and not yet written.
+    pub(super) letters: Vec<Letter>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        broker: Arc<Broker>,
+        vhost: Arc<VirtualHost>,
+        mailbox: Arc<Mailbox>,
+        agreed: Agreed,
+        out: WriteBuffer,
+    ) -> Connection {
+        Connection {
+            id: broker.new_connection(),
+            publisher: Publisher::new(vhost.clone()),
+            agreed,
+            broker,
+            vhost,
+            mailbox,
+            channels: HashMap::new(),
+            out,
+            phase: Phase::Open,
+            has_published: false,
+            is_blocked: false,
+            batch: Vec::new(),
+            batch_confirms: Vec::new(),
+            unconfirmed: Vec::new(),
+            settled: Vec::new(),
+            letters: Vec::new(),
+        }
+    }
+
+    /// One frame of the client.
+    pub(super) fn on_frame(&mut self, frame: Frame) {
+        let (channel, result) = match frame {
+            Frame::Heartbeat => return,
+            Frame::Method { channel, payload } => (
+                channel,
+                Method::decode(&payload).map_err(Refusal::from).and_then(|method| match channel {
+                    ChannelId::CONNECTION => self.on_connection_method(method),
+                    channel => self.on_channel_method(channel, method),
+                }),
+            ),
+            Frame::Header { channel, payload } => {
+                (channel, self.on_content(channel, |channel| channel.assembler.header(&payload)))
+            }
+            Frame::Body { channel, payload } => {
+                (channel, self.on_content(channel, |channel| channel.assembler.body(payload)))
+            }
+        };
+        if let Err(refusal) = result {
+            self.refuse(channel, refusal);
+        }
+    }
+
+    /// The end of one read: what it published and settled goes to the broker, each in one piece.
+    pub(super) fn on_read_end(&mut self) {
+        self.flush_publishes();
+        self.flush_settled();
+        self.release_confirms();
+    }
+
+    /// The mailbox has something, or the journal's durable mark moved.
+    pub(super) fn on_wake(&mut self) {
+        self.release_confirms();
+        self.deliver();
+    }
+
+    pub(super) fn send(&mut self, channel: ChannelId, method: &impl EncodeMethod) {
+        encode_method(channel, method, self.out.tail());
+    }
+
+    fn on_connection_method(&mut self, method: Method) -> Result<(), Refusal> {
+        match method {
+            Method::ConnectionClose(_) => {
+                self.on_read_end();
+                self.end();
+                self.send(ChannelId::CONNECTION, &connection::CloseOk {});
+                self.phase = Phase::Closed;
+                Ok(())
+            }
+            Method::ConnectionCloseOk(_) => {
+                self.phase = Phase::Closed;
+                Ok(())
+            }
+            _ if self.phase != Phase::Open => Ok(()),
+            Method::ConnectionUpdateSecret(_) => {
+                // Nobody here has a secret that expires: logins are by password.
+                self.send(ChannelId::CONNECTION, &connection::UpdateSecretOk {});
+                Ok(())
+            }
+            other => Err(Refusal::new(
+                ReplyCode::CommandInvalid,
+                format!("unexpected method {} on an open connection", other.name()),
+            )
+            .in_method(other.ids())),
+        }
+    }
+
+    fn on_channel_method(&mut self, id: ChannelId, method: Method) -> Result<(), Refusal> {
+        if self.phase != Phase::Open {
+            return Ok(());
+        }
+        let Some(channel) = self.channels.get_mut(&id.0) else {
+            return self.on_unopened(id, method);
+        };
+        if channel.is_closing {
+            match method {
+                Method::ChannelClose(_) => {
+                    self.channels.remove(&id.0);
+                    self.send(id, &channel::CloseOk {});
+                }
+                Method::ChannelCloseOk(_) => {
+                    self.channels.remove(&id.0);
+                }
+                _ => {}
+            }
+            return Ok(());
+        }
+        match channel.assembler.begin(method)? {
+            // Its content follows.
+            None => Ok(()),
+            Some(method) => {
+                let ids = method.ids();
+                self.dispatch(id, method).map_err(|refusal| refusal.in_method(ids))
+            }
+        }
+    }
+
+    fn on_unopened(&mut self, id: ChannelId, method: Method) -> Result<(), Refusal> {
+        match method {
+            Method::ChannelOpen(_) if id.0 > self.agreed.channel_max => Err(Refusal::new(
+                ReplyCode::NotAllowed,
+                format!(
+                    "channel number {id} is above the negotiated channel_max ({})",
+                    self.agreed.channel_max
+                ),
+            )
+            .in_method(method.ids())),
+            Method::ChannelOpen(_) => {
+                self.channels.insert(id.0, Channel::new(self.agreed.message_bytes_max));
+                self.send(id, &channel::OpenOk::default());
+                Ok(())
+            }
+            // The client's answer to a close that crossed its own.
+            Method::ChannelCloseOk(_) => Ok(()),
+            other => Err(Refusal::new(ReplyCode::ChannelError, "expected 'channel.open'")
+                .in_method(other.ids())),
+        }
+    }
+
+    fn on_content(
+        &mut self,
+        id: ChannelId,
+        assemble: impl FnOnce(&mut Channel) -> Result<Option<Content>, amqp091::Error>,
+    ) -> Result<(), Refusal> {
+        if self.phase != Phase::Open {
+            return Ok(());
+        }
+        let Some(channel) = self.channels.get_mut(&id.0) else {
+            return Err(Refusal::new(ReplyCode::ChannelError, "expected 'channel.open'"));
+        };
+        if channel.is_closing {
+            return Ok(());
+        }
+        match assemble(channel)? {
+            None => Ok(()),
+            Some(content) => {
+                let ids = content.method.ids();
+                self.on_publish(id, content).map_err(|refusal| refusal.in_method(ids))
+            }
+        }
+    }
+
+    fn dispatch(&mut self, id: ChannelId, method: Method) -> Result<(), Refusal> {
+        // The order in which a client did things is the order in which they happen.
+        self.flush_publishes();
+        match method {
+            Method::ChannelOpen(_) => {
+                Err(Refusal::new(ReplyCode::ChannelError, "second 'channel.open' seen"))
+            }
+            Method::ChannelClose(_) => {
+                self.flush_settled();
+                self.release_confirms();
+                self.end_channel(id);
+                self.channels.remove(&id.0);
+                self.send(id, &channel::CloseOk {});
+                Ok(())
+            }
+            Method::ChannelFlow(flow) if flow.active => {
+                self.send(id, &channel::FlowOk { active: true });
+                Ok(())
+            }
+            Method::ChannelFlow(_) => Err(Refusal::new(ReplyCode::NotImplemented, "active=false")),
+            Method::ExchangeDeclare(it) => self.exchange_declare(id, it),
+            Method::ExchangeDelete(it) => self.exchange_delete(id, it),
+            Method::ExchangeBind(it) => self.exchange_bind(id, it),
+            Method::ExchangeUnbind(it) => self.exchange_unbind(id, it),
+            Method::QueueDeclare(it) => self.queue_declare(id, it),
+            Method::QueueBind(it) => self.queue_bind(id, it),
+            Method::QueueUnbind(it) => self.queue_unbind(id, it),
+            Method::QueuePurge(it) => self.queue_purge(id, it),
+            Method::QueueDelete(it) => self.queue_delete(id, it),
+            Method::BasicQos(it) => self.basic_qos(id, it),
+            Method::BasicConsume(it) => self.basic_consume(id, it),
+            Method::BasicCancel(it) => self.basic_cancel(id, it),
+            // The client's answer to a consumer cancel notification.
+            Method::BasicCancelOk(_) => Ok(()),
+            Method::BasicGet(it) => self.basic_get(id, it),
+            Method::BasicAck(it) => self.basic_ack(id, &it),
+            Method::BasicNack(it) => self.basic_nack(id, &it),
+            Method::BasicReject(it) => self.basic_reject(id, &it),
+            Method::BasicRecover(it) => self.basic_recover(id, it.requeue, true),
+            Method::BasicRecoverAsync(it) => self.basic_recover(id, it.requeue, false),
+            Method::ConfirmSelect(it) => self.confirm_select(id, it.nowait),
+            Method::AccessRequest(_) => {
+                // RabbitMQ: access control by tickets is history; every ticket is 1.
+                self.send(id, &amqp091::method::access::RequestOk { ticket: 1 });
+                Ok(())
+            }
+            other => Err(Refusal::new(
+                ReplyCode::NotImplemented,
+                format!("{} is not in this version of Tubepost", other.name()),
+            )),
+        }
+    }
+
+    /// Closes the channel or the connection, as far as the refusal reaches. What was published
+    /// before it stays published.
+    pub(super) fn refuse(&mut self, id: ChannelId, refusal: Refusal) {
+        self.on_read_end();
+        if refusal.reach() == Reach::Connection || id == ChannelId::CONNECTION {
+            return self.close(refusal);
+        }
+        tracing::debug!(connection = self.id.0, channel = id.0, "refused: {}", &*refusal.text);
+        self.end_channel(id);
+        if let Some(channel) = self.channels.get_mut(&id.0) {
+            *channel = Channel::new(self.agreed.message_bytes_max);
+            channel.is_closing = true;
+        }
+        let (class_id, method_id) = (refusal.class_id(), refusal.method_id());
+        let (reply_code, reply_text) = (refusal.code.number(), refusal.text);
+        self.send(id, &channel::Close { reply_code, reply_text, class_id, method_id });
+    }
+
+    /// Sends `connection.close` and waits for the answer.
+    pub(super) fn close(&mut self, refusal: Refusal) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        self.end();
+        self.phase = Phase::Closing;
+        tracing::info!(connection = self.id.0, "closed by the server: {}", &*refusal.text);
+        let (class_id, method_id) = (refusal.class_id(), refusal.method_id());
+        let (reply_code, reply_text) = (refusal.code.number(), refusal.text);
+        self.send(
+            ChannelId::CONNECTION,
+            &connection::Close { reply_code, reply_text, class_id, method_id },
+        );
+    }
+
+    /// Gives everything back to the broker: consumers, unsettled deliveries, exclusive queues.
+    /// Done once, however the connection ends.
+    pub(super) fn end(&mut self) {
+        self.flush_settled();
+        let ids: Vec<u16> = self.channels.keys().copied().collect();
+        for id in ids {
+            self.end_channel(ChannelId(id));
+        }
+        self.channels.clear();
+        if let Err(error) = blocking(|| self.vhost.connection_closed(self.id)) {
+            tracing::error!(connection = self.id.0, "exclusive queues are left behind: {error}");
+        }
+    }
+
+    /// Tells a publishing client that it has to wait, or that it may go on. Returns whether it
+    /// has to wait.
+    pub(super) fn check_blocked(&mut self) -> bool {
+        let block = self.has_published && self.broker.is_memory_exhausted();
+        if block != self.is_blocked {
+            self.is_blocked = block;
+            if self.agreed.capabilities.connection_blocked {
+                match block {
+                    true => {
+                        let reason = ShortStr::from_static("low on memory");
+                        self.send(ChannelId::CONNECTION, &connection::Blocked { reason });
+                    }
+                    false => self.send(ChannelId::CONNECTION, &connection::Unblocked {}),
+                }
+            }
+        }
+        block
+    }
+}
+
+/// Runs what may wait for the disk, so that the runtime can move its other tasks elsewhere.
+pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}

@@ -1,0 +1,255 @@
+//! The socket and the clock of one connection: reads, steps the state, writes, keeps heartbeats.
+
+use std::{
+    io::{self, IoSlice},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use amqp091::{ReplyCode, encode_heartbeat};
+use broker::{Mailbox, Wake};
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+
+use super::{
+    connection::{Connection, Phase},
+    handshake::{self, Opened},
+    refusal::Refusal,
+};
+use crate::{Context, write_buffer::WriteBuffer};
+
+/// Serves one peer until it is gone. Nothing that happens here reaches another connection.
+pub(crate) async fn serve(mut socket: TcpStream, peer: SocketAddr, context: Arc<Context>) {
+    let deadline = context.limits.handshake_timeout;
+    let mut drain = context.drain.clone();
+    let shaken = tokio::select! {
+        shaken = timeout(deadline, handshake::shake_hands(&mut socket, peer, &context)) => shaken,
+        _ = drain.changed() => return,
+    };
+    let opened = match shaken {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(failure)) => return tracing::info!(%peer, "not connected: {failure}"),
+        Err(_) => {
+            return tracing::info!(%peer, "not connected: no handshake within {deadline:?}");
+        }
+    };
+    let name = opened.name.clone().unwrap_or_default();
+    let bell = Arc::new(Notify::new());
+    let mailbox = Mailbox::new(Bell(bell.clone()));
+    let mut driver = Driver::new(socket, opened, mailbox, bell, &context);
+    let id = driver.connection.id.0;
+    tracing::info!(connection = id, %peer, name, user = driver.connection.agreed.user, "connected");
+    let result = driver.run(&context).await;
+    driver.connection.on_read_end();
+    driver.connection.end();
+    match result {
+        Ok(()) => {
+            timeout(LINGER, driver.linger()).await.ok();
+            tracing::info!(connection = id, "closed");
+        }
+        Err(error) => tracing::info!(connection = id, "lost: {error}"),
+    }
+}
+
+/// Wakes the driver from the broker's side.
+struct Bell(Arc<Notify>);
+
+impl Wake for Bell {
+    fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+struct Driver {
+    socket: TcpStream,
+    connection: Connection,
+    decoder: amqp091::FrameDecoder,
+    inbox: BytesMut,
+    bell: Arc<Notify>,
+    heartbeat: Option<Duration>,
+    last_read: Instant,
+    last_write: Instant,
+    /// The server said close: from when on the answer is no longer waited for.
+    closing_since: Option<Instant>,
+}
+
+impl Driver {
+    fn new(
+        socket: TcpStream,
+        opened: Opened,
+        mailbox: Arc<Mailbox>,
+        bell: Arc<Notify>,
+        context: &Context,
+    ) -> Driver {
+        let Opened { agreed, vhost, decoder, inbox, heartbeat, .. } = opened;
+        let out = WriteBuffer::default();
+        let now = Instant::now();
+        Driver {
+            socket,
+            connection: Connection::new(context.broker.clone(), vhost, mailbox, agreed, out),
+            decoder,
+            inbox,
+            bell,
+            heartbeat,
+            last_read: now,
+            last_write: now,
+            closing_since: None,
+        }
+    }
+
+    async fn run(&mut self, context: &Context) -> io::Result<()> {
+        let mut drain = context.drain.clone();
+        let mut is_draining = false;
+        let mut tick = interval(self.tick_every());
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.step();
+        loop {
+            self.write()?;
+            if self.connection.phase == Phase::Closed && self.connection.out.is_empty() {
+                return Ok(());
+            }
+            let may_read = self.may_read();
+            let must_write = !self.connection.out.is_empty();
+            tokio::select! {
+                biased;
+                () = self.bell.notified() => self.connection.on_wake(),
+                ready = self.socket.writable(), if must_write => ready?,
+                ready = self.socket.readable(), if may_read => {
+                    ready?;
+                    if !self.read()? {
+                        return Ok(());
+                    }
+                }
+                _ = tick.tick() => self.on_tick()?,
+                _ = drain.changed(), if !is_draining => {
+                    is_draining = true;
+                    self.connection.on_read_end();
+                    let text = "broker is shutting down";
+                    self.connection.close(Refusal::new(ReplyCode::ConnectionForced, text));
+                }
+            }
+        }
+    }
+
+    /// A peer that does not read, or has to wait, is not read either: it slows down.
+    fn may_read(&mut self) -> bool {
+        !self.connection.out.is_full()
+            && self.connection.phase != Phase::Closed
+            && !self.connection.check_blocked()
+    }
+
+    /// Reads once and steps the state with every frame that is complete. `false` at the end of
+    /// the stream.
+    fn read(&mut self) -> io::Result<bool> {
+        self.inbox.reserve(READ_BYTES);
+        match self.socket.try_read_buf(&mut self.inbox) {
+            Ok(0) => Ok(false),
+            Ok(_) => {
+                self.last_read = Instant::now();
+                self.step();
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn step(&mut self) {
+        while self.connection.phase != Phase::Closed {
+            match self.decoder.decode(&mut self.inbox) {
+                Ok(None) => break,
+                Ok(Some(frame)) => self.connection.on_frame(frame),
+                Err(error) => {
+                    self.connection.on_read_end();
+                    self.connection.close(error.into());
+                    // Out of step for good: the rest cannot be understood, not even a close-ok.
+                    self.connection.phase = Phase::Closed;
+                    break;
+                }
+            }
+        }
+        self.connection.on_read_end();
+        self.connection.on_wake();
+    }
+
+    /// Writes as much as the socket takes now, and fills up from the mailbox meanwhile.
+    fn write(&mut self) -> io::Result<()> {
+        while !self.connection.out.is_empty() {
+            let mut slices = [IoSlice::new(&[]); WRITE_PIECES];
+            let filled = self.connection.out.pieces(&mut slices);
+            match self.socket.try_write_vectored(slices.get(..filled).unwrap_or_default()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    self.last_write = Instant::now();
+                    self.connection.out.advance(count);
+                    self.connection.deliver();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the peer still sends, until it closes too: a socket that is closed with octets
+    /// unread resets the connection, and the peer may never see why it was closed.
+    async fn linger(&mut self) {
+        if self.socket.shutdown().await.is_err() {
+            return;
+        }
+        let mut discarded = [0; 4096];
+        while let Ok(1..) = self.socket.read(&mut discarded).await {}
+    }
+
+    fn tick_every(&self) -> Duration {
+        self.heartbeat.map_or(TICK, |heartbeat| TICK.min(heartbeat / 2))
+    }
+
+    /// AMQP 0-9-1 §4.2.7: something at least every interval each way; two intervals of silence
+    /// mean that the peer is gone.
+    fn on_tick(&mut self) -> io::Result<()> {
+        if self.connection.phase == Phase::Closing {
+            let since = *self.closing_since.get_or_insert_with(Instant::now);
+            if since.elapsed() > CLOSE_OK_TIMEOUT {
+                self.connection.phase = Phase::Closed;
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "no connection.close-ok"));
+            }
+        }
+        let Some(heartbeat) = self.heartbeat else { return Ok(()) };
+        // Who is not read cannot be heard: then it counts whether it takes what is written.
+        let last_sign = match (self.may_read(), self.connection.out.is_empty()) {
+            (true, _) => self.last_read,
+            (false, false) => self.last_read.max(self.last_write),
+            (false, true) => Instant::now(),
+        };
+        if last_sign.elapsed() > heartbeat * 2 {
+            let text = format!("missed heartbeats from client, timeout: {}s", heartbeat.as_secs());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        }
+        if self.last_write.elapsed() >= heartbeat / 2 && self.connection.phase == Phase::Open {
+            encode_heartbeat(self.connection.out.tail());
+        }
+        Ok(())
+    }
+}
+
+/// Room for one read.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Pieces of one vectored write.
+const WRITE_PIECES: usize = 64;
+
+/// How long a peer has to close its side.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How often clocks are looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long a client has to answer `connection.close`.
+const CLOSE_OK_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,339 @@
+//! From the first octet to an open connection: protocol header, login, tuning, virtual host
+//! (AMQP 0-9-1 §2.2.4). Bounded in time by the caller and in memory by the initial frame size.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use amqp091::{
+    ChannelId, Error, FieldTable, FieldValue, Frame, FrameDecoder, Method, Opening,
+    PROTOCOL_HEADER_SIZE, ReplyCode, ShortStr, encode_method,
+    method::connection::{self, StartOk, TuneOk},
+    sasl,
+};
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{
+    connection::{Agreed, Capabilities},
+    refusal::Refusal,
+};
+use crate::{Context, VERSION};
+
+/// A connection past its handshake.
+pub(super) struct Opened {
+    pub(super) agreed: Agreed,
+    pub(super) vhost: Arc<broker::VirtualHost>,
+    pub(super) decoder: FrameDecoder,
+    /// Octets read and not yet decoded.
+    pub(super) inbox: BytesMut,
+    /// `None` when heartbeats are off.
+    pub(super) heartbeat: Option<Duration>,
+    /// What the client calls its connection, for the log.
+    pub(super) name: Option<String>,
+}
+
+/// How a handshake ends when it does not end well. Whatever is to be sent was sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// Not a client of this protocol.
+    #[error("{0}")]
+    WrongProtocol(Opening),
+    /// The peer went away, or never said anything.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// It broke the protocol.
+    #[error("{0}")]
+    Protocol(Error),
+    /// It may not come in.
+    #[error("{0}")]
+    Refused(String),
+}
+
+pub(super) async fn shake_hands(
+    socket: &mut TcpStream,
+    peer: SocketAddr,
+    context: &Context,
+) -> Result<Opened, Failure> {
+    let mut wire =
+        Wire { socket, inbox: BytesMut::with_capacity(4096), decoder: FrameDecoder::new() };
+    expect_protocol_header(&mut wire).await?;
+    wire.send(&start(context)).await?;
+    let Method::ConnectionStartOk(start_ok) = wire.method().await? else {
+        return wire.refuse(out_of_turn("connection.start-ok")).await;
+    };
+    let capabilities = client_capabilities(&start_ok.client_properties);
+    let user = match log_in(&start_ok, peer, context).await {
+        Ok(user) => user,
+        Err(reason) => return refuse_login(wire, &start_ok, &reason).await,
+    };
+    let limits = &context.limits;
+    wire.send(&connection::Tune {
+        channel_max: limits.channel_max,
+        frame_max: limits.frame_max,
+        heartbeat: limits.heartbeat_s,
+    })
+    .await?;
+    let Method::ConnectionTuneOk(tune_ok) = wire.method().await? else {
+        return wire.refuse(out_of_turn("connection.tune-ok")).await;
+    };
+    if let Err(refusal) = check_tuning(&tune_ok, context) {
+        return wire.refuse(refusal).await;
+    }
+    let frame_max = if tune_ok.frame_max == 0 { limits.frame_max } else { tune_ok.frame_max };
+    let channel_max =
+        if tune_ok.channel_max == 0 { limits.channel_max } else { tune_ok.channel_max };
+    wire.decoder.set_max_size(frame_max);
+    let Method::ConnectionOpen(open) = wire.method().await? else {
+        return wire.refuse(out_of_turn("connection.open")).await;
+    };
+    let vhost = match context.broker.vhost(&open.virtual_host) {
+        Ok(vhost) => vhost,
+        Err(error) => return wire.refuse(error.into()).await,
+    };
+    wire.send(&connection::OpenOk::default()).await?;
+    Ok(Opened {
+        agreed: Agreed {
+            user,
+            frame_max,
+            channel_max,
+            message_bytes_max: limits.message_bytes_max,
+            capabilities,
+        },
+        vhost,
+        decoder: wire.decoder,
+        inbox: wire.inbox,
+        heartbeat: (tune_ok.heartbeat > 0).then(|| Duration::from_secs(tune_ok.heartbeat.into())),
+        name: connection_name(&start_ok.client_properties),
+    })
+}
+
+/// The socket during the handshake: one frame at a time, each way.
+struct Wire<'a> {
+    socket: &'a mut TcpStream,
+    inbox: BytesMut,
+    decoder: FrameDecoder,
+}
+
+impl Wire<'_> {
+    async fn send(&mut self, method: &impl amqp091::EncodeMethod) -> Result<(), Failure> {
+        let mut out = BytesMut::new();
+        encode_method(ChannelId::CONNECTION, method, &mut out);
+        Ok(self.socket.write_all(&out).await?)
+    }
+
+    /// The next method; whatever else comes before the connection is open is an error.
+    async fn method(&mut self) -> Result<Method, Failure> {
+        loop {
+            match self.decoder.decode(&mut self.inbox).map_err(Failure::Protocol) {
+                Ok(Some(Frame::Method { channel: ChannelId::CONNECTION, payload })) => {
+                    match Method::decode(&payload) {
+                        Ok(method) => return Ok(method),
+                        Err(error) => return self.refuse(error.into()).await,
+                    }
+                }
+                Ok(Some(Frame::Heartbeat)) => {}
+                Ok(Some(_)) => {
+                    let text = "only methods of the connection before it is open";
+                    return self.refuse(Refusal::new(ReplyCode::UnexpectedFrame, text)).await;
+                }
+                Ok(None) => self.read().await?,
+                Err(Failure::Protocol(error)) => return self.refuse(error.into()).await,
+                Err(other) => return Err(other),
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), Failure> {
+        match self.socket.read_buf(&mut self.inbox).await? {
+            0 => Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says why with `connection.close`, waits a little for the answer, and gives the reason back.
+    async fn refuse<T>(&mut self, refusal: Refusal) -> Result<T, Failure> {
+        let (class_id, method_id) = (refusal.class_id(), refusal.method_id());
+        let (reply_code, reply_text) = (refusal.code.number(), refusal.text.clone());
+        self.send(&connection::Close { reply_code, reply_text, class_id, method_id }).await?;
+        // A socket that closes with octets unread resets the connection, and the peer may never
+        // see why.
+        let answer = async {
+            while self.read().await.is_ok() {
+                if let Ok(Some(Frame::Method { payload, .. })) =
+                    self.decoder.decode(&mut self.inbox)
+                    && matches!(Method::decode(&payload), Ok(Method::ConnectionCloseOk(_)))
+                {
+                    return;
+                }
+                if self.inbox.len() > DISCARDED_BYTES_MAX {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(CLOSE_OK_TIMEOUT, answer).await.ok();
+        Err(Failure::Refused(refusal.text.to_string()))
+    }
+}
+
+async fn expect_protocol_header(wire: &mut Wire<'_>) -> Result<(), Failure> {
+    while wire.inbox.len() < PROTOCOL_HEADER_SIZE {
+        wire.read().await?;
+    }
+    let first = wire.inbox.split_to(PROTOCOL_HEADER_SIZE);
+    let opening = first.first_chunk().map_or(Opening::Other([0; 8]), |first| Opening::of(*first));
+    if opening.is_supported() {
+        return Ok(());
+    }
+    // AMQP 0-9-1 §4.2.2: the header that is supported, then close.
+    wire.socket.write_all(&opening.answer()).await?;
+    wire.socket.shutdown().await?;
+    Err(Failure::WrongProtocol(opening))
+}
+
+fn start(context: &Context) -> connection::Start {
+    let mut capabilities = FieldTable::new();
+    for name in [
+        "publisher_confirms",
+        "exchange_exchange_bindings",
+        "basic.nack",
+        "consumer_cancel_notify",
+        "connection.blocked",
+        "authentication_failure_close",
+        "per_consumer_qos",
+    ] {
+        capabilities.insert(ShortStr::from_static(name), FieldValue::Bool(true));
+    }
+    let mut server_properties = FieldTable::new();
+    server_properties
+        .insert(ShortStr::from_static("capabilities"), FieldValue::Table(capabilities));
+    for (name, value) in [
+        ("product", "Tubepost"),
+        ("version", VERSION),
+        ("platform", "Rust"),
+        ("copyright", "The Tubepost authors"),
+        ("information", "Licensed under Apache-2.0 OR MIT"),
+        ("cluster_name", &context.cluster_name),
+    ] {
+        let value = FieldValue::LongStr(Bytes::copy_from_slice(value.as_bytes()));
+        server_properties.insert(ShortStr::from_static(name), value);
+    }
+    connection::Start {
+        version_major: 0,
+        version_minor: 9,
+        server_properties,
+        mechanisms: Bytes::from_static(b"PLAIN AMQPLAIN"),
+        locales: Bytes::from_static(b"en_US"),
+    }
+}
+
+/// Who the client is, or why it is nobody.
+async fn log_in(start_ok: &StartOk, peer: SocketAddr, context: &Context) -> Result<String, String> {
+    let credentials = match start_ok.mechanism.as_str() {
+        "PLAIN" => sasl::plain(&start_ok.response),
+        "AMQPLAIN" => sasl::amqplain(&start_ok.response),
+        other => return Err(format!("mechanism '{other}' is not offered")),
+    };
+    let credentials = credentials.map_err(|error| error.to_string())?;
+    let password = std::str::from_utf8(credentials.password.expose())
+        .map(auth::Secret::new)
+        .map_err(|_| "the password is not UTF-8".to_owned())?;
+    let from = match peer.ip().is_loopback() {
+        true => auth::Peer::Loopback,
+        false => auth::Peer::Remote,
+    };
+    let users = context.users.clone();
+    let verdict = match users.verify_at_once(&credentials.user, &password, from) {
+        Some(verdict) => verdict,
+        // A password's hash costs milliseconds on purpose: not on the threads that serve others.
+        None => {
+            let user = credentials.user.clone();
+            tokio::task::spawn_blocking(move || users.verify(&user, &password, from))
+                .await
+                .map_err(|_| "the login could not be checked".to_owned())?
+        }
+    };
+    verdict.map(|user| user.name).map_err(|refused| refused.to_string())
+}
+
+/// RabbitMQ: with the capability the client is told; without it the socket closes after a delay,
+/// so that guessing stays slow.
+async fn refuse_login(
+    mut wire: Wire<'_>,
+    start_ok: &StartOk,
+    reason: &str,
+) -> Result<Opened, Failure> {
+    let can_be_told = has_capability(&start_ok.client_properties, "authentication_failure_close");
+    if can_be_told {
+        let text = format!(
+            "Login was refused using authentication mechanism {}. For details see the broker logfile.",
+            start_ok.mechanism
+        );
+        wire.refuse::<()>(Refusal::new(ReplyCode::AccessRefused, text)).await.ok();
+    } else {
+        tokio::time::sleep(SILENT_CLOSE_DELAY).await;
+    }
+    Err(Failure::Refused(format!("login refused: {reason}")))
+}
+
+/// RabbitMQ: the client may ask for less than the server offers, not for more, and not for "no
+/// limit" where there is one.
+fn check_tuning(tune_ok: &TuneOk, context: &Context) -> Result<(), Refusal> {
+    let limits = &context.limits;
+    let refuse = |name: &str, value: u64, bound: &str, limit: u64| {
+        Err(Refusal::new(
+            ReplyCode::NotAllowed,
+            format!("negotiated {name} = {value} is {bound} allowed value ({limit})"),
+        ))
+    };
+    if tune_ok.frame_max > limits.frame_max {
+        let (value, limit) = (tune_ok.frame_max.into(), limits.frame_max.into());
+        return refuse("frame_max", value, "higher than the maximum", limit);
+    }
+    if tune_ok.frame_max != 0 && tune_ok.frame_max < amqp091::FRAME_MIN_SIZE {
+        let (value, limit) = (tune_ok.frame_max.into(), amqp091::FRAME_MIN_SIZE.into());
+        return refuse("frame_max", value, "lower than the minimum", limit);
+    }
+    if tune_ok.channel_max > limits.channel_max {
+        let (value, limit) = (tune_ok.channel_max.into(), limits.channel_max.into());
+        return refuse("channel_max", value, "higher than the maximum", limit);
+    }
+    Ok(())
+}
+
+fn out_of_turn(expected: &str) -> Refusal {
+    Refusal::new(ReplyCode::CommandInvalid, format!("expected '{expected}'"))
+}
+
+fn client_capabilities(properties: &FieldTable) -> Capabilities {
+    Capabilities {
+        consumer_cancel_notify: has_capability(properties, "consumer_cancel_notify"),
+        connection_blocked: has_capability(properties, "connection.blocked"),
+    }
+}
+
+fn has_capability(properties: &FieldTable, name: &str) -> bool {
+    let capabilities = properties.get("capabilities").and_then(FieldValue::as_table);
+    capabilities.and_then(|table| table.get(name)).and_then(FieldValue::as_bool) == Some(true)
+}
+
+/// What people call this client: its `connection_name`, or its product.
+fn connection_name(properties: &FieldTable) -> Option<String> {
+    ["connection_name", "app", "product"]
+        .iter()
+        .find_map(|name| properties.get(name).and_then(FieldValue::as_str))
+        .map(|name| name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect())
+}
+
+/// RabbitMQ: `SILENT_CLOSE_DELAY`.
+const SILENT_CLOSE_DELAY: Duration = Duration::from_secs(3);
+
+/// How long a refused peer has to answer.
+const CLOSE_OK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a refused peer may still send.
+const DISCARDED_BYTES_MAX: usize = 64 * 1024;
+
+/// Of a client's name for its connection, in the log.
+const NAME_CHARS_MAX: usize = 100;

@@ -1,0 +1,17 @@
+//! AMQP 0-9-1 to the broker's model: the one adapter that knows both.
+//!
+//! `driver` owns the socket and the clock; `handshake` brings a peer from its first octet to an
+//! open connection; `connection` is the state, stepped by frames, with its methods by theme in
+//! `declare`, `publish` and `consume`.
+
+mod arguments;
+mod channel;
+mod connection;
+mod consume;
+mod declare;
+mod driver;
+mod handshake;
+mod publish;
+mod refusal;
+
+pub(crate) use driver::serve;

@@ -1,0 +1,72 @@
+//! The thread that drives the journal: one write and one sync for everybody whose messages
+//! arrived while the last one ran.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use broker::Broker;
+use tokio::sync::watch;
+
+/// The running thread.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Committer {
+    /// Starts the thread. `failed` gets the reason when the journal fails: from then on nothing
+    /// can be confirmed and the process has to end.
+    pub(crate) fn start(
+        broker: Arc<Broker>,
+        failed: watch::Sender<Option<String>>,
+    ) -> std::io::Result<Committer> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || run(&broker, &stopped, &failed))?;
+        Ok(Committer { stop, thread })
+    }
+
+    /// Commits what is pending and ends the thread.
+    pub(crate) fn stop(self) {
+        self.stop.store(true, SeqCst);
+        if self.thread.join().is_err() {
+            tracing::error!("the journal's thread panicked");
+        }
+    }
+}
+
+fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
+    let mut tidied = Instant::now();
+    loop {
+        let last = stop.load(SeqCst);
+        broker.wait_pending(IDLE);
+        let mut result = broker.commit();
+        if tidied.elapsed() >= TIDY_EVERY {
+            tidied = Instant::now();
+            result = result.and_then(|()| broker.tidy());
+        }
+        if let Err(error) = result {
+            tracing::error!("{error}; nothing more is accepted");
+            failed.send_replace(Some(error.to_string()));
+            return;
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+/// How long the thread sleeps when nothing is pending.
+const IDLE: Duration = Duration::from_millis(50);
+
+/// How often disk and memory are given back.
+const TIDY_EVERY: Duration = Duration::from_millis(250);
