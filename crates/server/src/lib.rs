@@ -7,6 +7,7 @@
 mod amqp091;
 mod committer;
 mod listener;
+mod read_buffer;
 mod write_buffer;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

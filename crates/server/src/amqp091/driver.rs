@@ -22,7 +22,7 @@ use super::{
     handshake::{self, Opened},
     refusal::Refusal,
 };
-use crate::{Context, write_buffer::WriteBuffer};
+use crate::{Context, read_buffer::ReadRoom, write_buffer::WriteBuffer};
 
 /// Serves one peer until it is gone. Nothing that happens here reaches another connection.
 pub(crate) async fn serve(mut socket: TcpStream, peer: SocketAddr, context: Arc<Context>) {
@@ -71,6 +71,7 @@ struct Driver {
     connection: Connection,
     decoder: amqp091::FrameDecoder,
     inbox: BytesMut,
+    room: ReadRoom,
     bell: Arc<Notify>,
     heartbeat: Option<Duration>,
     last_read: Instant,
@@ -95,6 +96,7 @@ impl Driver {
             connection: Connection::new(context.broker.clone(), vhost, mailbox, agreed, out),
             decoder,
             inbox,
+            room: ReadRoom::new(),
             bell,
             heartbeat,
             last_read: now,
@@ -147,10 +149,13 @@ impl Driver {
     /// Reads once and steps the state with every frame that is complete. `false` at the end of
     /// the stream.
     fn read(&mut self) -> io::Result<bool> {
-        self.inbox.reserve(READ_BYTES);
+        let missing = self.decoder.missing(&self.inbox);
+        self.room.prepare(&mut self.inbox, missing);
+        let room = self.inbox.capacity() - self.inbox.len();
         match self.socket.try_read_buf(&mut self.inbox) {
             Ok(0) => Ok(false),
-            Ok(_) => {
+            Ok(count) => {
+                self.room.learn(count, room);
                 self.last_read = Instant::now();
                 self.step();
                 Ok(true)
@@ -238,9 +243,6 @@ impl Driver {
         Ok(())
     }
 }
-
-/// Room for one read.
-const READ_BYTES: usize = 64 * 1024;
 
 /// Pieces of one vectored write.
 const WRITE_PIECES: usize = 64;
