@@ -4,7 +4,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{
-            AtomicU64,
+            AtomicBool, AtomicU64,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -56,6 +56,8 @@ pub struct Broker {
     store: Arc<Store>,
     ledger: Arc<Ledger>,
     connections: AtomicU64,
+    /// The last commit found no space.
+    is_disk_full: AtomicBool,
     waiting: Mutex<Vec<Arc<Mailbox>>>,
 }
 
@@ -125,11 +127,15 @@ impl Broker {
     /// Writes and syncs everything pending, and wakes who waits for it.
     ///
     /// # Errors
-    /// The journal failed, for ever: nothing of this batch may be confirmed, and the process has
-    /// to end.
+    /// [`Kind::DiskFull`]: it stays pending, publishers have to wait, and the next commit tries
+    /// again. Anything else is for ever: nothing of this batch may be confirmed, and the process
+    /// has to end.
     pub fn commit(&self) -> Result<(), Error> {
         if let Some(journal) = self.store.journal() {
-            journal.commit()?;
+            let result = journal.commit().map_err(Error::from);
+            let is_full = matches!(&result, Err(error) if error.kind == Kind::DiskFull);
+            self.is_disk_full.store(is_full, Relaxed);
+            result?;
         }
         for mailbox in std::mem::take(&mut *lock(&self.waiting)) {
             mailbox.wake_after_commit();
@@ -160,9 +166,14 @@ impl Broker {
         Ok(())
     }
 
-    /// Whether publishers have to wait: messages that cannot leave the memory fill it.
-    pub fn is_memory_exhausted(&self) -> bool {
-        self.store.is_exhausted()
+    /// Why publishers have to wait, if they have to; in RabbitMQ's words.
+    pub fn blocked(&self) -> Option<&'static str> {
+        match (self.store.is_exhausted(), self.is_disk_full.load(Relaxed)) {
+            (false, false) => None,
+            (true, false) => Some("low on memory"),
+            (false, true) => Some("low on disk"),
+            (true, true) => Some("low on memory & disk"),
+        }
     }
 
     /// Bytes that queued messages hold in memory.

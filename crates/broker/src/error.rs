@@ -17,6 +17,8 @@ pub enum Kind {
     NotAllowed,
     /// A limit of the broker is reached (506).
     ResourceError,
+    /// There is no space on disk: it may be tried again (506).
+    DiskFull,
     /// The broker cannot do its work: the journal failed (541).
     Internal,
 }
@@ -51,7 +53,10 @@ impl Error {
 
 impl From<journal::Error> for Error {
     fn from(error: journal::Error) -> Error {
-        Error::new(Kind::Internal, format!("the journal failed: {error}"))
+        match error {
+            journal::Error::Full { .. } => Error::new(Kind::DiskFull, error.to_string()),
+            _ => Error::new(Kind::Internal, format!("the journal failed: {error}")),
+        }
     }
 }
 

@@ -75,7 +75,9 @@ pub enum Reason {
     Missing,
     /// The file is a copy of another segment, the one with this number.
     Misplaced(u32),
-    /// The segment does not continue the one before it: an old copy, or another journal's.
+    /// The file belongs to another journal.
+    Foreign,
+    /// The segment does not continue the one before it: one of the two is an old copy.
     OutOfOrder,
 }
 
@@ -92,6 +94,7 @@ impl fmt::Display for Reason {
             Reason::TornBatch => f.write_str("the last write before a crash is there only in part"),
             Reason::Missing => f.write_str("the segment is missing"),
             Reason::Misplaced(id) => write!(f, "the file is a copy of segment {id}"),
+            Reason::Foreign => f.write_str("the segment belongs to another journal"),
             Reason::OutOfOrder => f.write_str("the segment does not continue the one before it"),
         }
     }

@@ -32,9 +32,13 @@ impl Chunk {
 pub(crate) struct Tail {
     /// The segment in use and the offset in it; none if a new one has to be begun.
     pub(crate) open: Option<(Arc<Segment>, u32)>,
-    /// Used for the next segment when none is in use: its number, and what it follows.
+    /// The number of the segment to begin next. Not always one more than that of the last one: a file
+    /// that is no part of this journal may have that name.
     pub(crate) next_id: Option<u32>,
+    /// What the segment to begin next follows; filled in when the one in use is sealed.
     pub(crate) previous: Previous,
+    /// Which journal this is; see [`SegmentHeader`].
+    pub(crate) journal: u64,
     /// The sequence of the next record.
     pub(crate) next_sequence: u64,
 }
@@ -160,24 +164,29 @@ impl Pending {
         let header = self.next_header(false)?;
         let capacity = options.segment_bytes.max(SEGMENT_HEADER_BYTES + record_bytes);
         let segment = segments.add(Segment::new(header, capacity, 0, false));
-        self.tail.open = Some((Arc::clone(&segment), SEGMENT_HEADER_BYTES));
+        self.begun(&segment, SEGMENT_HEADER_BYTES);
         Ok((segment, SEGMENT_HEADER_BYTES))
     }
 
     /// Ends the segment in use; the next record begins another.
     pub(crate) fn seal(&mut self) {
         if let Some((segment, offset)) = self.tail.open.take() {
-            self.tail.next_id = segment.id.checked_add(1);
             self.tail.previous = Previous { id: segment.id, end: offset, proven: offset };
         }
+    }
+
+    /// Goes on in a segment that was just begun.
+    pub(crate) fn begun(&mut self, segment: &Arc<Segment>, offset: u32) {
+        self.tail.next_id = segment.id.checked_add(1);
+        self.tail.open = Some((Arc::clone(segment), offset));
     }
 
     /// The header of the segment to begin; the one in use must have been sealed.
     pub(crate) fn next_header(&self, rewrite: bool) -> Result<SegmentHeader, Error> {
         assert!(self.tail.open.is_none(), "a segment is sealed before the next one begins");
         let id = self.tail.next_id.ok_or_else(|| Error::SegmentsUsedUp(segment_name(u32::MAX)))?;
-        let previous = self.tail.previous;
-        Ok(SegmentHeader { id, rewrite, first_sequence: self.tail.next_sequence, previous })
+        let Tail { journal, previous, next_sequence: first_sequence, .. } = self.tail;
+        Ok(SegmentHeader { id, rewrite, journal, first_sequence, previous })
     }
 }
 

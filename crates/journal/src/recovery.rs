@@ -32,6 +32,7 @@ pub(crate) struct Recovered {
 pub(crate) struct RecoveredTail {
     open: Option<(u32, u32)>,
     next_id: Option<u32>,
+    journal: u64,
     previous: Previous,
     next_sequence: u64,
 }
@@ -39,8 +40,8 @@ pub(crate) struct RecoveredTail {
 impl RecoveredTail {
     pub(crate) fn resolve(self, segments: &Segments) -> Tail {
         let open = self.open.and_then(|(id, offset)| Some((segments.get(id)?, offset)));
-        let RecoveredTail { next_id, previous, next_sequence, .. } = self;
-        Tail { open, next_id, previous, next_sequence }
+        let RecoveredTail { next_id, journal, previous, next_sequence, .. } = self;
+        Tail { open, next_id, journal, previous, next_sequence }
     }
 }
 
@@ -124,7 +125,7 @@ impl Reading<'_> {
     /// Why a file is no part of this journal, if it is none.
     fn refused(&self, file: &SegmentFile) -> Option<Reason> {
         let header = match &file.header {
-            Err(Reason::Misplaced(id)) => return Some(Reason::Misplaced(*id)),
+            Err(reason) if !file.belongs() => return Some(*reason),
             Err(_) => return None,
             Ok(header) => header,
         };
@@ -155,7 +156,9 @@ impl Reading<'_> {
                 damage.extend(inside.cloned().map(|bad| torn_behind(proven, bad)));
                 if end < link.end.into() {
                     let cut = held.bytes < link.end.into();
-                    let reason = if cut { Reason::CutShort } else { Reason::Record };
+                    let behind = held.scanned.bad.iter().find(|bad| bad.range.start >= end);
+                    let found = behind.map_or(Reason::Record, |bad| bad.reason);
+                    let reason = if cut { Reason::CutShort } else { found };
                     damage.push(Bad { range: end..link.end.into(), reason });
                 }
             }
@@ -184,6 +187,7 @@ impl Reading<'_> {
         let header = held.header.unwrap_or(SegmentHeader {
             id: held.id,
             rewrite: false,
+            journal: 0,
             first_sequence: 0,
             previous: Previous::default(),
         });
@@ -197,11 +201,13 @@ impl Reading<'_> {
 
     /// Judges the last segment, and decides whether records go on in it.
     fn finish(mut self, survey: &Survey) -> Result<Recovered, Error> {
+        let begin = self.options.first_sequence.unwrap_or_else(unguessable);
         let mut tail = RecoveredTail {
             open: None,
+            journal: survey.journal.unwrap_or(begin),
             next_id: survey.highest_id.checked_add(1),
             previous: Previous::default(),
-            next_sequence: self.options.first_sequence.unwrap_or_else(unguessable),
+            next_sequence: begin,
         };
         let mut durable = Position::from_bits(0);
         if let Some(held) = self.held.take() {
@@ -246,7 +252,8 @@ impl Reading<'_> {
     /// loss. The same bytes go to the same place, so that a crash meanwhile changes nothing.
     fn write_again(&self, held: &Held) -> Result<(), Error> {
         let file = self.disk.open(&held.name).map_err(Error::io("open", &held.name))?;
-        let mut block = vec![0; READ_BLOCK_BYTES];
+        let longest = held.scanned.unproven.iter().map(|range| range.end - range.start).max();
+        let mut block = vec![0; longest.unwrap_or(0).min(READ_BLOCK_BYTES as u64) as usize];
         for range in &held.scanned.unproven {
             let mut at = range.start;
             while at < range.end {

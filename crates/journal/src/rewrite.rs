@@ -73,9 +73,8 @@ impl Journal {
         segment.advance(end);
         self.advance_durable(segment.id, end);
         pending.tail.next_sequence += records.len() as u64;
-        let id = segment.id;
-        pending.tail.open = Some((segment, end));
-        Ok(id)
+        pending.begun(&segment, end);
+        Ok(segment.id)
     }
 
     fn drop_older(&self, id: u32) -> Result<(), Error> {

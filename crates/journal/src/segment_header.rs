@@ -22,6 +22,9 @@ pub(crate) struct SegmentHeader {
     pub(crate) id: u32,
     /// Everything in segments before this one is void.
     pub(crate) rewrite: bool,
+    /// Which journal it belongs to: the sequence its very first record had, which is a number nobody
+    /// can guess. Keeps a file of another journal out, above all one that would void this one.
+    pub(crate) journal: u64,
     /// The sequence of the first record that stands, or will stand, in it.
     pub(crate) first_sequence: u64,
     pub(crate) previous: Previous,
@@ -56,7 +59,8 @@ impl SegmentHeader {
         out[32..40].copy_from_slice(&u64::from(self.previous.id).to_le_bytes());
         out[40..44].copy_from_slice(&self.previous.end.to_le_bytes());
         out[44..48].copy_from_slice(&self.previous.proven.to_le_bytes());
-        // 48..60 is reserved: written as zero, not looked at when read.
+        out[48..56].copy_from_slice(&self.journal.to_le_bytes());
+        // 56..60 is reserved: written as zero, not looked at when read.
         let crc = crc32c(&out[..CRC_AT]);
         out[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
         out
@@ -78,6 +82,7 @@ impl SegmentHeader {
         Some(Ok(SegmentHeader {
             id: u32::try_from(u64_at(bytes, 16)?).ok()?,
             rewrite: u32_at(bytes, 12)? & FLAG_REWRITE != 0,
+            journal: u64_at(bytes, 48)?,
             first_sequence: u64_at(bytes, 24)?,
             previous: Previous {
                 id: u32::try_from(u64_at(bytes, 32)?).ok()?,
@@ -95,7 +100,7 @@ pub(crate) enum FileName {
     /// A segment that was never finished, so nothing in it was ever confirmed.
     Unfinished,
     /// A segment that held damage when its last live record was released.
-    SetAside,
+    SetAside(u32),
     /// Not ours.
     Foreign,
 }
@@ -107,7 +112,7 @@ impl FileName {
         match (id, suffix) {
             (Some(id), "log") => FileName::Segment(id),
             (Some(_), "new") => FileName::Unfinished,
-            (Some(_), "damaged") => FileName::SetAside,
+            (Some(id), "damaged") => FileName::SetAside(id),
             _ => FileName::Foreign,
         }
     }
@@ -136,6 +141,7 @@ mod tests {
         SegmentHeader {
             id: 2,
             rewrite: true,
+            journal: 5,
             first_sequence: 17,
             previous: Previous { id: 1, end: 640, proven: 600 },
         }
@@ -168,7 +174,7 @@ mod tests {
         assert_eq!(FileName::parse(&segment_name(1)), FileName::Segment(1));
         assert_eq!(FileName::parse(&segment_name(u32::MAX)), FileName::Segment(u32::MAX));
         assert_eq!(FileName::parse(&unfinished_name(3)), FileName::Unfinished);
-        assert_eq!(FileName::parse(&set_aside_name(3)), FileName::SetAside);
+        assert_eq!(FileName::parse(&set_aside_name(3)), FileName::SetAside(3));
         for foreign in [
             "1.log",
             "00000000000000000000.log",

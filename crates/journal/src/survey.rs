@@ -1,5 +1,7 @@
 //! What is in the directory: every segment's header, read before anything is touched.
 
+use std::collections::HashMap;
+
 use crate::damage::{Reason, Recovery};
 use crate::disk::{Disk, DiskFile, read_full};
 use crate::error::Error;
@@ -21,11 +23,16 @@ pub(crate) struct SegmentFile {
 }
 
 impl SegmentFile {
+    /// Whether it is, or may be, a part of this journal.
+    pub(crate) fn belongs(&self) -> bool {
+        !matches!(self.header, Err(Reason::Misplaced(_) | Reason::Foreign))
+    }
+
     /// Whether it voids what was before it.
     fn rewrites(&self, disk: &dyn Disk) -> Result<bool, Error> {
         match &self.header {
             Ok(header) => Ok(header.rewrite),
-            Err(Reason::Misplaced(_)) => Ok(false),
+            Err(_) if !self.belongs() => Ok(false),
             Err(_) => {
                 let file = disk.open(&self.name).map_err(Error::io("open", &self.name))?;
                 let mut rewrites = false;
@@ -47,6 +54,8 @@ pub(crate) struct Survey {
     pub(crate) void: Vec<String>,
     /// Segments that were never finished.
     pub(crate) unfinished: Vec<String>,
+    /// Which journal it is, if a header says so.
+    pub(crate) journal: Option<u64>,
     /// The highest number any file has.
     pub(crate) highest_id: u32,
 }
@@ -60,28 +69,44 @@ pub(crate) fn survey(disk: &dyn Disk, recovery: &mut Recovery) -> Result<Survey,
         match FileName::parse(&name) {
             FileName::Segment(id) => survey.segments.push(look_at(disk, id, name)?),
             FileName::Unfinished => survey.unfinished.push(name),
-            FileName::SetAside => recovery.set_aside.push(name),
+            FileName::SetAside(id) => {
+                survey.highest_id = survey.highest_id.max(id);
+                recovery.set_aside.push(name);
+            }
             FileName::Foreign => recovery.foreign.push(name),
         }
     }
-    survey.highest_id = survey.segments.last().map_or(0, |last| last.id);
+    let last = survey.segments.last().map_or(0, |last| last.id);
+    survey.highest_id = survey.highest_id.max(last);
+    survey.journal = journal_of(&survey.segments);
+    for segment in &mut survey.segments {
+        if segment.header.is_ok_and(|header| Some(header.journal) != survey.journal) {
+            segment.header = Err(Reason::Foreign);
+        }
+    }
     for index in (0..survey.segments.len()).rev() {
         if survey.segments.get(index).map_or(Ok(false), |segment| segment.rewrites(disk))? {
             let void = survey.segments.drain(..index);
             // A file that is no part of this journal is not voided by it.
-            survey.void = void
-                .filter(|segment| !matches!(segment.header, Err(Reason::Misplaced(_))))
-                .map(|segment| segment.name)
-                .collect();
+            survey.void = void.filter(SegmentFile::belongs).map(|segment| segment.name).collect();
             break;
         }
     }
     Ok(survey)
 }
 
+/// The journal that most segments belong to; of several, that of the oldest.
+fn journal_of(segments: &[SegmentFile]) -> Option<u64> {
+    let named = || segments.iter().filter_map(|segment| segment.header.ok());
+    let mut counts = HashMap::new();
+    named().for_each(|header| *counts.entry(header.journal).or_insert(0) += 1);
+    let most = counts.values().max().copied();
+    named().map(|header| header.journal).find(|journal| counts.get(journal).copied() == most)
+}
+
 fn look_at(disk: &dyn Disk, id: u32, name: String) -> Result<SegmentFile, Error> {
     let file = disk.open(&name).map_err(Error::io("open", &name))?;
-    let bytes = file.size().map_err(Error::io("look at", &name))?.min(u32::MAX.into());
+    let bytes = file.size().map_err(Error::io("look at", &name))?.min((u32::MAX - 7).into());
     let header = match read_header(&*file) {
         None => Err(Reason::Unreadable),
         Some(Err(HeaderFault::Damaged)) => Err(Reason::SegmentHeader),

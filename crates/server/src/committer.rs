@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use broker::Broker;
+use broker::{Broker, error::Kind};
 use tokio::sync::watch;
 
 /// The running thread.
@@ -46,6 +46,7 @@ impl Committer {
 
 fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
     let mut tidied = Instant::now();
+    let mut was_full = false;
     loop {
         let last = stop.load(SeqCst);
         broker.wait_pending(IDLE);
@@ -54,16 +55,34 @@ fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>
             tidied = Instant::now();
             result = result.and_then(|()| broker.tidy());
         }
-        if let Err(error) = result {
-            tracing::error!("{error}; nothing more is accepted");
-            failed.send_replace(Some(error.to_string()));
-            return;
+        match result {
+            Ok(()) => {
+                if std::mem::take(&mut was_full) {
+                    tracing::info!("there is space on disk again; publishers go on");
+                }
+            }
+            Err(error) if error.kind == Kind::DiskFull => {
+                if !std::mem::replace(&mut was_full, true) {
+                    tracing::error!("{error}; publishers wait until there is space");
+                }
+                // Consumers may make some: their acknowledgements give back segments.
+                broker.tidy().ok();
+                std::thread::sleep(FULL_PAUSE);
+            }
+            Err(error) => {
+                tracing::error!("{error}; nothing more is accepted");
+                failed.send_replace(Some(error.to_string()));
+                return;
+            }
         }
         if last {
             return;
         }
     }
 }
+
+/// How long a full disk is left alone.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the thread sleeps when nothing is pending.
 const IDLE: Duration = Duration::from_millis(50);

@@ -339,16 +339,17 @@ impl Connection {
     /// Tells a publishing client that it has to wait, or that it may go on. Returns whether it
     /// has to wait.
     pub(super) fn check_blocked(&mut self) -> bool {
-        let block = self.has_published && self.broker.is_memory_exhausted();
+        let reason = self.broker.blocked().filter(|_| self.has_published);
+        let block = reason.is_some();
         if block != self.is_blocked {
             self.is_blocked = block;
             if self.agreed.capabilities.connection_blocked {
-                match block {
-                    true => {
-                        let reason = ShortStr::from_static("low on memory");
+                match reason {
+                    Some(reason) => {
+                        let reason = ShortStr::from_static(reason);
                         self.send(ChannelId::CONNECTION, &connection::Blocked { reason });
                     }
-                    false => self.send(ChannelId::CONNECTION, &connection::Unblocked {}),
+                    None => self.send(ChannelId::CONNECTION, &connection::Unblocked {}),
                 }
             }
         }

@@ -48,7 +48,7 @@ impl From<broker::Error> for Refusal {
             Kind::ResourceLocked => ReplyCode::ResourceLocked,
             Kind::PreconditionFailed => ReplyCode::PreconditionFailed,
             Kind::NotAllowed => ReplyCode::NotAllowed,
-            Kind::ResourceError => ReplyCode::ResourceError,
+            Kind::ResourceError | Kind::DiskFull => ReplyCode::ResourceError,
             Kind::Internal => ReplyCode::InternalError,
         };
         Refusal::new(code, error.text)

@@ -1,0 +1,15 @@
+//! The journal on a simulated disk that fails, loses power and lies, and on a real one.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of it is tests")]
+
+mod damage;
+mod failing_disk;
+mod format;
+mod model;
+mod power_loss;
+mod random;
+mod real_disk;
+mod reclaim;
+mod rewrite;
+mod sim_disk;
+mod threads;
