@@ -103,7 +103,8 @@ mod tests {
             let error = Body::parse(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
         }
-        let deep = |depth| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        let deep =
+            |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
         assert!(Body::parse(deep(127)).is_ok());
         assert!(Body::parse(deep(128)).unwrap_err().to_string().contains("recursion limit"));
     }
