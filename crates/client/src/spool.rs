@@ -68,7 +68,8 @@ impl Spool {
         Ok(Spool { directory, size_bytes_max, size: Arc::default() })
     }
 
-    /// Hands over a batch: on return it is on disk (synced), whole or not at all.
+    /// Hands over a batch: on return it is on disk (synced), whole or not at all. Waits for the
+    /// disk, so not for an async task that must not wait.
     ///
     /// # Errors
     /// [`Error::SpoolFull`], or [`Error::Spool`] when the disk refuses.
@@ -92,8 +93,11 @@ impl Spool {
             let _ = fs::remove_file(&tmp);
             return Err(error);
         }
-        batch::sync_directory(&self.directory)
-            .map_err(|error| Error::spool(&self.directory, "sync", error))
+        batch::sync_directory(&self.directory).map_err(|error| {
+            // Not on disk for sure, so not handed over; an agent may have been faster than this.
+            let _ = fs::remove_file(self.path(&name));
+            Error::spool(&self.directory, "sync", error)
+        })
     }
 
     /// Where it is.

@@ -35,20 +35,18 @@ async fn what_is_handed_over_before_the_bus_is_there_arrives_in_order() {
     for batch in events.chunks(3) {
         spool.hand_over(batch).unwrap();
     }
+    assert_eq!(spool.backlog().unwrap().batches, 134);
     let subscribing = {
         let bus = bus.clone();
-        // Declared by a service that is there before its bus, as the agent is.
         tokio::spawn(async move {
             Subscriber::connect_patiently(&bus, "test", durable("q", "t.#")).await
         })
     };
-    // Not before the queue is there, which the subscriber declares: hold the agent back.
-    assert_eq!(spool.backlog().unwrap().batches, 134);
     tokio::task::block_in_place(|| broker.run());
     let mut subscriber = within("a subscriber", subscribing).await.unwrap();
-
-    // The agent may have been faster than the subscriber; what it delivered then was unrouted.
     until_empty(&spool).await;
+
+    // Now that the queue is there, which keeps all: the same again around a crash.
     let again: Vec<Event> = (0..400).map(|n| event("t.spool", 1000 + n)).collect();
     tokio::task::block_in_place(|| broker.kill());
     for batch in again.chunks(3) {

@@ -134,3 +134,25 @@ async fn an_operator_who_closes_connections_is_no_refusal() {
     assert_eq!(publisher.publish(&event("t", 1)).await.unwrap(), Published::Routed);
     next(&mut subscriber).await.ack().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_bus_short_of_memory_holds_publishers_back_and_loses_nothing() {
+    let Some(broker) = or_skip(RabbitMq::start()) else { return };
+    let bus = url(&broker.url());
+    let mut subscriber = Subscriber::connect(&bus, "test", durable("q", "t")).await.unwrap();
+    let publisher = Publisher::connect(&bus, "test").await.unwrap();
+    broker.ctl(&["set_vm_memory_high_watermark", "0.00000001"]);
+    let events: Vec<Event> = (0..10).map(|n| event("t", n)).collect();
+    let mut publishing = Box::pin(publisher.publish_all(&events));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut publishing).await;
+    assert!(early.is_err(), "confirmed while short of memory: {early:?}");
+    broker.ctl(&["set_vm_memory_high_watermark", "0.9"]);
+    for outcome in within("the confirms", publishing).await {
+        assert_eq!(outcome.unwrap(), Published::Routed);
+    }
+    for n in 0..10 {
+        let delivery = next(&mut subscriber).await;
+        assert_eq!(number(delivery.event.as_ref().unwrap()), n);
+        delivery.ack().await.unwrap();
+    }
+}

@@ -98,10 +98,24 @@ impl RabbitMq {
 
     /// Kills it in the middle of whatever it does (SIGKILL).
     pub(crate) fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.stop();
+    }
+
+    /// Stops it from doing anything while its connections stay (SIGSTOP).
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Ends the frost.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = fs::read_to_string(self.path("pid")).unwrap();
         let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-        kill_process(pid, Signal::KILL).unwrap();
-        self.stop();
+        kill_process(pid, signal).unwrap();
     }
 
     /// Stops it in order.
