@@ -73,6 +73,11 @@ impl RabbitMq {
         // stops what it started by pid.
         let script = r#"
             epmd -port "$ERL_EPMD_PORT" -address 127.0.0.1 < /dev/null & epmd=$!
+            # Erlang would start an epmd of its own, which nobody stops, if this one were late.
+            until epmd -port "$ERL_EPMD_PORT" -names; do
+                kill -0 $epmd || exit 1
+                sleep 0.05
+            done
             "$1" -noinput < /dev/null & broker=$!
             echo $broker > "$2.new" && mv "$2.new" "$2"
             read -r line
