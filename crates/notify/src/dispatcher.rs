@@ -48,11 +48,7 @@ where
     F: Fn(&Event) -> Description,
 {
     /// Runs until `shutdown`, then lets what is being sent end, for a while.
-    pub(crate) async fn run<S: Source>(
-        &self,
-        source: &mut S,
-        shutdown: impl Future<Output = ()>,
-    ) {
+    pub(crate) async fn run<S: Source>(&self, source: &mut S, shutdown: impl Future<Output = ()>) {
         let mut state =
             State { in_flight: InFlight::default(), outbox: Outbox::default(), rest_at: None };
         let mut working = FuturesUnordered::new();
@@ -107,7 +103,12 @@ where
             Err(not_one) => {
                 self.counters.undecodable();
                 let (topic, bytes) = (not_one.topic.as_str(), not_one.body.len());
-                tracing::warn!(topic, bytes, "message rejected, it is no event: {}", not_one.reason);
+                tracing::warn!(
+                    topic,
+                    bytes,
+                    "message rejected, it is no event: {}",
+                    not_one.reason
+                );
                 unheard(receipt.reject().await);
                 return;
             }

@@ -134,7 +134,7 @@ impl Bench {
                     describe: |_: &Event| sample().1,
                     destination: &*post,
                     dead_letters: &*graves,
-                    counters: &*counters,
+                    counters: &counters,
                     sending_max: 4,
                 };
                 let stopped = async move { drop(stopped.await) };

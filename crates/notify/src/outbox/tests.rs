@@ -121,7 +121,10 @@ fn while_the_server_is_away_one_asks_and_nobody_loses_a_place() {
     let probe = s.outbox.next(s.now).unwrap();
     let address = probe.notice.address();
     let news = s.settle(&address, Outcome::Delivered).news;
-    assert!(matches!(news, Some(News::Back(after)) if after > Duration::from_secs(100)), "{news:?}");
+    assert!(
+        matches!(news, Some(News::Back(after)) if after > Duration::from_secs(100)),
+        "{news:?}"
+    );
 
     let mut order = vec![probe.flight.0];
     while let Some(job) = s.outbox.next(s.now) {
