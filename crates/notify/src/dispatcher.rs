@@ -11,7 +11,7 @@ use crate::{
     Counters, Destination, Notice, Subscription,
     dead_letters::{DeadLetters, dead_letter},
     in_flight::{Arrival, InFlight},
-    limits::{DRAIN_MAX, IDLE_MAX, IN_FLIGHT_MAX},
+    limits::{CROWDED, DRAIN_MAX, IDLE_MAX, IN_FLIGHT_MAX},
     outbox::{Job, News, Outbox, Outcome, Settled, Task},
     source::{Receipt, Received, Source},
 };
@@ -55,6 +55,9 @@ where
         let mut shutdown = std::pin::pin!(shutdown);
         let mut open = true;
         loop {
+            if state.in_flight.len() >= CROWDED {
+                state.outbox.give_way(Instant::now());
+            }
             while working.len() < self.sending_max {
                 let Some(job) = state.outbox.next(Instant::now()) else { break };
                 state.rest_at = None;
