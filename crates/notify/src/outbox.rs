@@ -5,6 +5,9 @@
 //! so nothing to one address overtakes. A lane is ready, waiting for its time, or out (its head is
 //! being tried). While the destination as a whole is away, one try at a time asks whether it is
 //! back, and the rest stay ready.
+//!
+//! An address that is put off waits for as long as it takes, unless it would make others wait:
+//! then [`Outbox::give_way`] has its oldest notices set aside.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -18,7 +21,7 @@ use crate::{
     Failure, Notice,
     backoff::Backoff,
     in_flight::Flight,
-    limits::{AWAY_BACKOFF, DEFERRED_BACKOFF},
+    limits::{AWAY_BACKOFF, DEFERRED_BACKOFF, GIVE_WAY_AFTER},
 };
 
 /// One notice and what is to be done with it.
@@ -89,6 +92,8 @@ struct Lane {
     jobs: VecDeque<Job>,
     /// Failures of the head in a row.
     tries: u32,
+    /// Since when the address is put off, and the last reason.
+    put_off: Option<(Instant, String)>,
     /// Its head is out to see whether the destination is back.
     probes: bool,
 }
@@ -145,6 +150,33 @@ impl Outbox {
         [lane, probe].into_iter().flatten().min()
     }
 
+    /// There is no room for more: the address that was put off longest, if that is long enough,
+    /// has its oldest notice set aside.
+    pub(crate) fn give_way(&mut self, now: Instant) {
+        let waiting = self.waiting.iter().filter_map(|(at, address)| {
+            let lane = self.lanes.get(address)?;
+            let (since, reason) = lane.put_off.as_ref()?;
+            // One that waits for the dead-letter queue has given way already.
+            let deliver = lane.jobs.front()?.task == Task::Deliver;
+            deliver.then_some((*since, *at, address, reason))
+        });
+        let Some((since, at, address, reason)) = waiting.min_by_key(|(since, ..)| *since) else {
+            return;
+        };
+        let put_off = now.saturating_duration_since(since);
+        if put_off < GIVE_WAY_AFTER {
+            return;
+        }
+        let minutes = put_off.as_secs() / 60;
+        let reason = format!("put off for {minutes} minutes, and others would wait: {reason}");
+        let address = address.clone();
+        self.waiting.remove(&(at, address.clone()));
+        if let Some(job) = self.lanes.get_mut(&address).and_then(|lane| lane.jobs.front_mut()) {
+            job.task = Task::Bury(reason);
+        }
+        self.ready.push_back(address);
+    }
+
     /// How many notices wait or are being sent.
     pub(crate) fn len(&self) -> usize {
         self.lanes.values().map(|lane| lane.jobs.len()).sum()
@@ -156,6 +188,7 @@ impl Outbox {
         let probed = std::mem::take(&mut lane.probes);
         match outcome {
             Outcome::Delivered => {
+                lane.put_off = None;
                 let done = self.finish(address);
                 Settled { done, news: self.back(now) }
             }
@@ -170,6 +203,8 @@ impl Outbox {
                 Settled { done: None, news: Some(News::Refused(reason)) }
             }
             Outcome::Failed(Failure::Deferred(reason)) => {
+                let since = lane.put_off.take().map_or(now, |(since, _)| since);
+                lane.put_off = Some((since, reason.clone()));
                 let first = self.wait(address, Backoff::new(DEFERRED_BACKOFF), now);
                 if probed {
                     self.outage = None;

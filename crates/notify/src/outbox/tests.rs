@@ -121,7 +121,10 @@ fn while_the_server_is_away_one_asks_and_nobody_loses_a_place() {
     let probe = s.outbox.next(s.now).unwrap();
     let address = probe.notice.address();
     let news = s.settle(&address, Outcome::Delivered).news;
-    assert!(matches!(news, Some(News::Back(after)) if after > Duration::from_secs(100)), "{news:?}");
+    assert!(
+        matches!(news, Some(News::Back(after)) if after > Duration::from_secs(100)),
+        "{news:?}"
+    );
 
     let mut order = vec![probe.flight.0];
     while let Some(job) = s.outbox.next(s.now) {
@@ -178,6 +181,50 @@ fn a_refusal_is_set_aside_also_while_the_server_is_away() {
     assert_eq!(s.next(), None);
 }
 
+#[test]
+fn an_address_put_off_for_long_gives_way_one_notice_at_a_time_and_others_never() {
+    let mut s = Stepped::new();
+    s.push(1, ADA);
+    s.push(2, ADA);
+    s.push(3, GRACE);
+    assert_eq!((s.next(), s.next()), (Some(1), Some(3)));
+    s.settle(ADA, deferred());
+    s.later(600);
+    s.settle(GRACE, deferred());
+    s.outbox.give_way(s.now);
+    assert_eq!(s.next(), Some(1));
+    s.settle(ADA, deferred());
+    s.later(300);
+    s.outbox.give_way(s.now);
+    let job = s.outbox.next(s.now).unwrap();
+    let Task::Bury(reason) = &job.task else { panic!("{job:?}") };
+    assert_eq!(job.flight, Flight(1));
+    assert_eq!(reason, "put off for 15 minutes, and others would wait: greylisted");
+    s.settle(ADA, Outcome::NotBuried("bus away".to_owned()));
+    s.outbox.give_way(s.now);
+    assert_eq!(s.outbox.ready.iter().filter(|a| *a == ADA).count(), 0, "it waits for the bus");
+    s.later(1);
+    let again: Vec<Job> = std::iter::from_fn(|| s.outbox.next(s.now)).collect();
+    assert!(again.iter().any(|job| job.flight == Flight(1) && job.task != Task::Deliver));
+    assert_eq!(s.settle(ADA, Outcome::Buried), done(1));
+
+    let mut tried: Vec<Job> = std::iter::from_fn(|| s.outbox.next(s.now)).collect();
+    tried.retain(|job| job.notice.to.email.to_string() == ADA);
+    assert!(
+        matches!(&tried[..], [Job { flight: Flight(2), task: Task::Deliver, .. }]),
+        "{tried:?}"
+    );
+    s.settle(ADA, deferred());
+    s.outbox.give_way(s.now);
+    assert!(matches!(s.outbox.next(s.now).unwrap().task, Task::Bury(_)), "still the same story");
+    s.settle(ADA, Outcome::Buried);
+    s.push(4, ADA);
+    assert_eq!(s.next(), Some(4));
+    s.settle(ADA, deferred());
+    s.outbox.give_way(s.now);
+    assert_eq!(s.next(), None, "an address with nothing waiting begins anew");
+}
+
 proptest::proptest! {
     /// Whatever fails in whatever order: every notice is done exactly once, in its address's order.
     #[test]
@@ -221,6 +268,7 @@ proptest::proptest! {
             if let Some(flight) = s.settle(&address, outcome).done {
                 seen.entry(address).or_default().push(flight.0);
             }
+            s.outbox.give_way(s.now);
         }
         proptest::prop_assert!(out.is_empty());
         proptest::prop_assert_eq!(seen, expected);
