@@ -24,7 +24,10 @@ impl Feed {
             };
             self.set_bus(match subscriber.is_consuming() {
                 true => Bus::Connected,
-                false => Bus::Away { since: Timestamp::now(), reason: format!("{bus} hung up") },
+                false => Bus::Away {
+                    since: Timestamp::now(),
+                    reason: format!("the connection to {bus} ended"),
+                },
             });
             let Some(delivery) = delivery else { continue };
             match &delivery.event {

@@ -28,13 +28,10 @@ pub(crate) struct Answer {
 }
 
 /// An open live stream.
-#[allow(dead_code, reason = "each test binary uses a part of this")]
 pub(crate) struct Live {
     socket: TcpStream,
     read: String,
 }
-
-#[allow(dead_code, reason = "each test binary uses a part of this")]
 impl Site {
     pub(crate) async fn start(options: Options) -> Site {
         Site::start_with(Feed::default(), options).await
@@ -87,8 +84,8 @@ impl Site {
     /// The address of the page's asset with this extension.
     pub(crate) async fn asset(&self, extension: &str) -> String {
         let page = self.get("/").await.body;
-        let paths = page.split('"').filter(|text| text.starts_with("/assets/"));
-        paths.filter(|path| path.ends_with(extension)).last().unwrap().to_owned()
+        let mut paths = page.split('"').filter(|text| text.starts_with("/assets/"));
+        paths.rfind(|path| path.ends_with(extension)).unwrap().to_owned()
     }
 
     pub(crate) async fn live(&self, query: &str, last_event_id: Option<&str>) -> Live {
@@ -101,7 +98,6 @@ impl Site {
 }
 
 impl Answer {
-    #[allow(dead_code, reason = "each test binary uses a part of this")]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (this, value) = line.split_once(':')?;
@@ -109,8 +105,6 @@ impl Answer {
         })
     }
 }
-
-#[allow(dead_code, reason = "each test binary uses a part of this")]
 impl Live {
     /// What was read up to and with `text`.
     pub(crate) async fn until(&mut self, text: &str) -> String {

@@ -1,10 +1,7 @@
 //! The live stream over a real socket: nothing is missed, nothing is held for ever.
 
-mod sample;
-mod site;
-
-use sample::{HOSTILE, described, event};
-use site::Site;
+use crate::sample::{HOSTILE, described, event};
+use crate::site::Site;
 use web::{Bus, Feed, Options};
 
 fn push(feed: &Feed, topic: &str, summary: &str) {
@@ -13,8 +10,8 @@ fn push(feed: &Feed, topic: &str, summary: &str) {
 
 /// The id line before the last `event: row`.
 fn last_id(frames: &str) -> String {
-    let ids = frames.lines().filter_map(|line| line.strip_prefix("id: "));
-    ids.last().unwrap().to_owned()
+    let mut ids = frames.lines().rev().filter_map(|line| line.strip_prefix("id: "));
+    ids.next().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -91,7 +88,7 @@ async fn too_many_streams_are_refused_while_pages_are_served() {
     assert_eq!(site.get("/").await.status, 200);
     drop(first);
     // The place is free when the server has seen the end of the first.
-    let deadline = tokio::time::Instant::now() + site::DEADLINE;
+    let deadline = tokio::time::Instant::now() + crate::site::DEADLINE;
     while site.request("HEAD", "/events/stream", &[]).await.status == 503 {
         assert!(tokio::time::Instant::now() < deadline);
         tokio::task::yield_now().await;

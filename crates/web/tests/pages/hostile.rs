@@ -1,12 +1,9 @@
 //! Names and texts chosen by an enemy, in every place an event has, never become markup: every
 //! tag of every page is one of the templates', with their attributes and harmless addresses.
 
-mod sample;
-mod site;
-
+use crate::sample::{HOSTILE, described, event};
+use crate::site::Site;
 use event::{Description, Event, Severity};
-use sample::{HOSTILE, described, event};
-use site::Site;
 use web::{Bus, Options};
 
 const ELEMENTS: &[&str] = &[

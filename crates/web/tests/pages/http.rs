@@ -1,12 +1,9 @@
 //! The pages over a real socket: what is shown, what is refused, what every answer carries.
 
-mod sample;
-mod site;
-
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use sample::{described, event};
-use site::{Answer, Site};
+use crate::sample::{described, event};
+use crate::site::{Answer, Site};
 use web::{Bus, Error, Feed, Login, Options};
 
 fn push(feed: &Feed, topic: &str, id: &str, summary: &str) {
