@@ -86,7 +86,14 @@ impl Broker {
                 Arc::new(VirtualHost::new(name, topology, ledger.clone(), store.clone()))
             })
             .collect();
-        Broker { vhosts, store, ledger, connections: AtomicU64::new(1), waiting: Mutex::default() }
+        Broker {
+            vhosts,
+            store,
+            ledger,
+            connections: AtomicU64::new(1),
+            is_disk_full: AtomicBool::new(false),
+            waiting: Mutex::default(),
+        }
     }
 
     /// The virtual host of that name.
