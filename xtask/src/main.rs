@@ -1,1 +1,41 @@
-fn main() {}
+//! The project's own tasks: `cargo xtask VERB`. Each verb is one module; this file only picks.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer reads what it says")]
+
+mod project;
+mod setup;
+mod step;
+mod suite;
+mod tally;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask VERB
+  test [--quick]     set up, then every check and test; --quick leaves out set-up and end to end
+  setup              only what the end-to-end tests need: Debian packages, Python venv, npm ci
+  tidy               the rules of the house that can be measured";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    run(&arguments).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    match arguments.split_first().map(|(verb, rest)| (verb.as_str(), rest)) {
+        Some(("test", rest)) => suite::run(rest),
+        Some(("setup", rest)) => setup::run(rest),
+        Some(("tidy", rest)) => tidy::run(rest),
+        Some(("--help" | "-h" | "help", _)) => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            Ok(ExitCode::from(2))
+        }
+    }
+}
