@@ -27,7 +27,9 @@ const NEEDS: [Need; 7] = [
     },
     Need {
         what: "Node.js 18 or newer (amqplib, the browser's driver)",
-        is_there: || answers("node", &["-e", "process.exit(parseInt(process.versions.node) < 18)"]),
+        is_there: || {
+            answers("node", &["-e", "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)"])
+        },
         packages: &["nodejs"],
     },
     Need { what: "npm", is_there: || answers("npm", &["--version"]), packages: &["npm"] },
