@@ -31,5 +31,5 @@ pub use repository::Repository;
 pub use samples::{fedora_events, own_events};
 pub use script::{Broker, node_script, python_script};
 pub use server::Server;
-pub use site::Site;
+pub use site::{Site, events_of, wait_for_events};
 pub use wait::wait_for;

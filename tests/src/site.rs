@@ -7,16 +7,40 @@ use std::{
     process::Command,
 };
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, ensure};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Finished, Process, Server, free_port, run, tubepost_binary};
+use crate::{Finished, Process, Server, free_port, run, tubepost_binary, wait_for};
+
+/// The topic of the events by which a subscriber is seen to receive.
+const PROBE: &str = "org.example.probe";
+
+/// The events among the lines of `tail --json`, probes left out.
+pub fn events_of(tail: &Process) -> Vec<Value> {
+    let lines = tail.stdout();
+    let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    events.filter(|event| event["topic"] != PROBE).collect()
+}
+
+/// Waits until `tail --json` has shown so many events, probes not counted.
+///
+/// # Errors
+/// The deadline passed.
+pub fn wait_for_events(tail: &Process, count: usize, seconds: u64) -> Result<Vec<Value>> {
+    wait_for(&format!("{count} events at tail"), seconds, || {
+        let events = events_of(tail);
+        if events.len() >= count { Ok(events) } else { Err(format!("{} events", events.len())) }
+    })
+}
 
 /// The place. Dropped, the directory goes.
 #[derive(Debug)]
 pub struct Site {
     directory: TempDir,
     binary: PathBuf,
+    /// Another bus than the site's own server.
+    bus: Option<String>,
     /// Where AMQP will be served.
     pub amqp_port: u16,
     /// Where the pages will be served.
@@ -29,10 +53,21 @@ impl Site {
     /// # Errors
     /// There is no binary to test, or no temporary directory.
     pub fn new() -> Result<Site> {
+        Site::with(tubepost_binary()?, None)
+    }
+
+    /// An empty one beside a bus that is somebody else's; without a server to start.
+    ///
+    /// # Errors
+    /// No temporary directory.
+    pub fn beside(url: &str) -> Result<Site> {
+        Site::with(PathBuf::from("tubepost"), Some(url.to_owned()))
+    }
+
+    fn with(binary: PathBuf, bus: Option<String>) -> Result<Site> {
         let directory = tempfile::Builder::new().prefix("tubepost-test-").tempdir()?;
         fs::create_dir(directory.path().join("home"))?;
-        let binary = tubepost_binary()?;
-        Ok(Site { directory, binary, amqp_port: free_port(), http_port: free_port() })
+        Ok(Site { directory, binary, bus, amqp_port: free_port(), http_port: free_port() })
     }
 
     /// A path inside.
@@ -55,7 +90,8 @@ impl Site {
 
     /// The bus's address, for any AMQP client.
     pub fn amqp_url(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.amqp_port)
+        let own = || format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.amqp_port);
+        self.bus.clone().unwrap_or_else(own)
     }
 
     /// The page's address.
@@ -63,7 +99,8 @@ impl Site {
         format!("http://127.0.0.1:{}/", self.http_port)
     }
 
-    /// The environment of every command of this site: of Tubepost's variables only the bus.
+    /// The environment of every command of this site: of Tubepost's variables only the bus
+    /// and the spool, which root would otherwise share with the whole machine.
     pub fn furnish<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         for (name, _) in env::vars_os() {
             let name = name.to_string_lossy().into_owned();
@@ -76,6 +113,7 @@ impl Site {
             .current_dir(self.directory.path())
             .env("HOME", self.path("home"))
             .env("TUBEPOST_BUS", self.amqp_url())
+            .env("TUBEPOST_SPOOL", self.path("spool"))
             .env_remove("RUST_BACKTRACE")
             .env_remove("RUST_LOG")
     }
@@ -112,6 +150,34 @@ impl Site {
     pub fn start(&self, arguments: &[&str]) -> Result<Process> {
         let label = format!("tubepost {}", arguments.join(" "));
         Process::start(&label, &mut self.command(arguments))
+    }
+
+    /// Publishes an event, which must be taken.
+    ///
+    /// # Errors
+    /// It was not, with what the command said.
+    pub fn publish(&self, topic: &str, body: &Value) -> Result<()> {
+        let done = self.tubepost_with_input(&["publish", topic, "-"], body.to_string().as_bytes())?;
+        ensure!(done.code() == 0, "publish {topic}: {}\n{}", done.status, done.stderr);
+        Ok(())
+    }
+
+    /// `tubepost tail --json PATTERNS…`, receiving: returns when it has shown a probe event.
+    ///
+    /// # Errors
+    /// It shows none.
+    pub fn tail_json(&self, patterns: &[&str]) -> Result<Process> {
+        let words = [&["tail", "--json", PROBE][..], patterns].concat();
+        let mut tail = self.start(&words)?;
+        wait_for("tail to receive", 20, || {
+            if let Some(status) = tail.ended() {
+                return Ok(Err(anyhow!("tail ended ({status}):\n{}", tail.log())));
+            }
+            self.publish(PROBE, &json!({"probe": true})).map_err(|error| error.to_string())?;
+            let lines = tail.stdout().len();
+            if lines > 0 { Ok(Ok(())) } else { Err("no line".to_owned()) }
+        })??;
+        Ok(tail)
     }
 
     /// The words of `tubepost serve` on this site's ports and data directory.

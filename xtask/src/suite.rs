@@ -75,6 +75,8 @@ fn every_step(steps: &mut Steps, tally: &mut Tally, quick: bool) -> Result<()> {
         steps.run(name, || {
             let mut command = project::cargo(&words);
             command.envs(environment.iter().map(|(name, value)| (name, value)));
+            // A failed test says what it waited for; frames of the runner below it say nothing.
+            command.env("RUST_LIB_BACKTRACE", "0");
             let (counted, status) = tally::run_counted(&mut command, &mut io::stdout().lock())?;
             *tally += counted;
             ensure!(status.success(), "cargo {}: {status}", words.join(" "));
