@@ -1,1 +1,35 @@
-//! What the end-to-end tests stand on.
+//! What the end-to-end tests stand on: real processes on free ports in temporary directories,
+//! started here, stopped by their own pid, their output shown when a test fails.
+//!
+//! A test makes a [`Site`] (directory, ports, configuration), starts `tubepost serve` on it, and
+//! runs commands, scripts and other servers beside it. Nothing sleeps: [`wait_for`] looks until a
+//! condition holds or its deadline has passed, and then says what it saw last.
+#![allow(clippy::print_stdout, reason = "what a failed test shows")]
+
+mod browser;
+mod environment;
+mod fedora_messaging;
+mod mailbox;
+mod port;
+mod process;
+mod rabbitmq;
+mod repository;
+mod samples;
+mod script;
+mod server;
+mod site;
+mod wait;
+
+pub use browser::Page;
+pub use environment::{chromium, node, python, root, tubepost_binary};
+pub use fedora_messaging::{Consumer, publish as publish_by_fedora_messaging};
+pub use mailbox::{Mail, Mailbox};
+pub use port::free_port;
+pub use process::{Finished, Process, run};
+pub use rabbitmq::RabbitMq;
+pub use repository::Repository;
+pub use samples::{fedora_events, own_events};
+pub use script::{Broker, node_script, python_script};
+pub use server::Server;
+pub use site::{Site, events_of, wait_for_events};
+pub use wait::wait_for;

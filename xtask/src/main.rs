@@ -1,13 +1,45 @@
-//! The project's own tasks: `cargo xtask VERB`.
+//! The project's own tasks: `cargo xtask VERB`. Each verb is one module; this file only picks.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer reads what it says")]
 
 mod codegen;
+mod project;
+mod setup;
+mod step;
+mod suite;
+mod tally;
+mod tidy;
 
 use std::process::ExitCode;
 
-fn main() -> anyhow::Result<ExitCode> {
+const USAGE: &str = "\
+usage: cargo xtask VERB
+  test [--quick]     set up, then every check and test; --quick leaves out set-up and end to end
+  setup              only what the end-to-end tests need: Debian packages, Python venv, npm ci
+  codegen [--check] [--spec FILE]
+                     the methods of AMQP 0-9-1, from the specification
+  tidy               the rules of the house that can be measured";
+
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    run(&arguments).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     match arguments.split_first().map(|(verb, rest)| (verb.as_str(), rest)) {
+        Some(("test", rest)) => suite::run(rest),
         Some(("codegen", rest)) => codegen::run(rest),
-        _ => anyhow::bail!("usage: cargo xtask codegen [--check] [--spec FILE]"),
+        Some(("setup", rest)) => setup::run(rest),
+        Some(("tidy", rest)) => tidy::run(rest),
+        Some(("--help" | "-h" | "help", _)) => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            Ok(ExitCode::from(2))
+        }
     }
 }

@@ -1,0 +1,103 @@
+// A page in Chromium, driven line by line: one JSON command on standard input, one JSON answer on
+// standard output. Any navigation after the first load is counted: a page that lives must not need
+// one.
+// usage: node page.mjs CHROMIUM URL [WIDTH HEIGHT] [light|dark]
+
+import { createInterface } from "node:readline";
+import process from "node:process";
+import { chromium } from "playwright-core";
+
+const [executablePath, url, width = "1200", height = "800", colorScheme = "light"] =
+  process.argv.slice(2);
+
+const browser = await chromium.launch({
+  executablePath,
+  headless: true,
+  args: [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  ],
+});
+const context = await browser.newContext({
+  viewport: { width: Number(width), height: Number(height) },
+  colorScheme,
+});
+const page = await context.newPage();
+page.setDefaultTimeout(15000);
+const problems = [];
+let loads = 0;
+page.on("console", (message) => {
+  if (message.type() === "error") problems.push(`console: ${message.text()}`);
+});
+page.on("pageerror", (error) => problems.push(`script: ${error.message}`));
+page.on("response", (response) => {
+  if (response.status() >= 400) problems.push(`${response.status()} for ${response.url()}`);
+});
+page.on("request", (request) => {
+  if (new URL(request.url()).host !== new URL(url).host) {
+    problems.push(`asks another host: ${request.url()}`);
+  }
+});
+page.on("load", () => { loads += 1; });
+
+const state = async () => ({ ok: true, loads, problems });
+const commands = {
+  state,
+  async wait_text({ text, seconds = 15 }) {
+    await page.getByText(text).first().waitFor({ state: "visible", timeout: seconds * 1000 });
+    return state();
+  },
+  async wait_no_text({ text, seconds = 15 }) {
+    await page.getByText(text).first().waitFor({ state: "hidden", timeout: seconds * 1000 });
+    return state();
+  },
+  async fill({ selector, text }) {
+    await page.locator(selector).first().fill(text);
+    return state();
+  },
+  async press({ key }) {
+    await page.keyboard.press(key);
+    return state();
+  },
+  async click_text({ text }) {
+    await page.getByText(text).first().click();
+    return state();
+  },
+  async text() {
+    return { ...(await state()), text: await page.locator("body").innerText() };
+  },
+  // Wider than the window: a phone would have to scroll sideways.
+  async overflow() {
+    const pixels = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    return { ...(await state()), pixels };
+  },
+  async background() {
+    const colour = await page.evaluate(() => {
+      for (const element of [document.body, document.documentElement]) {
+        const found = getComputedStyle(element).backgroundColor;
+        if (found !== "rgba(0, 0, 0, 0)") return found;
+      }
+      return "none";
+    });
+    return { ...(await state()), colour };
+  },
+  async screenshot({ file }) {
+    await page.screenshot({ path: file });
+    return state();
+  },
+};
+
+const answer = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+// A live feed never lets the network be idle; "load" is when the page stands.
+await page.goto(url, { waitUntil: "load" });
+answer(await state());
+for await (const line of createInterface({ input: process.stdin })) {
+  try {
+    const { run, ...details } = JSON.parse(line);
+    answer(await commands[run](details));
+  } catch (error) {
+    answer({ ok: false, error: error.message, loads, problems });
+  }
+}
+await browser.close();

@@ -1,0 +1,94 @@
+//! Where the programs are that the tests run. `cargo xtask test` says so by variables; without them
+//! what `cargo xtask setup` made is looked for, and a miss says how to mend it.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// The checkout.
+pub fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// The interpreter of the tests' Python environment.
+///
+/// # Errors
+/// It was not set up.
+pub fn python() -> Result<PathBuf> {
+    given_or("TUBEPOST_PYTHON", &target_directory().join("test-env/venv/bin/python"))
+}
+
+/// Node.js.
+///
+/// # Errors
+/// It is not installed, or its packages are not.
+pub fn node() -> Result<PathBuf> {
+    given_or("TUBEPOST_NODE_MODULES", &root().join("tests/node/node_modules"))?;
+    given_or("TUBEPOST_NODE", Path::new("/usr/bin/node"))
+}
+
+/// Chromium.
+///
+/// # Errors
+/// It is not installed.
+pub fn chromium() -> Result<PathBuf> {
+    given_or("TUBEPOST_CHROMIUM", Path::new("/usr/bin/chromium"))
+}
+
+/// RabbitMQ's start script.
+pub(crate) fn rabbitmq_server() -> Result<PathBuf> {
+    let script = Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
+    given_or("TUBEPOST_RABBITMQ_SERVER", script)
+}
+
+/// The binary under test: the one that `TUBEPOST_BIN` names, else the release build of this
+/// checkout, brought up to date first.
+///
+/// # Errors
+/// The build fails.
+pub fn tubepost_binary() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| match env::var_os("TUBEPOST_BIN") {
+        Some(binary) => Ok(binary.into()),
+        None => build().map_err(|error| format!("{error:#}")),
+    });
+    match built {
+        Ok(binary) => Ok(binary.clone()),
+        Err(error) => bail!("{error}"),
+    }
+}
+
+fn build() -> Result<PathBuf> {
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(root())
+        .args(["build", "--release", "--package", "tubepost"])
+        .output()
+        .context("cargo cannot be started")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "cargo build --release --package tubepost:\n{said}");
+    Ok(target_directory().join("release/tubepost"))
+}
+
+/// The test's own program lies in `TARGET/debug/deps`.
+fn target_directory() -> PathBuf {
+    if let Some(directory) = env::var_os("CARGO_TARGET_DIR") {
+        return root().join(directory);
+    }
+    root().join("target")
+}
+
+fn given_or(variable: &str, default: &Path) -> Result<PathBuf> {
+    let path = env::var_os(variable).map_or_else(|| default.to_path_buf(), PathBuf::from);
+    ensure!(
+        path.exists(),
+        "{} is not there ({variable}): run `cargo xtask setup`",
+        path.display()
+    );
+    Ok(path)
+}

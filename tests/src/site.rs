@@ -1,0 +1,220 @@
+//! A place of its own for one test: directory, home, ports, configuration, and commands that see
+//! nothing else.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Result, anyhow, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{Finished, Process, Server, free_port, run, tubepost_binary, wait_for};
+
+/// The topic of the events by which a subscriber is seen to receive.
+const PROBE: &str = "org.example.probe";
+
+/// The events among the lines of `tail --json`, probes left out.
+pub fn events_of(tail: &Process) -> Vec<Value> {
+    let lines = tail.stdout();
+    let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    events.filter(|event| event["topic"] != PROBE).collect()
+}
+
+/// Waits until `tail --json` has shown so many events, probes not counted.
+///
+/// # Errors
+/// The deadline passed.
+pub fn wait_for_events(tail: &Process, count: usize, seconds: u64) -> Result<Vec<Value>> {
+    wait_for(&format!("{count} events at tail"), seconds, || {
+        let events = events_of(tail);
+        if events.len() >= count { Ok(events) } else { Err(format!("{} events", events.len())) }
+    })
+}
+
+/// The place. Dropped, the directory goes.
+#[derive(Debug)]
+pub struct Site {
+    directory: TempDir,
+    binary: PathBuf,
+    /// Another bus than the site's own server.
+    bus: Option<String>,
+    /// Where AMQP will be served.
+    pub amqp_port: u16,
+    /// Where the pages will be served.
+    pub http_port: u16,
+}
+
+impl Site {
+    /// An empty one.
+    ///
+    /// # Errors
+    /// There is no binary to test, or no temporary directory.
+    pub fn new() -> Result<Site> {
+        Site::with(tubepost_binary()?, None)
+    }
+
+    /// An empty one beside a bus that is somebody else's; without a server to start.
+    ///
+    /// # Errors
+    /// No temporary directory.
+    pub fn beside(url: &str) -> Result<Site> {
+        Site::with(PathBuf::from("tubepost"), Some(url.to_owned()))
+    }
+
+    fn with(binary: PathBuf, bus: Option<String>) -> Result<Site> {
+        let directory = tempfile::Builder::new().prefix("tubepost-test-").tempdir()?;
+        fs::create_dir(directory.path().join("home"))?;
+        Ok(Site { directory, binary, bus, amqp_port: free_port(), http_port: free_port() })
+    }
+
+    /// A path inside.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a file inside, and its folders.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> Result<PathBuf> {
+        let path = self.path(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// The bus's address, for any AMQP client.
+    pub fn amqp_url(&self) -> String {
+        let own = || format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.amqp_port);
+        self.bus.clone().unwrap_or_else(own)
+    }
+
+    /// The page's address.
+    pub fn http_url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.http_port)
+    }
+
+    /// The environment of every command of this site: of Tubepost's variables only the bus
+    /// and the spool, which root would otherwise share with the whole machine.
+    pub fn furnish<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        for (name, _) in env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if name.starts_with("TUBEPOST_") || name.starts_with("XDG_") || name.starts_with("GIT_")
+            {
+                command.env_remove(name);
+            }
+        }
+        command
+            .current_dir(self.directory.path())
+            .env("HOME", self.path("home"))
+            .env("TUBEPOST_BUS", self.amqp_url())
+            .env("TUBEPOST_SPOOL", self.path("spool"))
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LOG")
+    }
+
+    /// `tubepost ARGUMENTS…`, not started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments);
+        self.furnish(&mut command);
+        command
+    }
+
+    /// `tubepost ARGUMENTS…`, run to its end within 30 s.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn tubepost(&self, arguments: &[&str]) -> Result<Finished> {
+        self.tubepost_with_input(arguments, b"")
+    }
+
+    /// As [`Site::tubepost`], with this text as its input.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn tubepost_with_input(&self, arguments: &[&str], input: &[u8]) -> Result<Finished> {
+        let label = format!("tubepost {}", arguments.join(" "));
+        run(&label, &mut self.command(arguments), input, 30)
+    }
+
+    /// `tubepost ARGUMENTS…`, left running.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(&self, arguments: &[&str]) -> Result<Process> {
+        let label = format!("tubepost {}", arguments.join(" "));
+        Process::start(&label, &mut self.command(arguments))
+    }
+
+    /// Publishes an event, which must be taken.
+    ///
+    /// # Errors
+    /// It was not, with what the command said.
+    pub fn publish(&self, topic: &str, body: &Value) -> Result<()> {
+        let done = self.tubepost_with_input(&["publish", topic, "-"], body.to_string().as_bytes())?;
+        ensure!(done.code() == 0, "publish {topic}: {}\n{}", done.status, done.stderr);
+        Ok(())
+    }
+
+    /// `tubepost tail --json PATTERNS…`, receiving: returns when it has shown a probe event.
+    ///
+    /// # Errors
+    /// It shows none.
+    pub fn tail_json(&self, patterns: &[&str]) -> Result<Process> {
+        let words = [&["tail", "--json", PROBE][..], patterns].concat();
+        let mut tail = self.start(&words)?;
+        wait_for("tail to receive", 20, || {
+            if let Some(status) = tail.ended() {
+                return Ok(Err(anyhow!("tail ended ({status}):\n{}", tail.log())));
+            }
+            self.publish(PROBE, &json!({"probe": true})).map_err(|error| error.to_string())?;
+            let lines = tail.stdout().len();
+            if lines > 0 { Ok(Ok(())) } else { Err("no line".to_owned()) }
+        })??;
+        Ok(tail)
+    }
+
+    /// The words of `tubepost serve` on this site's ports and data directory.
+    pub fn serve_arguments(&self) -> Vec<String> {
+        let mut words = vec![
+            "serve".to_owned(),
+            "--data-dir".to_owned(),
+            self.path("data").display().to_string(),
+            "--amqp".to_owned(),
+            format!("127.0.0.1:{}", self.amqp_port),
+            "--http".to_owned(),
+            format!("127.0.0.1:{}", self.http_port),
+        ];
+        let config = self.path("tubepost.toml");
+        if config.exists() {
+            words.extend(["--config".to_owned(), config.display().to_string()]);
+        }
+        words
+    }
+
+    /// Starts `tubepost serve` and waits until it accepts.
+    ///
+    /// # Errors
+    /// It ends, with its log; or does not accept in time.
+    pub fn serve(&self) -> Result<Server> {
+        self.serve_with(&[])
+    }
+
+    /// As [`Site::serve`], with more environment variables.
+    ///
+    /// # Errors
+    /// As [`Site::serve`].
+    pub fn serve_with(&self, variables: &[(&str, &str)]) -> Result<Server> {
+        let words = self.serve_arguments();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut command = self.command(&words);
+        command.envs(variables.iter().copied());
+        Server::start(&mut command, self.amqp_port, self.http_port)
+    }
+}

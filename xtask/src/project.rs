@@ -1,0 +1,54 @@
+//! Where the checkout is and where cargo puts what it builds.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+/// The checkout that this program was built from.
+pub(crate) fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// `cargo VERB…`, started at the root with the cargo that runs this program.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+/// What `cargo metadata` says of the workspace, without its dependencies' own.
+pub(crate) fn metadata() -> Result<Value> {
+    let output = cargo(&["metadata", "--no-deps", "--format-version", "1"])
+        .output()
+        .context("cargo metadata cannot be started")?;
+    ensure!(
+        output.status.success(),
+        "cargo metadata failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    serde_json::from_slice(&output.stdout).context("cargo metadata did not answer with JSON")
+}
+
+/// The target directory, wherever the developer has put it.
+pub(crate) fn target_directory() -> Result<PathBuf> {
+    let metadata = metadata()?;
+    let directory = metadata["target_directory"].as_str();
+    Ok(directory.context("cargo metadata names no target_directory")?.into())
+}
+
+/// The first of these programs that is on `PATH`.
+pub(crate) fn find_program(names: &[&str]) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    // Debian keeps servers in sbin, which a user's PATH may lack.
+    let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    let directories: Vec<PathBuf> = env::split_paths(&path).chain(system).collect();
+    names.iter().find_map(|name| {
+        directories.iter().map(|directory| directory.join(name)).find(|file| file.is_file())
+    })
+}

@@ -1,0 +1,69 @@
+//! `cargo xtask setup`: what the end-to-end tests need, on a fresh Debian machine. Idempotent; when
+//! nothing changed it only looks.
+
+mod debian;
+mod node;
+mod python;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::project;
+
+/// Where everything is.
+pub(crate) struct Tools {
+    python: PathBuf,
+    node: PathBuf,
+    node_modules: PathBuf,
+    chromium: PathBuf,
+    rabbitmq_server: PathBuf,
+}
+
+impl Tools {
+    /// The environment variables by which the tests find them.
+    pub(crate) fn variables(self) -> Vec<(String, PathBuf)> {
+        [
+            ("TUBEPOST_PYTHON", self.python),
+            ("TUBEPOST_NODE", self.node),
+            ("TUBEPOST_NODE_MODULES", self.node_modules),
+            ("TUBEPOST_CHROMIUM", self.chromium),
+            ("TUBEPOST_RABBITMQ_SERVER", self.rabbitmq_server),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// What is missing and cannot be installed here, with the command that would.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    if !arguments.is_empty() {
+        bail!("usage: cargo xtask setup");
+    }
+    for (name, value) in everything()?.variables() {
+        println!("{name}={}", value.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Installs what is missing.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn everything() -> Result<Tools> {
+    debian::install_missing()?;
+    let home = project::target_directory()?.join("test-env");
+    std::fs::create_dir_all(&home)?;
+    let python = python::environment(&home)?;
+    let (node, node_modules) = node::packages(&home)?;
+    Ok(Tools {
+        python,
+        node,
+        node_modules,
+        chromium: debian::chromium()?,
+        rabbitmq_server: debian::rabbitmq_server()?,
+    })
+}

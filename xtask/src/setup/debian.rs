@@ -1,0 +1,175 @@
+//! Debian packages: what is missing is installed when this is root or may sudo without a prompt;
+//! otherwise it is named, with the command that installs it.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{project::find_program, step::run_command};
+
+/// Something a test runs, and the Debian packages that bring it.
+struct Need {
+    what: &'static str,
+    is_there: fn() -> bool,
+    packages: &'static [&'static str],
+}
+
+const NEEDS: [Need; 7] = [
+    Need {
+        what: "git (the hook's tests push with it)",
+        is_there: || find_program(&["git"]).is_some(),
+        packages: &["git"],
+    },
+    Need {
+        what: "Python 3 with venv (pika, fedora-messaging, a mail server)",
+        is_there: || answers("python3", &["-c", "import venv, ensurepip"]),
+        packages: &["python3", "python3-venv"],
+    },
+    Need {
+        what: "Node.js 18 or newer (amqplib, the browser's driver)",
+        is_there: || {
+            answers("node", &["-e", "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)"])
+        },
+        packages: &["nodejs"],
+    },
+    Need { what: "npm", is_there: || answers("npm", &["--version"]), packages: &["npm"] },
+    Need {
+        what: "Chromium (it opens the page)",
+        is_there: || chromium().is_ok(),
+        packages: &["chromium"],
+    },
+    Need {
+        what: "a font (Chromium draws nothing without one)",
+        is_there: has_a_font,
+        packages: &["fontconfig", "fonts-dejavu-core"],
+    },
+    Need {
+        what: "RabbitMQ (it must pass the interop tests, or they are wrong)",
+        is_there: || rabbitmq_server().is_ok(),
+        packages: &["rabbitmq-server"],
+    },
+];
+
+/// RabbitMQ's own start script: Debian's wrapper in sbin would change user and directories.
+const RABBITMQ_SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+
+/// Installs without starting: a package's server must not come up on the very ports that
+/// `tubepost serve` listens on by default.
+const INSTALL: &str = r#"
+set -eu
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update
+apt-get install --yes --no-install-recommends "$@"
+case " $* " in *" rabbitmq-server "*)
+    if [ -d /run/systemd/system ]; then systemctl disable --now rabbitmq-server; fi ;;
+esac
+"#;
+
+/// Installs the packages of what is not there.
+///
+/// # Errors
+/// Something is missing and this is neither Debian nor root nor may it sudo.
+pub(super) fn install_missing() -> Result<()> {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.is_there)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> =
+        missing.iter().flat_map(|need| need.packages.iter().copied()).collect();
+    let lacking = missing.iter().map(|need| need.what).collect::<Vec<_>>().join("; ");
+    println!("missing: {lacking}");
+    let Some(mut command) = as_root() else {
+        bail!(refusal(&lacking, &packages, find_program(&["apt-get"]).is_some()));
+    };
+    println!("installing Debian packages: {}", packages.join(" "));
+    run_command(command.args(["sh", "-c", INSTALL, "install"]).args(&packages))?;
+    match missing.iter().find(|need| !(need.is_there)()) {
+        None => Ok(()),
+        Some(need) => bail!("{} is still missing after its packages were installed", need.what),
+    }
+}
+
+fn refusal(lacking: &str, packages: &[&str], has_apt: bool) -> String {
+    let command = format!("apt-get install --no-install-recommends {}", packages.join(" "));
+    if has_apt {
+        format!(
+            "missing: {lacking}. This is not root and sudo asks for a password. Run: sudo {command}"
+        )
+    } else {
+        format!("missing: {lacking}. Install it; on Debian that is: {command}")
+    }
+}
+
+/// A command that runs what is appended to it as root, without asking; none where that cannot be.
+fn as_root() -> Option<Command> {
+    find_program(&["apt-get"])?;
+    if answers("id", &["-u"]) && output_of("id", &["-u"]).is_some_and(|uid| uid.trim() == "0") {
+        return Some(Command::new("env"));
+    }
+    answers("sudo", &["-n", "true"]).then(|| {
+        let mut command = Command::new("sudo");
+        command.arg("-n");
+        command
+    })
+}
+
+/// Chromium, by any of its names.
+///
+/// # Errors
+/// None is on `PATH`.
+pub(super) fn chromium() -> Result<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    find_program(&names).context("no chromium on PATH: apt-get install chromium")
+}
+
+/// RabbitMQ's start script.
+///
+/// # Errors
+/// It is not installed.
+pub(super) fn rabbitmq_server() -> Result<PathBuf> {
+    let script = PathBuf::from(RABBITMQ_SERVER);
+    if script.exists() {
+        return Ok(script);
+    }
+    bail!("{RABBITMQ_SERVER} is not there: apt-get install rabbitmq-server");
+}
+
+fn has_a_font() -> bool {
+    output_of("fc-list", &[]).is_some_and(|fonts| !fonts.trim().is_empty())
+}
+
+fn answers(program: &str, arguments: &[&str]) -> bool {
+    output_of(program, arguments).is_some()
+}
+
+fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_what_is_missing_and_the_command() {
+        let text = refusal("Chromium", &["chromium", "fontconfig"], true);
+        assert!(text.contains("missing: Chromium"), "{text}");
+        let command = "sudo apt-get install --no-install-recommends chromium fontconfig";
+        assert!(text.contains(command), "{text}");
+        assert!(!refusal("Chromium", &["chromium"], false).contains("sudo"));
+    }
+
+    #[test]
+    fn a_program_that_fails_or_is_not_there_does_not_answer() {
+        assert!(answers("true", &[]));
+        assert!(!answers("false", &[]));
+        assert!(!answers("no-such-program-anywhere", &[]));
+    }
+}

@@ -1,0 +1,158 @@
+//! `cargo xtask test`: the one test command. Sets up, checks, builds, tests; stops at the first
+//! step that fails. Its last line is `N passed, N failed`, which CI reads.
+
+use std::{
+    io,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Result, bail, ensure};
+
+use crate::{
+    project, setup,
+    step::{Outcome, Steps, run_command},
+    tally::{self, Tally},
+    tidy,
+};
+
+/// The package whose tests need the set-up and the release binary.
+const END_TO_END: &str = "tubepost-tests";
+const SPEC: &str = "../shared/spec/amqp-0-9-1";
+
+/// Runs the verb.
+///
+/// # Errors
+/// An argument it does not know.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    let quick = match arguments {
+        [] => false,
+        [only] if only == "--quick" => true,
+        _ => bail!("usage: cargo xtask test [--quick]"),
+    };
+    let mut steps = Steps::new();
+    let mut tally = Tally::default();
+    let outcome = every_step(&mut steps, &mut tally, quick);
+    println!("\n{}", steps.summary());
+    match &outcome {
+        Ok(()) => println!("every step held"),
+        Err(error) => println!("FAILED: {error:#}"),
+    }
+    if tally != Tally::default() {
+        println!("{} passed, {} failed", tally.passed, tally.failed);
+    }
+    Ok(if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn every_step(steps: &mut Steps, tally: &mut Tally, quick: bool) -> Result<()> {
+    let mut environment = Vec::new();
+    if !quick {
+        steps.run("setup", || {
+            environment = setup::everything()?.variables();
+            Ok(Outcome::Done)
+        })?;
+    }
+    steps.run("cargo fmt", || done(&mut project::cargo(&["fmt", "--all", "--check"])))?;
+    steps.run("cargo clippy", || {
+        let words = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+        done(&mut project::cargo(&words))
+    })?;
+    steps.run("tidy", || {
+        tidy::check()?;
+        Ok(Outcome::Done)
+    })?;
+    steps.run("codegen --check", codegen)?;
+    steps.run("cargo deny", deny)?;
+    if !quick {
+        steps.run("cargo build --release", || {
+            done(&mut project::cargo(&["build", "--release", "--package", "tubepost"]))
+        })?;
+        let binary: PathBuf = project::target_directory()?.join("release/tubepost");
+        environment.push(("TUBEPOST_BIN".to_owned(), binary));
+    }
+    let nextest = runs(project::cargo(&["nextest", "--version"]));
+    for (name, words) in runners(nextest, quick) {
+        steps.run(name, || {
+            let mut command = project::cargo(&words);
+            command.envs(environment.iter().map(|(name, value)| (name, value)));
+            // A failed test says what it waited for; frames of the runner below it say nothing.
+            command.env("RUST_LIB_BACKTRACE", "0");
+            let (counted, status) = tally::run_counted(&mut command, &mut io::stdout().lock())?;
+            *tally += counted;
+            ensure!(status.success(), "cargo {}: {status}", words.join(" "));
+            Ok(Outcome::Done)
+        })?;
+    }
+    ensure!(tally.passed > 0, "no test ran");
+    Ok(())
+}
+
+/// The runs of tests: nextest has no doc tests, cargo test has them all.
+fn runners(nextest: bool, quick: bool) -> Vec<(&'static str, Vec<&'static str>)> {
+    let exclude: &[&str] = if quick { &["--exclude", END_TO_END] } else { &[] };
+    let whole = |words: &[&'static str]| [words, &["--workspace"], exclude].concat();
+    if nextest {
+        vec![
+            ("cargo nextest", whole(&["nextest", "run", "--no-fail-fast"])),
+            ("doc tests", whole(&["test", "--doc", "--quiet", "--no-fail-fast"])),
+        ]
+    } else {
+        vec![("cargo test", whole(&["test", "--no-fail-fast"]))]
+    }
+}
+
+/// The committed protocol code is what the generator makes; the specification it reads lies
+/// beside the checkout, and a clone may lack it.
+fn codegen() -> Result<Outcome> {
+    let root = project::root();
+    if !root.join("xtask/src/codegen.rs").exists() {
+        return Ok(Outcome::Skipped("this checkout has no generator".into()));
+    }
+    if !root.join(SPEC).exists() {
+        return Ok(Outcome::Skipped(format!("{SPEC} is not beside this checkout")));
+    }
+    done(Command::new(std::env::current_exe()?).current_dir(root).args(["codegen", "--check"]))
+}
+
+/// Licences, bans and sources; advisories would need a database from the network.
+fn deny() -> Result<Outcome> {
+    if !runs(project::cargo(&["deny", "--version"])) {
+        let mend = "cargo-deny is not installed (cargo install cargo-deny)";
+        return Ok(Outcome::Skipped(mend.into()));
+    }
+    let checks = ["deny", "--offline", "check", "licenses", "bans", "sources"];
+    done(&mut project::cargo(&checks))
+}
+
+fn done(command: &mut Command) -> Result<Outcome> {
+    run_command(command).map(|()| Outcome::Done)
+}
+
+fn runs(mut command: Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_nextest_one_run_has_everything() {
+        let runs = runners(false, false);
+        assert_eq!(runs, [("cargo test", vec!["test", "--no-fail-fast", "--workspace"])]);
+    }
+
+    #[test]
+    fn quick_leaves_out_end_to_end() {
+        for nextest in [true, false] {
+            for (_, words) in runners(nextest, true) {
+                assert!(words.ends_with(&["--exclude", END_TO_END]), "{words:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_argument_is_refused() {
+        assert!(run(&["--fast".to_owned()]).is_err());
+    }
+}
