@@ -340,7 +340,8 @@ mod tests {
         assert_eq!(all(&spool).len(), 2);
         assert_eq!(fs::read_dir(spool.directory().join(TMP)).unwrap().count(), 0);
 
-        // Another process took one away; this one's knowledge of the size must not stand in the way.
+        // Another process took one away; this one's knowledge of the size must not stand in the
+        // way.
         fs::remove_file(spool.path(&spool.batches().unwrap()[0])).unwrap();
         spool.hand_over(&[event(3)]).unwrap();
     }
