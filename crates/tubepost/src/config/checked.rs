@@ -8,7 +8,7 @@ use intake::git::UrlTemplate;
 
 use super::{fault::Fault, listen::ListenAddress, settings::Settings, table};
 
-/// Everything but mail, which [`super::Mail::check`] resolves.
+/// Everything but mail, which [`super::notifier`] resolves.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     /// Where serve keeps messages and users.

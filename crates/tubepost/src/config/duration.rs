@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 
 /// Reads `500ms`, `30s`, `5m`, `1h30m`, and a bare number as seconds.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let fault = || "is not a duration: expected a number with a unit such as 500ms, 30s or 5m".to_owned();
+    let fault =
+        || "is not a duration: expected a number with a unit such as 500ms, 30s or 5m".to_owned();
     let text = text.trim();
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(seconds.into()));

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use notify::SubscriptionSettings;
 use toml::de::{DeTable, DeValue};
 
 use super::{
@@ -16,14 +17,12 @@ use super::{
     subscription,
 };
 
-pub(crate) use subscription::RawSubscription;
-
 /// What the file says; nothing when there is none.
 #[derive(Debug, Default)]
 pub(crate) struct FileSettings {
     pub(crate) path: Option<PathBuf>,
     pub(crate) values: HashMap<&'static str, FileValue>,
-    pub(crate) subscriptions: Vec<RawSubscription>,
+    pub(crate) subscriptions: Vec<SubscriptionSettings>,
 }
 
 /// One `key = value`.
@@ -40,7 +39,8 @@ pub(crate) fn read(
     named: Option<&Path>,
     environment: &Environment,
 ) -> Result<FileSettings, Vec<Fault>> {
-    let named = named.map(Path::to_owned).or_else(|| environment.get(CONFIG_VARIABLE).map(Into::into));
+    let named =
+        named.map(Path::to_owned).or_else(|| environment.get(CONFIG_VARIABLE).map(Into::into));
     let candidates = match &named {
         Some(path) => vec![path.clone()],
         None => usual_places(environment),
@@ -123,21 +123,25 @@ impl<'a> Document<'a> {
                 self.flatten(&key, table, settings, faults);
                 continue;
             }
-            let known = options().map(|option| option.declaration().key).find(|known| *known == key);
+            let known =
+                options().map(|option| option.declaration().key).find(|known| *known == key);
             let Some(known) = known else {
                 faults.push(self.unknown(name.span(), &key));
                 continue;
             };
             match scalar(value.get_ref()) {
                 Some(text) => {
-                    let (line, excerpt) = (self.position(value.span().start).0, self.excerpt(value.span()));
+                    let (line, excerpt) =
+                        (self.position(value.span().start).0, self.excerpt(value.span()));
                     let origin = Origin::File { path: self.path.to_owned(), line, key };
                     let setting = Setting { text, origin };
                     settings.values.insert(known, FileValue { setting, excerpt });
                 }
                 None => {
                     let found = value.get_ref().type_str();
-                    faults.push(self.fault(value.span(), format!("{key}: expected text, found {found}")));
+                    faults.push(
+                        self.fault(value.span(), format!("{key}: expected text, found {found}")),
+                    );
                 }
             }
         }
@@ -218,7 +222,7 @@ mod tests {
         let said = faults[0].to_string();
         assert!(said.starts_with("t.toml:2:8: "), "{said}");
         assert!(said.contains("expected"), "{said}");
-        assert!(said.ends_with("    2 | listen \"x\"\n      |        ^^^"), "{said}");
+        assert!(said.ends_with("    2 | listen \"x\"\n      |        ^"), "{said}");
     }
 
     #[test]
@@ -226,7 +230,10 @@ mod tests {
         let faults = parse("[ampq]\nlisten = \"x\"\n\n[colours]\nblue = 1\n").unwrap_err();
         assert_eq!(faults.len(), 2);
         let said = faults[0].to_string();
-        assert!(said.starts_with("t.toml:2:1: unknown key 'ampq.listen'; did you mean 'amqp.listen'?"), "{said}");
+        assert!(
+            said.starts_with("t.toml:2:1: unknown key 'ampq.listen'; did you mean 'amqp.listen'?"),
+            "{said}"
+        );
         assert!(faults[1].to_string().contains("unknown key 'colours.blue'; tubepost config"));
     }
 

@@ -1,90 +1,17 @@
-//! The settings of the mail notifier, resolved: one server, one sender, the subscriptions.
+//! The mail options of the table as the notifier's settings: the one place where the two meet.
+//! Defaults, files and what must go together are notify's to check.
 
-use std::{fmt, fs};
+use notify::{MailSettings, Mailbox, Tls};
 
-pub(crate) use super::subscription::RawSubscription as Subscription;
-use super::{
-    fault::{Fault, Origin},
-    settings::Settings,
-    table,
-};
-
-/// Everything the mail notifier needs.
-#[derive(Debug, Clone)]
-pub(crate) struct Mail {
-    /// The server's host.
-    pub(crate) host: String,
-    /// Its port.
-    pub(crate) port: u16,
-    /// How the way there is protected.
-    pub(crate) tls: MailTls,
-    /// The login, when there is one.
-    pub(crate) login: Option<Login>,
-    /// The sender: an address, or a name with one in angle brackets.
-    pub(crate) from: String,
-    /// The end of `List-Id` and `Message-ID`.
-    pub(crate) list_id_domain: String,
-    /// Where the pages are reached.
-    pub(crate) base_url: Option<String>,
-    /// A patch in a mail is cut beyond this.
-    pub(crate) patch_bytes_max: u64,
-    /// Who wants what; at least one.
-    pub(crate) subscriptions: Vec<Subscription>,
-}
-
-/// A name and a password. Its debug form has no password.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Login {
-    /// The name.
-    pub(crate) user: String,
-    /// The password.
-    pub(crate) password: String,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
-    }
-}
-
-/// How the way to the mail server is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MailTls {
-    /// Not at all: for a server on this machine.
-    None,
-    /// By STARTTLS, required.
-    StartTls,
-    /// From the first byte.
-    Implicit,
-}
-
-impl MailTls {
-    pub(super) fn parse(text: &str) -> Result<MailTls, String> {
-        match text {
-            "none" => Ok(MailTls::None),
-            "starttls" => Ok(MailTls::StartTls),
-            "implicit" => Ok(MailTls::Implicit),
-            _ => Err("is not a kind: expected none, starttls or implicit".to_owned()),
-        }
-    }
-
-    /// RFC 5321, 6409, 8314.
-    pub(super) fn usual_port(self) -> u16 {
-        match self {
-            MailTls::None => 25,
-            MailTls::StartTls => 587,
-            MailTls::Implicit => 465,
-        }
-    }
-}
+use super::{fault::Fault, settings::Settings, table};
 
 /// A mail server in one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SmtpUrl {
     host: String,
-    port: u16,
-    tls: MailTls,
-    login: Option<Login>,
+    port: Option<u16>,
+    tls: Tls,
+    login: Option<(String, notify::Secret)>,
 }
 
 impl SmtpUrl {
@@ -96,9 +23,9 @@ impl SmtpUrl {
         };
         let url = url::Url::parse(text).map_err(|_| fault())?;
         let tls = match url.scheme() {
-            "smtp" => MailTls::None,
-            "smtp+starttls" => MailTls::StartTls,
-            "smtps" => MailTls::Implicit,
+            "smtp" => Tls::None,
+            "smtp+starttls" => Tls::StartTls,
+            "smtps" => Tls::Implicit,
             _ => return Err(fault()),
         };
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(fault)?;
@@ -108,146 +35,158 @@ impl SmtpUrl {
         let login = match (url.username(), url.password()) {
             ("", None) => None,
             (user, Some(password)) if !user.is_empty() => {
-                Some(Login { user: decode(user), password: decode(password) })
+                Some((decode(user), decode(password).into()))
             }
             _ => return Err("has a user without a password, or the reverse".to_owned()),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(SmtpUrl { host, port: url.port().unwrap_or(tls.usual_port()), tls, login })
+        Ok(SmtpUrl { host, port: url.port(), tls, login })
     }
 }
 
-impl Mail {
-    /// Resolves the settings; `None` when nobody subscribes.
-    ///
-    /// # Errors
-    /// Settings that do not go together, or a password file that cannot be read.
-    pub(crate) fn check(settings: &Settings) -> Result<Option<Mail>, Fault> {
-        if settings.subscriptions().is_empty() {
-            return Ok(None);
-        }
-        let server = server(settings)?;
-        Ok(Some(Mail {
-            host: server.host,
-            port: server.port,
-            tls: server.tls,
-            login: server.login,
-            from: settings.need(&table::MAIL_FROM)?,
-            list_id_domain: settings.need(&table::MAIL_LIST_ID_DOMAIN)?,
-            base_url: settings.get(&table::MAIL_BASE_URL)?,
-            patch_bytes_max: settings.need(&table::MAIL_PATCH_BYTES_MAX)?,
-            subscriptions: settings.subscriptions().to_vec(),
-        }))
+/// Resolves the notifier's configuration; `None` when nobody subscribes. Reads the files that the
+/// settings name.
+///
+/// # Errors
+/// All that does not go together, each with its key.
+pub(crate) fn notifier(settings: &Settings) -> Result<Option<notify::Config>, Vec<Fault>> {
+    if settings.subscriptions().is_empty() {
+        return Ok(None);
     }
+    let mail = mail(settings).map_err(|fault| vec![fault])?;
+    let subscriptions = settings.subscriptions().to_vec();
+    notify::Settings { mail: Some(mail), subscriptions }.check().map_err(|error| {
+        // Each line of it names the key.
+        let fault = |line: &str| Fault::of_file(settings.file(), line);
+        error.to_string().lines().map(fault).collect()
+    })
 }
 
-fn server(settings: &Settings) -> Result<SmtpUrl, Fault> {
-    if let Some(server) = settings.get(&table::MAIL_SMTP_URL)? {
-        let parts = ["host", "port", "tls", "user", "password", "password_file"];
-        let other = parts.iter().find_map(|part| settings.said(&format!("notify.mail.{part}")));
-        return match other {
-            Some(other) => Err(Fault::at(
-                &other.origin,
-                "notify.mail.smtp_url names the whole server already; leave one of the two out",
-            )),
-            None => Ok(server),
-        };
-    }
-    let tls = settings.need(&table::MAIL_TLS)?;
-    let user = settings.get(&table::MAIL_USER)?;
-    let login = match (user, password(settings)?) {
-        (Some(user), Some((password, _))) => Some(Login { user, password }),
-        (None, None) => None,
-        (Some(_), None) => {
-            let problem = "has no password; set notify.mail.password_file or notify.mail.password";
-            return Err(fault_of(settings, "notify.mail.user", problem));
-        }
-        (None, Some((_, origin))) => {
-            return Err(Fault::at(&origin, "a password without a user; set notify.mail.user"));
-        }
+fn mail(settings: &Settings) -> Result<MailSettings, Fault> {
+    let mut mail = MailSettings {
+        from: settings.need(&table::MAIL_FROM)?,
+        host: settings.need(&table::MAIL_HOST)?,
+        port: settings.get(&table::MAIL_PORT)?,
+        tls: settings.get(&table::MAIL_TLS)?,
+        ca_file: settings.get(&table::MAIL_CA_FILE)?,
+        user: settings.get(&table::MAIL_USER)?,
+        password: settings.get(&table::MAIL_PASSWORD)?.map(Into::into),
+        password_file: settings.get(&table::MAIL_PASSWORD_FILE)?,
+        hello_name: settings.get(&table::MAIL_HELLO_NAME)?,
+        list_id_domain: settings.get(&table::MAIL_LIST_ID_DOMAIN)?,
+        page_url: settings.get(&table::MAIL_BASE_URL)?,
+        patch_bytes_max: settings.need(&table::MAIL_PATCH_BYTES_MAX)?,
+        timeout_s: settings.need(&table::MAIL_TIMEOUT)?,
+        connections_max: settings.need(&table::MAIL_CONNECTIONS_MAX)?,
     };
-    let host = settings.need(&table::MAIL_HOST)?;
-    Ok(SmtpUrl { host, port: settings.need(&table::MAIL_PORT)?, tls, login })
+    let Some(server) = settings.get(&table::MAIL_SMTP_URL)? else { return Ok(mail) };
+    let parts = ["host", "port", "tls", "user", "password", "password_file"];
+    if let Some(other) = parts.iter().find_map(|part| settings.said(&format!("notify.mail.{part}")))
+    {
+        let problem =
+            "notify.mail.smtp_url names the whole server already; leave one of the two out";
+        return Err(Fault::at(&other.origin, problem));
+    }
+    (mail.host, mail.port, mail.tls) = (server.host, server.port, Some(server.tls));
+    (mail.user, mail.password) = server.login.unzip();
+    Ok(mail)
 }
 
-fn password(settings: &Settings) -> Result<Option<(String, Origin)>, Fault> {
-    let said = settings.said("notify.mail.password").map(|setting| setting.origin.clone());
-    let file = settings.said("notify.mail.password_file").map(|setting| setting.origin.clone());
-    match (said, file) {
-        (Some(_), Some(file)) => {
-            Err(Fault::at(&file, "notify.mail.password is set too; leave one of the two out"))
-        }
-        (Some(origin), None) => {
-            Ok(settings.get(&table::MAIL_PASSWORD)?.map(|password| (password, origin)))
-        }
-        (None, Some(origin)) => {
-            let path = settings.need(&table::MAIL_PASSWORD_FILE)?;
-            let text = fs::read_to_string(&path).map_err(|error| {
-                Fault::at(&origin, format!("{} cannot be read: {error}", path.display()))
-            })?;
-            let password = text.lines().next().unwrap_or_default().to_owned();
-            Ok(Some((password, origin)))
-        }
-        (None, None) => Ok(None),
+pub(super) fn tls(text: &str) -> Result<Tls, String> {
+    match text {
+        "none" => Ok(Tls::None),
+        "starttls" => Ok(Tls::StartTls),
+        "implicit" => Ok(Tls::Implicit),
+        _ => Err("is not a kind: expected none, starttls or implicit".to_owned()),
     }
 }
 
-fn fault_of(settings: &Settings, key: &str, problem: &str) -> Fault {
-    let origin = settings.said(key).map_or(Origin::Default, |setting| setting.origin.clone());
-    Fault::at(&origin, problem)
+pub(super) fn address(text: &str) -> Result<Mailbox, String> {
+    text.parse().map_err(|_| {
+        "is not a mail address: expected ada@example.org or Ada <ada@example.org>".to_owned()
+    })
 }
 
-/// `ada@example.org` or `Ada <ada@example.org>`. Only the form; the mail crate has the last word.
-pub(super) fn address(text: &str) -> Result<String, String> {
-    let bare = match text.rsplit_once('<') {
-        Some((_, bare)) => bare.strip_suffix('>').unwrap_or_default(),
-        None => text,
-    };
-    let parts = bare.split_once('@').filter(|(user, domain)| {
-        !user.is_empty() && !domain.is_empty() && !domain.contains('@')
-    });
-    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',');
-    match parts.is_some() && !bare.contains(odd) && !text.chars().any(char::is_control) {
-        true => Ok(text.to_owned()),
-        false => Err("is not a mail address: expected one such as ada@example.org".to_owned()),
+impl Fault {
+    // A fault of several settings together.
+    fn of_file(file: Option<&std::path::Path>, line: &str) -> Fault {
+        let place =
+            file.map_or_else(|| "configuration".to_owned(), |file| file.display().to_string());
+        Fault { place, problem: line.to_owned(), excerpt: None }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::config::Environment;
 
     #[test]
     fn a_mail_server_can_be_named_in_one_line() {
         let url = SmtpUrl::parse("smtp+starttls://a%40b:p%2Fw@mail.example.org").unwrap();
-        let login = Login { user: "a@b".to_owned(), password: "p/w".to_owned() };
         let expected = SmtpUrl {
             host: "mail.example.org".to_owned(),
-            port: 587,
-            tls: MailTls::StartTls,
-            login: Some(login),
+            port: None,
+            tls: Tls::StartTls,
+            login: Some(("a@b".to_owned(), "p/w".to_owned().into())),
         };
         assert_eq!(url, expected);
-        assert_eq!(SmtpUrl::parse("smtp://127.0.0.1:1025").unwrap().port, 1025);
+        assert_eq!(SmtpUrl::parse("smtp://127.0.0.1:1025").unwrap().port, Some(1025));
         assert_eq!(SmtpUrl::parse("smtps://[::1]").unwrap().host, "::1");
         for text in ["mail.example.org", "http://x", "smtp://", "smtp://ada@host"] {
             assert!(SmtpUrl::parse(text).is_err(), "{text}");
         }
     }
 
+    fn check(text: &str) -> Result<Option<notify::Config>, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("t.toml");
+        std::fs::write(&file, text).unwrap();
+        let environment: Environment = [("HOME", "/nonexistent")].into_iter().collect();
+        let settings = Settings::gather(|_| None, environment, Some(Path::new(&file))).unwrap();
+        notifier(&settings)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    }
+
+    const SUBSCRIPTION: &str = "[[notify.mail.subscription]]\nto = \"ada@example.org\"\n";
+
     #[test]
-    fn addresses_are_told_from_what_is_none() {
-        for text in ["ada@example.org", "Ada L. <ada@example.org>"] {
-            assert!(address(text).is_ok(), "{text}");
-        }
-        for text in ["", "ada", "@x", "a@", "a b@c", "Ada <ada@x", "a@b\nBcc: x@y", "a@b,c@d"] {
-            assert!(address(text).is_err(), "{text:?}");
-        }
+    fn a_subscription_alone_is_enough_and_without_one_nobody_is_told() {
+        let config = check(SUBSCRIPTION).unwrap().unwrap();
+        assert_eq!((config.mail.host.as_str(), config.mail.port), ("localhost", 25));
+        assert_eq!(config.subscriptions.len(), 1);
+        assert!(check("[notify.mail]\nhost = \"mail.example.org\"\n").unwrap().is_none());
     }
 
     #[test]
-    fn a_login_does_not_show_its_password() {
-        let login = Login { user: "ada".to_owned(), password: "s3cret".to_owned() };
-        assert!(!format!("{login:?}").contains("s3cret"));
+    fn the_options_of_the_table_arrive_at_the_notifier() {
+        let text = format!(
+            "[notify.mail]\nsmtp_url = \"smtps://u:p@mail.example.org\"\n\
+             from = \"T <t@example.org>\"\nbase_url = \"https://x.org/\"\npatch_bytes_max = \"1 KiB\"\n\
+             timeout = \"5s\"\nconnections_max = 2\n{SUBSCRIPTION}"
+        );
+        let mail = check(&text).unwrap().unwrap().mail;
+        assert_eq!(
+            (mail.host.as_str(), mail.port, mail.tls),
+            ("mail.example.org", 465, Tls::Implicit)
+        );
+        assert_eq!(mail.login.unwrap().user, "u");
+        assert_eq!(
+            (mail.patch_bytes_max, mail.timeout.as_secs(), mail.connections_max),
+            (1024, 5, 2)
+        );
+        assert_eq!(mail.page_url.as_deref(), Some("https://x.org/"));
+        assert_eq!(mail.list_id_domain, "example.org");
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_with_its_key() {
+        let twice = format!("[notify.mail]\nsmtp_url = \"smtp://h\"\nport = 25\n{SUBSCRIPTION}");
+        let said = check(&twice).unwrap_err();
+        assert!(said.contains("t.toml:3: notify.mail.port: notify.mail.smtp_url names"), "{said}");
+        let said = check(&format!("[notify.mail]\nuser = \"u\"\n{SUBSCRIPTION}")).unwrap_err();
+        assert!(said.contains("t.toml: notify.mail.user"), "{said}");
     }
 }

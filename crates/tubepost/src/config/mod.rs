@@ -16,11 +16,10 @@ mod size;
 mod subscription;
 pub(crate) mod table;
 
-pub(crate) use checked::{Amqp, Config, Git, LogFormat, Namespace};
-pub(crate) use declared::{Declaration, Verb};
+pub(crate) use checked::{Amqp, Config, LogFormat};
+pub(crate) use declared::{AnyDeclared, Fallback, Verb};
 pub(crate) use duration::parse_duration;
 pub(crate) use fault::{Fault, Origin};
-pub(crate) use listen::ListenAddress;
-#[expect(unused_imports, reason = "named by the mapping in serve/notify_part.rs")]
-pub(crate) use mail::{Login, Mail, MailTls, Subscription};
-pub(crate) use settings::{Environment, Settings};
+pub(crate) use listen::{ListenAddress, local};
+pub(crate) use mail::notifier;
+pub(crate) use settings::{Environment, Settings, options};

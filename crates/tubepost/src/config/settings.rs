@@ -6,11 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use notify::SubscriptionSettings;
+
 use super::{
     declared::{AnyDeclared, Declared, Fallback},
     fault::{Fault, Origin},
-    file::{self, RawSubscription},
-    table,
+    file, table,
 };
 
 /// The environment variables of the process.
@@ -50,7 +51,7 @@ pub(crate) struct Setting {
 #[derive(Debug)]
 pub(crate) struct Settings {
     said: HashMap<&'static str, Setting>,
-    subscriptions: Vec<RawSubscription>,
+    subscriptions: Vec<SubscriptionSettings>,
     file: Option<PathBuf>,
     environment: Environment,
 }
@@ -75,7 +76,9 @@ impl Settings {
             let setting = said_by_flag(option, &flag)
                 .or_else(|| said_by_variable(option, &environment))
                 .map(|setting| (setting, None))
-                .or_else(|| read.values.remove(declaration.key).map(|v| (v.setting, Some(v.excerpt))));
+                .or_else(|| {
+                    read.values.remove(declaration.key).map(|v| (v.setting, Some(v.excerpt)))
+                });
             let Some((setting, excerpt)) = setting else { continue };
             if let Err(problem) = option.check(&setting.text) {
                 let shown = declaration.mask.apply(&setting.text);
@@ -86,7 +89,12 @@ impl Settings {
             said.insert(declaration.key, setting);
         }
         match faults.is_empty() {
-            true => Ok(Settings { said, subscriptions: read.subscriptions, file: read.path, environment }),
+            true => Ok(Settings {
+                said,
+                subscriptions: read.subscriptions,
+                file: read.path,
+                environment,
+            }),
             false => Err(faults),
         }
     }
@@ -134,7 +142,7 @@ impl Settings {
     }
 
     /// The mail subscriptions as the file has them.
-    pub(crate) fn subscriptions(&self) -> &[RawSubscription] {
+    pub(crate) fn subscriptions(&self) -> &[SubscriptionSettings] {
         &self.subscriptions
     }
 
@@ -165,9 +173,7 @@ fn said_by_flag(
 
 fn said_by_variable(option: &dyn AnyDeclared, environment: &Environment) -> Option<Setting> {
     let name = option.declaration().variable;
-    environment
-        .get(name)
-        .map(|text| Setting { text, origin: Origin::Variable(name.to_owned()) })
+    environment.get(name).map(|text| Setting { text, origin: Origin::Variable(name.to_owned()) })
 }
 
 /// The bus when nobody named one: the broker of this machine.
@@ -190,22 +196,11 @@ pub(super) fn spool_directory(settings: &Settings) -> Option<String> {
     Some(format!("{state}/tubepost/spool"))
 }
 
-/// The mail server's usual port.
-pub(super) fn mail_port(settings: &Settings) -> Option<String> {
-    let tls = settings.need(&table::MAIL_TLS).ok()?;
-    Some(tls.usual_port().to_string())
-}
-
 /// The sender when nobody named one.
-pub(super) fn mail_from(settings: &Settings) -> Option<String> {
-    Some(format!("tubepost@{}", host_name(settings)?))
-}
-
-/// This host's name.
-pub(super) fn host_name(_: &Settings) -> Option<String> {
+pub(super) fn mail_from(_: &Settings) -> Option<String> {
     let system = rustix::system::uname();
-    let name = system.nodename().to_str().ok()?;
-    Some(if name.is_empty() { "localhost".to_owned() } else { name.to_owned() })
+    let name = system.nodename().to_str().ok().filter(|name| !name.is_empty());
+    Some(format!("tubepost@{}", name.unwrap_or("localhost")))
 }
 
 #[cfg(test)]
@@ -235,7 +230,13 @@ mod tests {
         let variable = [("TUBEPOST_AMQP", "127.0.0.1:2")];
         let line = Origin::File { path: file.clone(), line: 2, key: "amqp.listen".to_owned() };
         for (flags, variables, file, port, origin) in [
-            (&flag[..], &variable[..], Some(file.as_path()), "1", Origin::Flag("--amqp".to_owned())),
+            (
+                &flag[..],
+                &variable[..],
+                Some(file.as_path()),
+                "1",
+                Origin::Flag("--amqp".to_owned()),
+            ),
             (&[], &variable, Some(&file), "2", Origin::Variable("TUBEPOST_AMQP".to_owned())),
             (&[], &[], Some(&file), "3", line),
             (&[], &[], None, "5672", Origin::Default),
@@ -261,7 +262,10 @@ mod tests {
             "TUBEPOST_AMQP: 'x' is not an address: expected HOST:PORT such as 127.0.0.1:5672"
         );
         assert!(said[1].starts_with("--http: 'nowhere' is not an address"), "{said:?}");
-        assert!(said[2].starts_with("TUBEPOST_BUS: 'http://ada:********@host/' is not"), "{said:?}");
+        assert!(
+            said[2].starts_with("TUBEPOST_BUS: 'http://ada:********@host/' is not"),
+            "{said:?}"
+        );
     }
 
     #[test]
@@ -278,7 +282,11 @@ mod tests {
             assert!(names.insert(declaration.key), "{}", declaration.key);
             assert!(names.insert(declaration.variable), "{}", declaration.variable);
             assert!(declaration.variable.starts_with("TUBEPOST_"), "{}", declaration.variable);
-            assert!(declaration.flag.is_none_or(|flag| names.insert(flag)), "{:?}", declaration.flag);
+            assert!(
+                declaration.flag.is_none_or(|flag| names.insert(flag)),
+                "{:?}",
+                declaration.flag
+            );
             assert_eq!(option.check(declaration.example), Ok(()), "{}", declaration.key);
             if let Fallback::Text(text) = declaration.default {
                 assert_eq!(option.check(text), Ok(()), "{}", declaration.key);

@@ -33,9 +33,13 @@ mod tests {
 
     #[test]
     fn units_of_ten_and_of_two_are_told_apart() {
-        for (text, bytes) in
-            [("0", 0), ("4096", 4096), ("256 KiB", 262_144), ("1GiB", 1 << 30), ("16 MB", 16_000_000)]
-        {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("256 KiB", 262_144),
+            ("1GiB", 1 << 30),
+            ("16 MB", 16_000_000),
+        ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
     }

@@ -10,8 +10,7 @@ use super::{
     declared::{Declaration, Declared, Fallback, Group, Mask, Verb},
     duration::parse_duration,
     listen::ListenAddress,
-    mail::{self, MailTls},
-    settings,
+    mail, settings,
     size::parse_size,
 };
 
@@ -45,13 +44,17 @@ pub(crate) static GROUPS: &[Group] = &[
             &MAIL_HOST,
             &MAIL_PORT,
             &MAIL_TLS,
+            &MAIL_CA_FILE,
             &MAIL_USER,
             &MAIL_PASSWORD,
             &MAIL_PASSWORD_FILE,
+            &MAIL_HELLO_NAME,
             &MAIL_FROM,
             &MAIL_LIST_ID_DOMAIN,
             &MAIL_BASE_URL,
             &MAIL_PATCH_BYTES_MAX,
+            &MAIL_TIMEOUT,
+            &MAIL_CONNECTIONS_MAX,
         ],
     },
 ];
@@ -273,14 +276,7 @@ pub(crate) static SCHEMAS: Declared<PathBuf> = Declared {
         help: "A directory of further schema files (*.json)",
         example: "/etc/tubepost/schemas",
         mask: Mask::Nothing,
-        verbs: &[
-            Verb::Serve,
-            Verb::Config,
-            Verb::Publish,
-            Verb::Tail,
-            Verb::On,
-            Verb::HookGit,
-        ],
+        verbs: &[Verb::Serve, Verb::Config, Verb::Publish, Verb::Tail, Verb::On, Verb::HookGit],
     },
     parse: path,
 };
@@ -416,10 +412,7 @@ pub(crate) static MAIL_PORT: Declared<u16> = Declared {
         flag: Some("mail-port"),
         variable: "TUBEPOST_MAIL_PORT",
         value: "PORT",
-        default: Fallback::Derived(
-            settings::mail_port,
-            "25, with starttls 587, with implicit TLS 465",
-        ),
+        default: Fallback::Unset("25, with starttls 587, with implicit TLS 465"),
         help: "Its port",
         example: "587",
         mask: Mask::Nothing,
@@ -428,19 +421,19 @@ pub(crate) static MAIL_PORT: Declared<u16> = Declared {
     parse: port,
 };
 
-pub(crate) static MAIL_TLS: Declared<MailTls> = Declared {
+pub(crate) static MAIL_TLS: Declared<notify::Tls> = Declared {
     declaration: Declaration {
         key: "notify.mail.tls",
         flag: Some("mail-tls"),
         variable: "TUBEPOST_MAIL_TLS",
         value: "KIND",
-        default: Fallback::Text("none"),
+        default: Fallback::Unset("none to a server on this machine, else starttls"),
         help: "How the way there is protected: none, starttls or implicit",
         example: "starttls",
         mask: Mask::Nothing,
         verbs: &[Verb::Serve, Verb::Config],
     },
-    parse: MailTls::parse,
+    parse: mail::tls,
 };
 
 pub(crate) static MAIL_USER: Declared<String> = Declared {
@@ -488,7 +481,7 @@ pub(crate) static MAIL_PASSWORD_FILE: Declared<PathBuf> = Declared {
     parse: path,
 };
 
-pub(crate) static MAIL_FROM: Declared<String> = Declared {
+pub(crate) static MAIL_FROM: Declared<notify::Mailbox> = Declared {
     declaration: Declaration {
         key: "notify.mail.from",
         flag: Some("mail-from"),
@@ -509,7 +502,7 @@ pub(crate) static MAIL_LIST_ID_DOMAIN: Declared<String> = Declared {
         flag: Some("mail-list-id-domain"),
         variable: "TUBEPOST_MAIL_LIST_ID_DOMAIN",
         value: "DOMAIN",
-        default: Fallback::Derived(settings::host_name, "this host's name"),
+        default: Fallback::Unset("the domain of notify.mail.from"),
         help: "The end of the List-Id and Message-ID headers",
         example: "events.example.org",
         mask: Mask::Nothing,
@@ -533,7 +526,7 @@ pub(crate) static MAIL_BASE_URL: Declared<String> = Declared {
     parse: web_address,
 };
 
-pub(crate) static MAIL_PATCH_BYTES_MAX: Declared<u64> = Declared {
+pub(crate) static MAIL_PATCH_BYTES_MAX: Declared<u32> = Declared {
     declaration: Declaration {
         key: "notify.mail.patch_bytes_max",
         flag: Some("mail-patch-bytes-max"),
@@ -545,7 +538,67 @@ pub(crate) static MAIL_PATCH_BYTES_MAX: Declared<u64> = Declared {
         mask: Mask::Nothing,
         verbs: &[Verb::Serve, Verb::Config],
     },
-    parse: parse_size,
+    parse: mail_patch,
+};
+
+pub(crate) static MAIL_CA_FILE: Declared<PathBuf> = Declared {
+    declaration: Declaration {
+        key: "notify.mail.ca_file",
+        flag: Some("mail-ca-file"),
+        variable: "TUBEPOST_MAIL_CA_FILE",
+        value: "FILE",
+        default: Fallback::Unset("those of the system"),
+        help: "Certificates (PEM) to trust at the mail server beside the system's",
+        example: "/etc/tubepost/mail-ca.pem",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: path,
+};
+
+pub(crate) static MAIL_HELLO_NAME: Declared<String> = Declared {
+    declaration: Declaration {
+        key: "notify.mail.hello_name",
+        flag: Some("mail-hello-name"),
+        variable: "TUBEPOST_MAIL_HELLO_NAME",
+        value: "HOST",
+        default: Fallback::Unset("this host's name"),
+        help: "The name to greet the mail server with",
+        example: "bus.example.org",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: host,
+};
+
+pub(crate) static MAIL_TIMEOUT: Declared<u16> = Declared {
+    declaration: Declaration {
+        key: "notify.mail.timeout",
+        flag: Some("mail-timeout"),
+        variable: "TUBEPOST_MAIL_TIMEOUT",
+        value: "DURATION",
+        default: Fallback::Text("60s"),
+        help: "How long the mail server may take for one answer",
+        example: "30s",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: whole_seconds,
+};
+
+pub(crate) static MAIL_CONNECTIONS_MAX: Declared<u8> = Declared {
+    declaration: Declaration {
+        key: "notify.mail.connections_max",
+        flag: Some("mail-connections-max"),
+        variable: "TUBEPOST_MAIL_CONNECTIONS_MAX",
+        value: "NUMBER",
+        default: Fallback::Text("4"),
+        help: "How many connections to the mail server at once, 1 to 32",
+        example: "1",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: mail_connections,
 };
 
 fn text(text: &str) -> Result<String, String> {
@@ -601,6 +654,27 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         Duration::ZERO => Err("is too short: expected more than 0s".to_owned()),
         duration => Ok(duration),
+    }
+}
+
+fn whole_seconds(text: &str) -> Result<u16, String> {
+    let duration = positive_duration(text)?;
+    let whole = duration.subsec_nanos() == 0;
+    u16::try_from(duration.as_secs())
+        .ok()
+        .filter(|_| whole)
+        .ok_or_else(|| "is not whole seconds: expected 1s to 65535s".to_owned())
+}
+
+fn mail_patch(text: &str) -> Result<u32, String> {
+    u32::try_from(parse_size(text)?)
+        .map_err(|_| "is too large: expected less than 4 GiB".to_owned())
+}
+
+fn mail_connections(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(count @ 1..=32) => Ok(count),
+        _ => Err("is not a number of connections: expected 1 to 32".to_owned()),
     }
 }
 

@@ -1,0 +1,150 @@
+//! `tubepost serve`: broker, agent, notifier and pages in one process, from start to drained end.
+//! The services reach the bus only through [`client`], as they would another machine's.
+
+pub(crate) mod agent_part;
+pub(crate) mod broker_part;
+pub(crate) mod data_directory;
+mod greeting;
+mod listeners;
+pub(crate) mod logging;
+mod notify_part;
+mod part;
+mod web_part;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use auth::Users;
+use clap::{ArgMatches, Command};
+use client::BusUrl;
+use event::Registry;
+
+use crate::{
+    cli,
+    config::{self, Config, Verb},
+    failure::{Failure, remark},
+    schemas,
+    stop::{StopSignals, TOLD_TWICE},
+};
+use broker_part::BrokerPart;
+use data_directory::DataDirectory;
+use listeners::Listeners;
+use part::{Part, Stopping};
+
+pub(crate) fn command() -> Command {
+    let command = Command::new("serve")
+        .about("Run the broker, its pages and the notifier in one process")
+        .after_help(
+            "Examples:\n  \
+             tubepost serve\n  \
+             tubepost serve --data-dir /var/lib/tubepost --config /etc/tubepost/tubepost.toml\n  \
+             tubepost serve --amqp 0.0.0.0:5672 --http 127.0.0.1:8080\n\n\
+             On this machine guest with password guest works. Other addresses need a user first:\n\
+             tubepost user add NAME. SIGINT or SIGTERM ends it in order, a second one at once.",
+        );
+    cli::with_options(command, Verb::Serve)
+}
+
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let settings = cli::settings(matches)?;
+    let config = Config::check(&settings)?;
+    let notifier = config::notifier(&settings)?;
+    let registry = schemas::registry(&config)?;
+    logging::begin(&config)?;
+    let data = DataDirectory::prepare(&config.data_dir)?;
+    let _lock = data.lock()?;
+    let users = Arc::new(Users::open(data.users_file())?);
+    let listeners = Listeners::bind(&config, &users)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the runtime cannot start: {error}")))?;
+    let start = Start { config, notifier, registry, data, users, listeners };
+    let outcome = runtime.block_on(start.serve());
+    // A thread that still hashes a password must not hold up the end.
+    runtime.shutdown_background();
+    outcome
+}
+
+struct Start {
+    config: Config,
+    notifier: Option<notify::Config>,
+    registry: Registry,
+    data: DataDirectory,
+    users: Arc<Users>,
+    listeners: Listeners,
+}
+
+impl Start {
+    async fn serve(self) -> Result<(), Failure> {
+        let mut signals = StopSignals::take()?;
+        let amqp = addresses(&self.listeners.amqp)?;
+        let http = addresses(&self.listeners.http)?;
+        let bus = self.bus(&amqp)?;
+        let Start { config, notifier, registry, data, users, listeners } = self;
+        let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
+
+        let mut broker =
+            broker_part::start(&config.amqp, &data, Arc::clone(&users), listeners.amqp).await?;
+        let (stop, stopping) = Stopping::channel();
+        let mut parts = vec![agent_part::start(&config, bus.clone(), stopping.clone())?];
+        if let Some(notifier) = notifier {
+            let part =
+                notify_part::start(notifier, registry.clone(), bus.clone(), stopping.clone())?;
+            parts.push(part);
+        }
+        let registry = Arc::new(registry);
+        parts.extend(web_part::start(listeners.http, &users, registry, bus, &stopping)?);
+        greeting::greet(&config, &amqp, &http, subscriptions)?;
+
+        let failure = tokio::select! {
+            () = signals.next() => None,
+            failure = broker.failed() => Some(failure),
+            failure = first_failed(&mut parts) => Some(failure),
+        };
+        stop.send_replace(true);
+        tokio::select! {
+            () = drain(parts, broker) => failure.map_or(Ok(()), Err),
+            () = signals.next() => Err(Failure::Said(TOLD_TWICE)),
+        }
+    }
+
+    // The bus of the services inside: the named one, or our own with an account that is this
+    // process's, which works whatever an operator does with guest.
+    fn bus(&self, amqp: &[SocketAddr]) -> Result<BusUrl, Failure> {
+        if self.config.bus_named {
+            return Ok(self.config.bus_url.parse()?);
+        }
+        let Some(address) = amqp.first() else {
+            return Err(Failure::failed("amqp.listen: no address to listen on"));
+        };
+        let (name, password) = self.users.service_login();
+        let address = config::local(*address);
+        Ok(format!("amqp://{name}:{}@{address}", password.expose()).parse()?)
+    }
+}
+
+fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, Failure> {
+    listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::failed(format!("a listener has no address: {error}")))
+}
+
+async fn first_failed(parts: &mut [Part]) -> Failure {
+    let failed = parts.iter_mut().map(|part| Box::pin(part.failed()));
+    futures_util::future::select_all(failed).await.0
+}
+
+// The services first: they finish what they have in hand while the broker still takes their
+// acknowledgements.
+async fn drain(parts: Vec<Part>, broker: BrokerPart) {
+    remark("stopping; again to end at once");
+    for part in parts {
+        part.ended().await;
+    }
+    broker.drain().await;
+}

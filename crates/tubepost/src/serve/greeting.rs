@@ -1,0 +1,56 @@
+//! What `serve` says when it is ready.
+
+use std::{env, net::SocketAddr};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::{config::Config, failure::Failure, terminal::print_line};
+
+/// Where it listens, and three commands to try next. The commands can be copied as they are.
+///
+/// # Errors
+/// Nobody reads it.
+pub(crate) fn greet(
+    config: &Config,
+    amqp: &[SocketAddr],
+    http: &[SocketAddr],
+    subscriptions: usize,
+) -> Result<(), Failure> {
+    lines(config, amqp, http, subscriptions, &program())
+        .iter()
+        .try_for_each(|line| print_line(line))
+}
+
+fn lines(
+    config: &Config,
+    amqp: &[SocketAddr],
+    http: &[SocketAddr],
+    subscriptions: usize,
+    program: &str,
+) -> Vec<String> {
+    let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
+    let link = AnsiColor::Cyan.on_default();
+    let mut lines = vec![format!("{bold}Tubepost listens.{bold:#}")];
+    lines.extend(amqp.iter().map(|address| format!("  AMQP   {address}")));
+    lines.extend(http.iter().map(|address| format!("  pages  {link}http://{address}/{link:#}")));
+    lines.push(format!("  data   {}", config.data_dir.display()));
+    if subscriptions > 0 {
+        lines.push(format!("  mail   {subscriptions} subscriptions"));
+    }
+    lines.push(String::new());
+    lines.push(format!("{dim}Try next, in another terminal:{dim:#}"));
+    // The commands find the usual address by themselves.
+    if let Some(bus) = amqp.first().filter(|address| address.to_string() != "127.0.0.1:5672") {
+        let bus = crate::config::local(*bus);
+        lines.push(format!("  export TUBEPOST_BUS=amqp://guest:guest@{bus}"));
+    }
+    lines.push(format!("  {program} tail"));
+    lines.push(format!("  {program} publish org.example.hello '{{\"agent\": \"ada\"}}'"));
+    lines.push(format!("  {program} hook git install REPOSITORY"));
+    lines
+}
+
+// As it was called, when that was by a path.
+fn program() -> String {
+    env::args().next().filter(|name| name.contains('/')).unwrap_or_else(|| "tubepost".to_owned())
+}

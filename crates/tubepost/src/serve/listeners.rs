@@ -1,0 +1,78 @@
+//! The sockets of the server, bound before anything else happens, so that a port in use is said at
+//! once and nothing has to be undone.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+};
+
+use auth::Users;
+
+use crate::{
+    config::{Config, ListenAddress},
+    failure::Failure,
+};
+
+/// Bound and not yet accepting.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    /// For AMQP, at least one.
+    pub(crate) amqp: Vec<TcpListener>,
+    /// For the pages, at least one.
+    pub(crate) http: Vec<TcpListener>,
+}
+
+impl Listeners {
+    /// Binds both. Beyond loopback only when an operator created a user.
+    ///
+    /// # Errors
+    /// An unknown host name, a port in use, an address that is not ours, no users.
+    pub(crate) fn bind(config: &Config, users: &Users) -> Result<Listeners, Failure> {
+        let amqp = resolve(&config.amqp.listen, "--amqp")?;
+        let http = resolve(&config.http_listen, "--http")?;
+        let beyond = amqp.iter().chain(&http).find(|address| !address.ip().is_loopback());
+        if let Some(address) = beyond.filter(|_| !users.has_operator_users()) {
+            return Err(Failure::failed(format!(
+                "{address}: not on an address that others reach while there are no users; create one \
+                 with: tubepost user add NAME --data-dir {}",
+                config.data_dir.display()
+            )));
+        }
+        Ok(Listeners { amqp: bind(&amqp, "--amqp")?, http: bind(&http, "--http")? })
+    }
+}
+
+fn resolve(listen: &ListenAddress, flag: &str) -> Result<Vec<SocketAddr>, Failure> {
+    listen.resolve().map_err(|error| {
+        Failure::failed(format!(
+            "{listen}: the host is unknown: {error}; give an address with {flag}"
+        ))
+    })
+}
+
+fn bind(addresses: &[SocketAddr], flag: &str) -> Result<Vec<TcpListener>, Failure> {
+    addresses
+        .iter()
+        .map(|address| {
+            let listener = TcpListener::bind(address)
+                .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+            listener.map_err(|error| {
+                let why = match error.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        "is in use: another program listens there, perhaps another tubepost or a RabbitMQ; \
+                         stop it or choose"
+                            .to_owned()
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        "needs rights that this user does not have; choose".to_owned()
+                    }
+                    io::ErrorKind::AddrNotAvailable => {
+                        "is not an address of this machine; choose".to_owned()
+                    }
+                    _ => format!("cannot be listened on: {error}; choose"),
+                };
+                Failure::failed(format!("{address} {why} another address with {flag}"))
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,57 @@
+//! `tubepost agent`: delivers what waits in the spool.
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use client::{Agent, BusUrl, Spool};
+
+use crate::{
+    cli, config::Verb, failure::Failure, serve::logging, stop::StopSignals, verb::block_on,
+};
+
+pub(crate) fn command() -> Command {
+    let command = Command::new("agent")
+        .about("Deliver the events that wait in the spool, across any outage of the bus")
+        .arg(
+            Arg::new("until-empty")
+                .long("until-empty")
+                .action(ArgAction::SetTrue)
+                .help("End when all is delivered; at once when another agent does it already"),
+        )
+        .arg(
+            // What a git hook starts: a session of its own, so that no hangup of the push ends it.
+            Arg::new("detached").long("detached").action(ArgAction::SetTrue).hide(true),
+        )
+        .after_help(
+            "Examples:\n  \
+             tubepost agent\n  \
+             tubepost agent --until-empty --spool /var/spool/tubepost\n\n\
+             tubepost serve has an agent of its own; this one is for machines without it.",
+        );
+    cli::with_options(command, Verb::Agent)
+}
+
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    if matches.get_flag("detached") {
+        // Fails only for the leader of a group, which then is on its own already.
+        _ = rustix::process::setsid();
+    }
+    let config = cli::config(matches)?;
+    logging::begin(&config)?;
+    let bus: BusUrl = config.bus_url.parse()?;
+    let spool = Spool::open(&config.spool_directory, config.spool_size_max)?;
+    let until_empty = matches.get_flag("until-empty");
+    block_on(async {
+        let mut stop = StopSignals::take()?;
+        let agent = Agent::new(spool, bus, "tubepost agent");
+        let work = async {
+            match until_empty {
+                true => agent.run_until_empty().await,
+                false => agent.run().await,
+            }
+        };
+        tokio::select! {
+            ended = work => Ok(ended?),
+            // What was not confirmed stays in the spool.
+            () = stop.next() => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,27 @@
+//! The commands, one a file: its words, its help, and what it does.
+
+pub(crate) mod agent;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod hook;
+pub(crate) mod man;
+pub(crate) mod on;
+pub(crate) mod publish;
+pub(crate) mod tail;
+pub(crate) mod user;
+
+use std::future::Future;
+
+use crate::failure::Failure;
+
+/// Runs a command that waits for things, on this thread.
+///
+/// # Errors
+/// Those of the command; the system gives no runtime.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the runtime cannot start: {error}")))?
+        .block_on(work)
+}

@@ -1,0 +1,279 @@
+//! `tubepost publish`: says an event, and returns when the bus has it.
+
+use std::io::{BufRead, BufReader, Read, stdin};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use client::{BusUrl, Published, Publisher};
+use event::{Body, Event, Registry, Severity, Topic};
+use serde_json::{Map, Value};
+
+use crate::{
+    cli,
+    config::Verb,
+    failure::{Failure, remark},
+    schemas,
+    terminal::print_line,
+    verb::block_on,
+};
+
+pub(crate) fn command() -> Command {
+    let command = Command::new("publish")
+        .about("Publish an event and wait until the bus has it")
+        .arg(
+            Arg::new("topic")
+                .value_name("TOPIC")
+                .required_unless_present("dump")
+                .help("The event's topic, behind event.topic_prefix: org.example.door.open"),
+        )
+        .arg(
+            Arg::new("body")
+                .value_name("JSON")
+                .default_value("-")
+                .allow_hyphen_values(true)
+                .help("The body, a JSON object; '-' reads it from standard input"),
+        )
+        .arg(
+            Arg::new("severity")
+                .long("severity")
+                .value_name("SEVERITY")
+                .value_parser(value_parser!(Severity))
+                .help("debug, info, warning or error [default: the schema's, else info]"),
+        )
+        .arg(
+            Arg::new("schema")
+                .long("schema")
+                .value_name("NAME")
+                .help("The body's schema [default: the one known for the topic]"),
+        )
+        .arg(
+            Arg::new("priority")
+                .long("priority")
+                .value_name("0-9")
+                .value_parser(value_parser!(u8).range(0..=9))
+                .help("For queues that honour it, higher first"),
+        )
+        .arg(
+            Arg::new("header")
+                .long("header")
+                .value_name("NAME=TEXT")
+                .action(ArgAction::Append)
+                .value_parser(header)
+                .help("A further header; NAME:=JSON for a number or true; may be repeated"),
+        )
+        .arg(
+            Arg::new("lines")
+                .long("lines")
+                .action(ArgAction::SetTrue)
+                .help("Standard input holds one body a line, each becomes an event"),
+        )
+        .arg(
+            Arg::new("dump")
+                .long("dump")
+                .action(ArgAction::SetTrue)
+                .conflicts_with_all(["topic", "lines", "severity", "schema", "priority", "header"])
+                .help("Standard input holds one event a line, as tail --json prints them"),
+        )
+        .after_help(
+            "Examples:\n  \
+             tubepost publish org.example.door.open '{\"agent\": \"ada\", \"door\": \"north\"}'\n  \
+             jq -n '{load: 9}' | tubepost publish org.example.load - --severity warning\n  \
+             tubepost publish org.example.reading --lines < readings.jsonl\n  \
+             tubepost tail --json > events.jsonl; tubepost publish --dump < events.jsonl\n\n\
+             Prints the event's id. When no queue wants the topic the bus drops the event; that is\n\
+             said, and is no failure.",
+        );
+    cli::with_options(command, Verb::Publish)
+}
+
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let config = cli::config(matches)?;
+    let bus: BusUrl = config.bus_url.parse()?;
+    let registry = schemas::registry(&config)?;
+    if matches.get_flag("dump") {
+        return block_on(publish_lines(&bus, |line| from_dump(line)));
+    }
+    let template = Template::new(matches, &config.topic_prefix)?;
+    let body = matches.get_one::<String>("body").map_or("-", String::as_str);
+    if matches.get_flag("lines") {
+        if body != "-" {
+            return Err(Failure::called_wrongly(
+                "--lines: bodies come from standard input; leave JSON out",
+            ));
+        }
+        return block_on(publish_lines(&bus, |line| template.event(line, &registry)));
+    }
+    let (place, text) = match body {
+        "-" => ("standard input", read_input()?),
+        body => ("JSON", body.as_bytes().to_vec()),
+    };
+    let event = template.event(&text, &registry).map_err(|reason| wrong(place, &reason))?;
+    block_on(async {
+        let publisher = Publisher::connect(&bus, APP).await?;
+        let published = publisher.publish(&event).await?;
+        publisher.close().await;
+        report(&event, published)
+    })
+}
+
+/// What the arguments say of every event.
+struct Template {
+    topic: Topic,
+    severity: Option<Severity>,
+    schema: Option<String>,
+    priority: Option<u8>,
+    headers: Map<String, Value>,
+}
+
+impl Template {
+    fn new(matches: &ArgMatches, prefix: &str) -> Result<Template, Failure> {
+        let topic = matches.get_one::<String>("topic").map_or("", String::as_str);
+        let topic: Topic = topic.parse().map_err(|error| wrong("TOPIC", &error))?;
+        let headers = matches.get_many::<(String, Value)>("header").unwrap_or_default();
+        Ok(Template {
+            topic: topic.prefixed(prefix).map_err(|error| wrong("TOPIC", &error))?,
+            severity: matches.get_one("severity").copied(),
+            schema: matches.get_one("schema").cloned(),
+            priority: matches.get_one("priority").copied(),
+            headers: headers.cloned().collect(),
+        })
+    }
+
+    fn event(&self, body: &[u8], registry: &Registry) -> Result<Event, event::Error> {
+        let mut event = Event::with_body(self.topic.clone(), Body::parse(body.to_vec())?);
+        event.schema = self.schema.clone();
+        event.priority = self.priority;
+        event.headers = self.headers.clone();
+        registry.complete(&mut event)?;
+        event.severity = self.severity.unwrap_or(event.severity);
+        Ok(event)
+    }
+}
+
+fn from_dump(line: &[u8]) -> Result<Event, event::Error> {
+    let text = std::str::from_utf8(line)
+        .map_err(|error| event::Error::Body(format!("it is not UTF-8: {error}")))?;
+    Event::from_dump(text)
+}
+
+// In the order of the lines, many under way at once; stops at the first line that is wrong.
+async fn publish_lines(
+    bus: &BusUrl,
+    event: impl Fn(&[u8]) -> Result<Event, event::Error>,
+) -> Result<(), Failure> {
+    let mut input = BufReader::new(stdin());
+    let publisher = Publisher::connect(bus, APP).await?;
+    let (mut number, mut wrong_line) = (0, None);
+    while wrong_line.is_none() {
+        let mut events = Vec::new();
+        let mut size = 0;
+        let mut ended = false;
+        while events.len() < BATCH_EVENTS_MAX && size < BATCH_BYTES_MAX && !ended {
+            number += 1;
+            let line = read_line(&mut input, number)?;
+            ended = line.is_empty();
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            size += line.len();
+            match event(&line) {
+                Ok(event) => events.push(event),
+                Err(reason) => {
+                    wrong_line = Some(wrong(&format!("standard input, line {number}"), &reason));
+                    break;
+                }
+            }
+        }
+        for (event, outcome) in events.iter().zip(publisher.publish_all(&events).await) {
+            report(event, outcome?)?;
+        }
+        if ended {
+            break;
+        }
+    }
+    publisher.close().await;
+    wrong_line.map_or(Ok(()), Err)
+}
+
+fn report(event: &Event, published: Published) -> Result<(), Failure> {
+    if published == Published::Unrouted {
+        remark(&format!(
+            "nobody listens to {}: the bus dropped event {}; a durable queue (tubepost on --queue) would keep it",
+            event.topic, event.id
+        ));
+    }
+    print_line(&event.id)
+}
+
+fn read_input() -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::new();
+    stdin().take(INPUT_BYTES_MAX + 1).read_to_end(&mut text).map_err(|error| unreadable(&error))?;
+    match text.len() as u64 > INPUT_BYTES_MAX {
+        true => {
+            Err(Failure::failed("standard input: a body of more than 128 MiB cannot be published"))
+        }
+        false => Ok(text),
+    }
+}
+
+fn read_line(input: &mut impl BufRead, number: usize) -> Result<Vec<u8>, Failure> {
+    let mut line = Vec::new();
+    input.take(INPUT_BYTES_MAX).read_until(b'\n', &mut line).map_err(|error| unreadable(&error))?;
+    match line.len() as u64 == INPUT_BYTES_MAX {
+        true => Err(Failure::failed(format!("standard input, line {number}: more than 128 MiB"))),
+        false => Ok(line),
+    }
+}
+
+fn unreadable(error: &std::io::Error) -> Failure {
+    Failure::failed(format!("standard input: cannot be read: {error}"))
+}
+
+fn wrong(place: &str, reason: &event::Error) -> Failure {
+    match reason {
+        // The arguments were right, the body does not fit what the schema asks for.
+        event::Error::Invalid { .. } => Failure::failed(format!("{place}: {reason}")),
+        reason => Failure::called_wrongly(format!("{place}: {reason}")),
+    }
+}
+
+// NAME=TEXT or NAME:=JSON.
+fn header(text: &str) -> Result<(String, Value), String> {
+    let expected = "expected NAME=TEXT, or NAME:=JSON with a number, a text, true or false";
+    let (name, value) = text.split_once('=').ok_or(expected)?;
+    let (name, value) = match name.strip_suffix(':') {
+        None => (name, Value::from(value)),
+        Some(name) => match serde_json::from_str(value) {
+            Ok(value @ (Value::Bool(_) | Value::Number(_) | Value::String(_))) => (name, value),
+            _ => return Err(expected.to_owned()),
+        },
+    };
+    match name.is_empty() || name.len() > 128 {
+        true => Err(format!("a header's name has 1 to 128 bytes; {expected}")),
+        false => Ok((name.to_owned(), value)),
+    }
+}
+
+const APP: &str = "tubepost publish";
+const INPUT_BYTES_MAX: u64 = 128 * 1024 * 1024;
+const BATCH_EVENTS_MAX: usize = 256;
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_text_unless_they_are_said_to_be_json() {
+        for (text, expected) in [
+            ("a=1", ("a", Value::from("1"))),
+            ("a:=1", ("a", Value::from(1))),
+            ("a:=true", ("a", Value::from(true))),
+            ("a=b=c", ("a", Value::from("b=c"))),
+        ] {
+            assert_eq!(header(text), Ok((expected.0.to_owned(), expected.1)), "{text}");
+        }
+        for text in ["a", "=1", "a:=[1]", "a:=nonsense", ":=1"] {
+            assert!(header(text).is_err(), "{text}");
+        }
+    }
+}
