@@ -171,8 +171,9 @@ impl Outbox {
         let reason = format!("put off for {minutes} minutes, and others would wait: {reason}");
         let address = address.clone();
         self.waiting.remove(&(at, address.clone()));
-        if let Some(job) = self.lanes.get_mut(&address).and_then(|lane| lane.jobs.front_mut()) {
-            job.task = Task::Bury(reason);
+        if let Some(lane) = self.lanes.get_mut(&address) {
+            lane.tries = 0;
+            lane.jobs.front_mut().into_iter().for_each(|job| job.task = Task::Bury(reason.clone()));
         }
         self.ready.push_back(address);
     }
