@@ -165,8 +165,8 @@ where
         }
         let Settled { done, news } =
             state.outbox.settle(&job.notice.address(), outcome, Instant::now());
-        if let Some(news) = news {
-            tell(&news, &job, state.outbox.len());
+        for news in &news {
+            tell(news, &job, state.outbox.len());
         }
         let Some((event, receipts)) = done.and_then(|flight| state.in_flight.done(flight)) else {
             return;
@@ -200,10 +200,10 @@ fn tell(news: &News, job: &Job, waiting: usize) {
         News::Deferred(reason) => {
             tracing::warn!(to, event, "mail to one address waits, trying again: {reason}");
         }
-        News::Refused(reason) => tracing::warn!(
+        News::Buried(reason) => tracing::warn!(
             to,
             event,
-            "mail refused; the event goes to queue {}: {reason}",
+            "mail not delivered, the event is in queue {}: {reason}",
             crate::DEAD_LETTER_QUEUE
         ),
         News::NotBuried(reason) => tracing::warn!(

@@ -60,7 +60,7 @@ pub(crate) struct Settled {
     /// The notice of this flight is done with.
     pub(crate) done: Option<Flight>,
     /// What an operator wants to read, once.
-    pub(crate) news: Option<News>,
+    pub(crate) news: Vec<News>,
 }
 
 /// What an operator wants to read.
@@ -72,8 +72,8 @@ pub(crate) enum News {
     Back(Duration),
     /// An address was put off.
     Deferred(String),
-    /// A notice was refused for good.
-    Refused(String),
+    /// A notice will not be delivered; it is set aside.
+    Buried(String),
     /// The dead-letter queue cannot be reached.
     NotBuried(String),
 }
@@ -171,8 +171,9 @@ impl Outbox {
         let reason = format!("put off for {minutes} minutes, and others would wait: {reason}");
         let address = address.clone();
         self.waiting.remove(&(at, address.clone()));
-        if let Some(job) = self.lanes.get_mut(&address).and_then(|lane| lane.jobs.front_mut()) {
-            job.task = Task::Bury(reason);
+        if let Some(lane) = self.lanes.get_mut(&address) {
+            lane.tries = 0;
+            lane.jobs.front_mut().into_iter().for_each(|job| job.task = Task::Bury(reason.clone()));
         }
         self.ready.push_back(address);
     }
@@ -189,43 +190,49 @@ impl Outbox {
         match outcome {
             Outcome::Delivered => {
                 lane.put_off = None;
-                let done = self.finish(address);
-                Settled { done, news: self.back(now) }
+                let done = self.finish(address).map(|job| job.flight);
+                Settled { done, news: Vec::from_iter(self.back(now)) }
             }
-            Outcome::Buried => Settled { done: self.finish(address), news: None },
+            Outcome::Buried => match self.finish(address) {
+                Some(Job { flight, task: Task::Bury(reason), .. }) => {
+                    Settled { done: Some(flight), news: vec![News::Buried(reason)] }
+                }
+                job => Settled { done: job.map(|job| job.flight), news: Vec::new() },
+            },
             Outcome::Failed(Failure::Refused(reason)) => {
                 if let Some(job) = lane.jobs.front_mut() {
-                    job.task = Task::Bury(reason.clone());
+                    job.task = Task::Bury(reason);
                 }
                 lane.tries = 0;
                 self.ready.push_front(address.to_owned());
-                self.outage = None;
-                Settled { done: None, news: Some(News::Refused(reason)) }
+                Settled { done: None, news: Vec::from_iter(self.back(now)) }
             }
             Outcome::Failed(Failure::Deferred(reason)) => {
                 let since = lane.put_off.take().map_or(now, |(since, _)| since);
                 lane.put_off = Some((since, reason.clone()));
                 let first = self.wait(address, Backoff::new(DEFERRED_BACKOFF), now);
+                let mut news = Vec::from_iter(first.then_some(News::Deferred(reason)));
                 if probed {
-                    self.outage = None;
+                    news.extend(self.back(now));
                 }
-                Settled { done: None, news: first.then_some(News::Deferred(reason)) }
+                Settled { done: None, news }
             }
             Outcome::NotBuried(reason) => {
                 let first = self.wait(address, Backoff::new(AWAY_BACKOFF), now);
-                Settled { done: None, news: first.then_some(News::NotBuried(reason)) }
+                let news = Vec::from_iter(first.then_some(News::NotBuried(reason)));
+                Settled { done: None, news }
             }
             Outcome::Failed(Failure::Away(reason)) => {
                 self.ready.push_front(address.to_owned());
                 let first = self.outage.is_none();
                 self.away(probed, now);
-                Settled { done: None, news: first.then_some(News::Away(reason)) }
+                Settled { done: None, news: Vec::from_iter(first.then_some(News::Away(reason))) }
             }
         }
     }
 
     /// The head of the lane is done with.
-    fn finish(&mut self, address: &str) -> Option<Flight> {
+    fn finish(&mut self, address: &str) -> Option<Job> {
         let lane = self.lanes.get_mut(address)?;
         let job = lane.jobs.pop_front()?;
         lane.tries = 0;
@@ -233,7 +240,7 @@ impl Outbox {
             true => drop(self.lanes.remove(address)),
             false => self.ready.push_back(address.to_owned()),
         }
-        Some(job.flight)
+        Some(job)
     }
 
     /// The lane has to wait; whether for the first time.
