@@ -85,10 +85,6 @@ fn target_directory() -> PathBuf {
 
 fn given_or(variable: &str, default: &Path) -> Result<PathBuf> {
     let path = env::var_os(variable).map_or_else(|| default.to_path_buf(), PathBuf::from);
-    ensure!(
-        path.exists(),
-        "{} is not there ({variable}): run `cargo xtask setup`",
-        path.display()
-    );
+    ensure!(path.exists(), "{} is not there ({variable}): run `cargo xtask setup`", path.display());
     Ok(path)
 }

@@ -14,8 +14,10 @@ pub struct Consumer {
 }
 
 /// The queue that a consumer declares, in the words of its configuration.
-const PUBLIC_QUEUE: &str = "durable = false\nauto_delete = true\nexclusive = true\narguments = {}\n";
-const NAMED_QUEUE: &str = "durable = true\nauto_delete = false\nexclusive = false\narguments = {}\n";
+const PUBLIC_QUEUE: &str =
+    "durable = false\nauto_delete = true\nexclusive = true\narguments = {}\n";
+const NAMED_QUEUE: &str =
+    "durable = true\nauto_delete = false\nexclusive = false\narguments = {}\n";
 
 impl Consumer {
     /// As fedora's public configuration has it: a queue named by a UUID, exclusive, gone with it.

@@ -28,7 +28,8 @@ impl<'a> Repository<'a> {
         let repository = Repository { site, bare, clone };
         let bare = repository.bare.display().to_string();
         let clone = repository.clone.display().to_string();
-        repository.git(site.path("").as_path(), &["init", "--quiet", "--bare", "-b", "main", &bare])?;
+        repository
+            .git(site.path("").as_path(), &["init", "--quiet", "--bare", "-b", "main", &bare])?;
         repository.git(site.path("").as_path(), &["clone", "--quiet", &bare, &clone])?;
         Ok(repository)
     }

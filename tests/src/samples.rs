@@ -22,7 +22,8 @@ pub fn own_events() -> Result<Vec<Value>> {
 /// # Errors
 /// The data is there and damaged.
 pub fn fedora_events() -> Result<Option<Vec<Value>>> {
-    let shared = env::var_os("TUBEPOST_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
+    let shared =
+        env::var_os("TUBEPOST_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
     let file = shared.join("data/fedora-events.jsonl");
     let Ok(text) = fs::read_to_string(&file) else {
         println!("skipped: {} is not there", file.display());

@@ -157,7 +157,8 @@ impl Site {
     /// # Errors
     /// It was not, with what the command said.
     pub fn publish(&self, topic: &str, body: &Value) -> Result<()> {
-        let done = self.tubepost_with_input(&["publish", topic, "-"], body.to_string().as_bytes())?;
+        let done =
+            self.tubepost_with_input(&["publish", topic, "-"], body.to_string().as_bytes())?;
         ensure!(done.code() == 0, "publish {topic}: {}\n{}", done.status, done.stderr);
         Ok(())
     }

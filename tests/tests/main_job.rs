@@ -21,7 +21,7 @@ fn configuration(mail_port: u16) -> String {
          from = \"Tubepost <tubepost@example.org>\"\n\
          [[notify.subscription]]\n\
          to = \"Grace <grace@example.org>\"\n\
-         patterns = [\"org.example.git.#\"]\n\
+         patterns = [\"org.example.git.receive\"]\n\
          [[notify.subscription]]\n\
          to = \"other@example.org\"\n\
          patterns = [\"org.example.git.#\"]\n\
@@ -51,10 +51,20 @@ fn a_git_push_reaches_a_mailbox_a_page_a_terminal_a_command_and_fedora_messaging
     let mut page = Page::open(&site.http_url())?;
     let tail = site.tail_json(&["org.example.git.#"])?;
     let seen = site.path("seen.json");
-    let script = "cat > \"$0.part\" && env | grep ^TUBEPOST_ >> \"$0.env\" && mv \"$0.part\" \"$0\"";
+    let script =
+        "cat > \"$0.part\" && env | grep ^TUBEPOST_ >> \"$0.env\" && mv \"$0.part\" \"$0\"";
     let seen_text = seen.display().to_string();
-    let words =
-        ["on", "org.example.git.receive", "--queue", "builder", "--", "sh", "-c", script, &seen_text];
+    let words = [
+        "on",
+        "org.example.git.receive",
+        "--queue",
+        "builder",
+        "--",
+        "sh",
+        "-c",
+        script,
+        &seen_text,
+    ];
     let _on = site.start(&words)?;
     wait_for("the queue of `on`", 20, || has_consumer(&site, "builder"))?;
 
@@ -106,7 +116,9 @@ fn each_commit_is_an_event_and_branches_and_tags_are_their_own() -> Result<()> {
         repository.commit("engine.txt", format!("{number}\n"), &format!("Step {number}"))?;
     }
     repository.in_clone(&["tag", "-a", "v1", "-m", "One"])?;
-    for words in [&["main"][..], &["v1"], &["main:topic"], &["--delete", "topic"], &["--delete", "v1"]] {
+    for words in
+        [&["main"][..], &["v1"], &["main:topic"], &["--delete", "topic"], &["--delete", "v1"]]
+    {
         let pushed = repository.push(words)?;
         ensure!(pushed.code() == 0, "push {words:?}: {}", pushed.stderr);
     }

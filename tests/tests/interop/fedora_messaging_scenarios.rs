@@ -11,7 +11,12 @@ pub(crate) fn run_all(site: &Site) -> Result<()> {
     let named = Consumer::start_named(site, "test.named", &["org.example.#"])?;
     let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
     let published = publish_by_fedora_messaging(site, &lines)?;
-    ensure!(published.code() == 0, "publish ended with {}:\n{}", published.code(), published.stderr);
+    ensure!(
+        published.code() == 0,
+        "publish ended with {}:\n{}",
+        published.code(),
+        published.stderr
+    );
 
     let received = public.wait_for_messages(events.len(), 30)?;
     equal(&received, &events)?;
