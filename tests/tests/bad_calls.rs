@@ -53,22 +53,11 @@ fn a_data_directory_that_cannot_be_written_is_named() -> Result<()> {
 fn a_data_directory_of_a_newer_version_is_left_alone() -> Result<()> {
     let site = Site::new()?;
     site.serve()?.terminate()?;
-    // Whatever file says the version: it holds a number and nothing else.
-    let mut versions = Vec::new();
-    for entry in fs::read_dir(site.path("data"))? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        if name.contains("version") {
-            versions.push(path);
-        }
-    }
-    ensure!(versions.len() == 1, "one file of the data directory names its version: {versions:?}");
-    let text = fs::read_to_string(&versions[0])?;
-    let newer: String =
-        text.chars().map(|letter| if letter.is_ascii_digit() { '9' } else { letter }).collect();
-    fs::write(&versions[0], &newer)?;
-    refused(&serve(&site, &[])?, 1, &["version", "9"])?;
-    ensure!(fs::read_to_string(&versions[0])? == newer, "the version was overwritten");
+    let format = site.path("data/format");
+    fs::write(&format, "tubepost 999\n")?;
+    let directory = site.path("data").display().to_string();
+    refused(&serve(&site, &[])?, 1, &[&directory, "format 999", "use the version that wrote it"])?;
+    ensure!(fs::read_to_string(&format)? == "tubepost 999\n", "the format was overwritten");
     Ok(())
 }
 
@@ -83,7 +72,7 @@ fn malformed_toml_is_shown_with_line_and_column() -> Result<()> {
     ] {
         site.write("tubepost.toml", text)?;
         let config = site.path("tubepost.toml").display().to_string();
-        refused(&site.tubepost(&["serve", "--config", &config])?, 1, wanted)?;
+        refused(&site.tubepost(&["serve", "--config", &config])?, 2, wanted)?;
     }
     ensure!(!site.path("tubepost-data").exists(), "a data directory was made all the same");
     Ok(())
@@ -122,16 +111,17 @@ fn bad_json_is_shown_where_it_is_bad_and_nothing_is_published() -> Result<()> {
         ("{\"a\": 1,}", &["JSON", "line 1"][..]),
         ("[1, 2]", &["object"]),
         ("", &["JSON"]),
+        ("{\"a\": 1} {\"b\": 2}", &["JSON", "trailing"]),
         ("\"text\"", &["object"]),
     ] {
-        refused(&site.tubepost(&["publish", "org.example.bad", body])?, 1, wanted)?;
+        refused(&site.tubepost(&["publish", "org.example.bad", body])?, 2, wanted)?;
         let by_input =
             site.tubepost_with_input(&["publish", "org.example.bad", "-"], body.as_bytes())?;
-        refused(&by_input, 1, wanted)?;
+        refused(&by_input, 2, wanted)?;
     }
     let done =
         site.tubepost_with_input(&["publish", "org.example.bad", "-"], b"{\"a\": \"\xff\"}")?;
-    refused(&done, 1, &[])?;
+    refused(&done, 2, &[])?;
     site.publish("org.example.good", &serde_json::json!({}))?;
     let events = harness::wait_for_events(&tail, 1, 20)?;
     ensure!(events[0]["topic"] == "org.example.good", "{events:?}");

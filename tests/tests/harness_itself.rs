@@ -35,7 +35,10 @@ fn a_page_shows_what_comes_later_and_its_problems_are_seen() -> Result<()> {
     page.check_health()?;
     page.run("screenshot", json!({"file": site.path("page.png").display().to_string()}))?;
     ensure!(site.path("page.png").metadata()?.len() > 1000, "an empty picture");
-    ensure!(page.run("click_text", json!({"text": "nowhere"})).is_err(), "clicked on nothing");
+    ensure!(
+        page.run("wait_text", json!({"text": "nowhere", "seconds": 1})).is_err(),
+        "saw nothing"
+    );
     let mut broken = Page::open(&format!("{url}broken.html"))?;
     let complaint = broken.check_health().expect_err("the page is broken").to_string();
     ensure!(complaint.contains("missing.js"), "{complaint}");
