@@ -28,6 +28,7 @@ pub use port::free_port;
 pub use process::{Finished, Process, run};
 pub use rabbitmq::RabbitMq;
 pub use repository::Repository;
+pub use rustix::process::Signal;
 pub use samples::{fedora_events, own_events};
 pub use script::{Broker, node_script, python_script};
 pub use server::Server;

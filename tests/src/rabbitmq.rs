@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{Process, environment, free_port};
+use crate::{Process, environment, free_port, server::accepting};
 
 /// A running RabbitMQ. Dropped, it and its port mapper are killed.
 #[derive(Debug)]
@@ -38,7 +38,8 @@ impl RabbitMq {
         // Started by RabbitMQ itself it would outlive it, as a daemon.
         let mut port_mapper = Command::new("epmd");
         port_mapper.args(["-address", "127.0.0.1", "-port", &mapper.to_string()]);
-        let port_mapper = Process::start("epmd", &mut port_mapper)?;
+        let mut port_mapper = Process::start("epmd", &mut port_mapper)?;
+        accepting(&mut port_mapper, mapper)?;
         let mut command = Command::new(script);
         command
             .current_dir(directory.path())

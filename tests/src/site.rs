@@ -56,7 +56,15 @@ impl Site {
         Site::with(tubepost_binary()?, None)
     }
 
-    /// An empty one beside a bus that is somebody else's; without a server to start.
+    /// An empty one whose bus is somebody else's.
+    ///
+    /// # Errors
+    /// As [`Site::new`].
+    pub fn on_bus(url: &str) -> Result<Site> {
+        Site::with(tubepost_binary()?, Some(url.to_owned()))
+    }
+
+    /// An empty one for other programs than Tubepost's, beside a bus that is somebody else's.
     ///
     /// # Errors
     /// No temporary directory.

@@ -21,7 +21,7 @@ fn configuration(mail_port: u16) -> String {
          from = \"Tubepost <tubepost@example.org>\"\n\
          [[notify.subscription]]\n\
          to = \"Grace <grace@example.org>\"\n\
-         patterns = [\"org.example.git.#\"]\n\
+         patterns = [\"org.example.git.receive\"]\n\
          [[notify.subscription]]\n\
          to = \"other@example.org\"\n\
          patterns = [\"org.example.git.#\"]\n\

@@ -1,0 +1,63 @@
+//! The mail server being away loses nothing, and being back brings each mail once.
+
+use anyhow::{Result, ensure};
+use harness::{Mailbox, Site, free_port};
+use serde_json::json;
+
+fn configure(site: &Site, port: u16, login: &str) -> Result<()> {
+    let text = format!(
+        "[notify.mail]\nhost = \"127.0.0.1\"\nport = {port}\n\
+         from = \"tubepost@example.org\"\n{login}\
+         [[notify.subscription]]\nto = \"grace@example.org\"\npatterns = [\"org.example.#\"]\n"
+    );
+    site.write("tubepost.toml", text).map(|_| ())
+}
+
+/// Published so that it can be told from others by its subject.
+fn publish(site: &Site, number: usize) -> Result<()> {
+    site.publish(&format!("org.example.step.n{number}"), &json!({"number": number}))
+}
+
+#[test]
+fn mails_that_could_not_be_sent_come_when_the_server_is_back() -> Result<()> {
+    let site = Site::new()?;
+    let port = free_port();
+    configure(&site, port, "")?;
+    let server = site.serve()?;
+    // Away from the start; then the notifier restarts too; then the mail server comes.
+    let mailbox = Mailbox::start_on(port, &[])?;
+    publish(&site, 0)?;
+    mailbox.wait_for_mails(1, 30)?;
+    mailbox.stop()?;
+    for number in 1..=3 {
+        publish(&site, number)?;
+    }
+    ensure!(server.terminate()?.success(), "SIGTERM with mail unsent");
+    let _server = site.serve()?;
+    publish(&site, 4)?;
+    let mailbox = Mailbox::start_on(port, &[])?;
+    let mails = mailbox.wait_for_mails(4, 90)?;
+    let mut topics: Vec<&str> = mails.iter().map(|mail| mail.header("X-Tubepost-Topic")).collect();
+    topics.sort_unstable();
+    let wanted: Vec<String> = (1..=4).map(|number| format!("org.example.step.n{number}")).collect();
+    ensure!(topics == wanted, "{topics:?}");
+    let mut ids: Vec<&str> = mails.iter().map(|mail| mail.header("Message-ID")).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ensure!(ids.len() == 4, "Message-ID of 4 mails: {ids:?}");
+    Ok(())
+}
+
+#[test]
+fn a_login_at_the_mail_server_works() -> Result<()> {
+    let site = Site::new()?;
+    let more = ["--user", "tubepost", "--password", "s3cret"];
+    let mailbox = Mailbox::start_on(free_port(), &more)?;
+    configure(&site, mailbox.port, "tls = \"none\"\nuser = \"tubepost\"\npassword = \"s3cret\"\n")?;
+    let mut server = site.serve()?;
+    publish(&site, 0)?;
+    mailbox.wait_for_mails(1, 30)?;
+    let log = server.process().log();
+    ensure!(!log.contains("s3cret"), "the password is in the log:\n{log}");
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Starting and stopping: one process, no configuration; accepting at once; an orderly end.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use harness::{Site, wait_for_events};
+use serde_json::json;
+
+/// The promise is 200 ms on a machine that does nothing else; the number is measured in benches.
+const ACCEPTING_MAX: Duration = Duration::from_secs(2);
+
+#[test]
+fn alone_serve_accepts_at_once_on_an_empty_directory() -> Result<()> {
+    let mut fastest = Duration::MAX;
+    for _ in 0..5 {
+        let site = Site::new()?;
+        let server = site.serve()?;
+        fastest = fastest.min(server.accepted_after);
+        ensure!(server.terminate()?.success(), "SIGTERM");
+    }
+    println!("accepting {fastest:?} after the start, the best of 5 (promised: 200 ms)");
+    ensure!(fastest < ACCEPTING_MAX, "accepting only after {fastest:?}");
+    Ok(())
+}
+
+#[test]
+fn it_says_where_it_listens_and_what_to_try_next() -> Result<()> {
+    let site = Site::new()?;
+    let mut server = site.serve()?;
+    let amqp = format!("127.0.0.1:{}", site.amqp_port);
+    server.process().wait_for_line("the AMQP address", 5, |line| line.contains(&amqp))?;
+    let http = format!("127.0.0.1:{}", site.http_port);
+    server.process().wait_for_line("the page's address", 5, |line| line.contains(&http))?;
+    for verb in ["tubepost tail", "tubepost publish"] {
+        server.process().wait_for_line(verb, 5, |line| line.contains(verb))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn sigterm_and_sigint_end_it_in_order_with_clients_connected() -> Result<()> {
+    let site = Site::new()?;
+    let server = site.serve()?;
+    let tail = site.tail_json(&["org.example.#"])?;
+    site.publish("org.example.last", &json!({}))?;
+    wait_for_events(&tail, 1, 20)?;
+    ensure!(server.terminate()?.success(), "SIGTERM: not 0");
+    let mut server = site.serve()?;
+    // tail came back by itself.
+    let again = site.tail_json(&["org.example.#"])?;
+    site.publish("org.example.again", &json!({}))?;
+    wait_for_events(&again, 1, 20)?;
+    wait_for_events(&tail, 2, 40)?;
+    server.process().signal(harness::Signal::INT)?;
+    ensure!(server.process().wait(20)?.success(), "SIGINT: not 0");
+    Ok(())
+}
+
+#[test]
+fn config_prints_the_settings_in_force_and_where_each_came_from() -> Result<()> {
+    let site = Site::new()?;
+    site.write("tubepost.toml", "[http]\nlisten = \"127.0.0.1:18080\"\n")?;
+    let config = site.path("tubepost.toml").display().to_string();
+    let mut command = site.command(&["config", "--config", &config, "--data-dir", "elsewhere"]);
+    command.env("TUBEPOST_AMQP", "127.0.0.1:15000");
+    command.env("TUBEPOST_BUS", "amqp://ada:s3cret@mq.example.org/");
+    let done = harness::run("config", &mut command, b"", 10)?;
+    ensure!(done.code() == 0, "{}", done.stderr);
+    for wanted in
+        ["127.0.0.1:18080", "tubepost.toml", "elsewhere", "127.0.0.1:15000", "TUBEPOST_AMQP"]
+    {
+        ensure!(done.stdout.contains(wanted), "{wanted:?} is not in:\n{}", done.stdout);
+    }
+    ensure!(!done.stdout.contains("s3cret"), "a password is shown:\n{}", done.stdout);
+    Ok(())
+}
