@@ -4,6 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use client::{BusUrl, Queue, Subscriber, Subscription};
 use event::Registry;
+use tokio::sync::watch;
 
 use crate::{
     Config, Counters, Error, Mailer, dead_letters::BusDeadLetters, dispatcher::Dispatcher,
@@ -21,6 +22,7 @@ pub struct Notifier {
     bus: BusUrl,
     mailer: Mailer,
     counters: Arc<Counters>,
+    listening: watch::Sender<bool>,
 }
 
 impl Notifier {
@@ -30,7 +32,15 @@ impl Notifier {
     /// [`Error::Tls`] when the certificates to trust cannot be used.
     pub fn new(config: Config, registry: Registry, bus: BusUrl) -> Result<Notifier, Error> {
         let mailer = Mailer::new(&config.mail)?;
-        Ok(Notifier { config, registry, bus, mailer, counters: Arc::default() })
+        let listening = watch::Sender::new(false);
+        Ok(Notifier { config, registry, bus, mailer, counters: Arc::default(), listening })
+    }
+
+    /// Ready once the notifier's queue is there, or the notifier is gone: what is published from
+    /// then on is not missed, even at the very first start.
+    pub fn listening(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut listening = self.listening.subscribe();
+        async move { drop(listening.wait_for(|listening| *listening).await) }
     }
 
     /// What it did so far; can be kept and read while it runs.
@@ -56,6 +66,7 @@ impl Notifier {
             () = &mut shutdown => return,
             subscriber = Subscriber::connect_patiently(&self.bus, APP, subscription) => subscriber,
         };
+        self.listening.send_replace(true);
         let dispatcher = Dispatcher {
             subscriptions: &self.config.subscriptions,
             describe: |event: &event::Event| self.registry.describe(event),

@@ -1,6 +1,6 @@
 //! Sockets to broker: listeners and a connection driver for each protocol.
 //!
-//! [`Server::start`] binds, accepts, and drives the journal's commits; [`Server::stop`] drains.
+//! [`Server::start`] accepts connections and drives the journal's commits; [`Server::stop`] drains.
 //! A connection is one task that owns its socket; it shares the broker and nothing else.
 #![forbid(unsafe_code)]
 
@@ -10,12 +10,12 @@ mod listener;
 mod read_buffer;
 mod write_buffer;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use broker::Broker;
 use tokio::sync::watch;
 
-pub use listener::{Server, StartError};
+pub use listener::Server;
 
 /// Shown to clients.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -55,8 +55,6 @@ impl Default for Limits {
 /// What a server needs.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where to listen for AMQP.
-    pub amqp: SocketAddr,
     /// What peers may take.
     pub limits: Limits,
     /// The name clients are shown.

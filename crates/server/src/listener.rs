@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use broker::Broker;
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinHandle,
 };
@@ -14,8 +14,7 @@ use crate::{Config, Context, amqp091, committer::Committer};
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
-    amqp: SocketAddr,
-    accepting: JoinHandle<()>,
+    accepting: Vec<JoinHandle<()>>,
     drain: watch::Sender<bool>,
     failed: watch::Receiver<Option<String>>,
     connections: Arc<Semaphore>,
@@ -23,40 +22,24 @@ pub struct Server {
     committer: Committer,
 }
 
-/// Why a server did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address is taken or not one of this machine's.
-    #[error("cannot listen for AMQP on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// No thread for the journal.
-    #[error("cannot start the journal's thread: {0}")]
-    Thread(std::io::Error),
-}
-
 impl Server {
-    /// Listens and serves. Must run within a multi-threaded tokio runtime.
+    /// Serves AMQP on sockets that are bound already and do not block. Must run within a
+    /// multi-threaded tokio runtime.
     ///
     /// # Errors
-    /// The address cannot be listened on.
+    /// A listener is not usable, or there is no thread for the journal.
     pub fn start(
         config: Config,
         broker: Arc<Broker>,
         users: Arc<auth::Users>,
-    ) -> Result<Server, StartError> {
-        let listen = |source| StartError::Listen { address: config.amqp, source };
-        let listener = bind(config.amqp).map_err(listen)?;
-        let amqp = listener.local_addr().map_err(listen)?;
+        listeners: Vec<std::net::TcpListener>,
+    ) -> std::io::Result<Server> {
+        let listeners: Vec<TcpListener> =
+            listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>()?;
         let (drain, draining) = watch::channel(false);
         let (failure, failed) = watch::channel(None);
-        let committer = Committer::start(broker.clone(), failure).map_err(StartError::Thread)?;
-        let limit =
-            config.limits.connections_max.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
+        let committer = Committer::start(broker.clone(), failure)?;
+        let limit = config.limits.connections_max.clamp(1, CONNECTIONS_MAX);
         let connections = Arc::new(Semaphore::new(limit));
         let context = Arc::new(Context {
             broker,
@@ -65,14 +48,12 @@ impl Server {
             cluster_name: config.cluster_name,
             drain: draining,
         });
-        let accepting = tokio::spawn(accept(listener, context, connections.clone()));
+        let accepting = listeners
+            .into_iter()
+            .map(|listener| tokio::spawn(accept(listener, context.clone(), connections.clone())))
+            .collect();
         let connections_max = limit as u32;
-        Ok(Server { amqp, accepting, drain, failed, connections, connections_max, committer })
-    }
-
-    /// Where it listens: the port that was chosen when the configured one was 0.
-    pub fn amqp_address(&self) -> SocketAddr {
-        self.amqp
+        Ok(Server { accepting, drain, failed, connections, connections_max, committer })
     }
 
     /// Waits until the journal fails; the reason. Then nothing can be confirmed any more, and
@@ -93,7 +74,7 @@ impl Server {
     /// Stops accepting, closes every connection with 320, waits for them up to `patience`, and
     /// writes what is pending to disk.
     pub async fn stop(self, patience: Duration) {
-        self.accepting.abort();
+        self.accepting.iter().for_each(JoinHandle::abort);
         self.drain.send_replace(true);
         let all = self.connections.acquire_many(self.connections_max);
         if tokio::time::timeout(patience, all).await.is_err() {
@@ -101,17 +82,6 @@ impl Server {
         }
         tokio::task::block_in_place(|| self.committer.stop());
     }
-}
-
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    // A restart must not wait for the old connections' TIME_WAIT.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 async fn accept(listener: TcpListener, context: Arc<Context>, connections: Arc<Semaphore>) {
@@ -146,8 +116,8 @@ async fn serve(
     drop(place);
 }
 
-/// Peers that wait for a place.
-const BACKLOG: u32 = 1024;
+/// No configured limit is higher: file descriptors end before.
+const CONNECTIONS_MAX: usize = 1 << 20;
 
 /// After a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -13,6 +13,7 @@ mod web_part;
 
 use std::{
     net::{SocketAddr, TcpListener},
+    pin::Pin,
     sync::Arc,
 };
 
@@ -87,14 +88,17 @@ impl Start {
         let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
 
         let mut broker =
-            broker_part::start(&config.amqp, &data, Arc::clone(&users), listeners.amqp).await?;
+            broker_part::start(&config.amqp, &data, Arc::clone(&users), listeners.amqp)?;
         let (stop, stopping) = Stopping::channel();
-        let mut parts = vec![agent_part::start(&config, bus.clone(), stopping.clone())?];
+        let mut parts = Vec::new();
+        let mut ready: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async {});
         if let Some(notifier) = notifier {
-            let part =
+            let (part, listening) =
                 notify_part::start(notifier, registry.clone(), bus.clone(), stopping.clone())?;
             parts.push(part);
+            ready = Box::pin(listening);
         }
+        parts.push(agent_part::start(&config, bus.clone(), ready, stopping.clone())?);
         let registry = Arc::new(registry);
         parts.extend(web_part::start(listeners.http, &users, registry, bus, &stopping)?);
         greeting::greet(&config, &amqp, &http, subscriptions)?;

@@ -8,16 +8,26 @@ use crate::{
     serve::part::{Part, Stopping},
 };
 
-/// Starts it.
+/// Starts it. It delivers nothing before `ready`: what waited in the spool must find the queues of
+/// those it is for.
 ///
 /// # Errors
 /// The spool cannot be made or written.
-pub(crate) fn start(config: &Config, bus: BusUrl, stopping: Stopping) -> Result<Part, Failure> {
+pub(crate) fn start(
+    config: &Config,
+    bus: BusUrl,
+    ready: impl Future<Output = ()> + Send + 'static,
+    stopping: Stopping,
+) -> Result<Part, Failure> {
     let spool = Spool::open(&config.spool_directory, config.spool_size_max)?;
     let agent = Agent::new(spool, bus, "tubepost agent");
     Ok(Part::start("agent", async move {
+        let deliver = async {
+            ready.await;
+            agent.run().await
+        };
         tokio::select! {
-            ended = agent.run() => Ok(ended?),
+            ended = deliver => Ok(ended?),
             () = stopping.wait() => Ok(()),
         }
     }))

@@ -1,37 +1,81 @@
-//! SEAM: the broker. `start` opens the journal in the data directory and accepts AMQP connections
-//! on the listeners; [`BrokerPart::drain`] closes them in order.
+//! The broker of the server: its journals in the data directory, its listeners, its end.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use auth::Users;
+use broker::{Broker, Disks};
+use journal::{Disk, FileDisk};
+use server::{Limits, Server};
 
 use crate::{config::Amqp, failure::Failure, serve::data_directory::DataDirectory};
 
 /// A running broker.
 #[derive(Debug)]
-pub(crate) struct BrokerPart {}
+pub(crate) struct BrokerPart {
+    server: Server,
+}
 
 /// Starts it; on return it accepts connections.
 ///
 /// # Errors
 /// The journal cannot be opened.
-#[expect(clippy::unused_async, reason = "the seam's signature")]
-pub(crate) async fn start(
-    _limits: &Amqp,
-    _data: &DataDirectory,
-    _users: Arc<Users>,
-    _listeners: Vec<TcpListener>,
+pub(crate) fn start(
+    limits: &Amqp,
+    data: &DataDirectory,
+    users: Arc<Users>,
+    listeners: Vec<TcpListener>,
 ) -> Result<BrokerPart, Failure> {
-    Err(Failure::failed("the broker is not built in yet; use another bus with TUBEPOST_BUS"))
+    let cannot = |error: &dyn std::fmt::Display| {
+        Failure::failed(format!("{}: the broker cannot start: {error}", data.path().display()))
+    };
+    let open = |name: &str| -> Result<Arc<dyn Disk>, Failure> {
+        Ok(Arc::new(FileDisk::open(data.path().join(name)).map_err(|error| cannot(&error))?))
+    };
+    let disks = Disks { messages: open("messages")?, ledger: open("ledger")? };
+    let (broker, report) =
+        Broker::open(&disks, &broker::Options::default()).map_err(|error| cannot(&error))?;
+    for damage in &report.damage {
+        tracing::error!("damaged, set aside and not delivered: {damage}");
+    }
+    if report.torn_bytes > 0 {
+        tracing::info!(
+            "{} bytes of an unfinished write were cut off; nothing of it was confirmed",
+            report.torn_bytes
+        );
+    }
+    if report.queues > 0 {
+        tracing::info!(queues = report.queues, messages = report.messages, "recovered");
+    }
+    let config = server::Config {
+        limits: Limits {
+            frame_max: limits.frame_max,
+            channel_max: limits.channel_max,
+            heartbeat_s: u16::try_from(limits.heartbeat.as_secs()).unwrap_or(u16::MAX),
+            message_bytes_max: limits.message_bytes_max,
+            handshake_timeout: limits.handshake_timeout,
+            connections_max: limits.connections_max.get() as usize,
+        },
+        cluster_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    };
+    let server = Server::start(config, Arc::new(broker), users, listeners)
+        .map_err(|error| cannot(&error))?;
+    Ok(BrokerPart { server })
 }
 
 impl BrokerPart {
     /// Ends when the broker cannot go on, with the reason. Never ends otherwise.
     pub(crate) async fn failed(&mut self) -> Failure {
-        std::future::pending().await
+        Failure::failed(format!(
+            "{}; ended so that nothing false is confirmed",
+            self.server.failed().await
+        ))
     }
 
     /// Accepts no more connections, closes those there are, and makes everything durable.
-    #[expect(clippy::unused_async, reason = "the seam's signature")]
-    pub(crate) async fn drain(self) {}
+    pub(crate) async fn drain(self) {
+        self.server.stop(DRAIN_PATIENCE).await;
+    }
 }
+
+/// How long clients have to answer that the broker closes.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);

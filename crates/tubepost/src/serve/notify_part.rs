@@ -9,7 +9,7 @@ use crate::{
     serve::part::{Part, Stopping},
 };
 
-/// Starts it.
+/// Starts it. Also gives what is ready once its queue is there.
 ///
 /// # Errors
 /// The certificates to trust cannot be used.
@@ -18,11 +18,13 @@ pub(crate) fn start(
     registry: Registry,
     bus: BusUrl,
     stopping: Stopping,
-) -> Result<Part, Failure> {
+) -> Result<(Part, impl Future<Output = ()> + Send + 'static), Failure> {
     let notifier =
         Notifier::new(config, registry, bus).map_err(|error| Failure::failed(error.to_string()))?;
-    Ok(Part::start("notify", async move {
+    let listening = notifier.listening();
+    let part = Part::start("notify", async move {
         notifier.run(stopping.wait()).await;
         Ok(())
-    }))
+    });
+    Ok((part, listening))
 }
