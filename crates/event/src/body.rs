@@ -79,3 +79,33 @@ fn kind(value: &Value) -> &'static str {
         Value::Object(_) => "an object",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_stay_as_written_and_equality_is_of_what_they_say() {
+        let body = Body::parse("{\"b\": 1.50, \"a\": \"\\u00f6\" }").unwrap();
+        assert_eq!(&body.bytes()[..], "{\"b\": 1.50, \"a\": \"\\u00f6\" }".as_bytes());
+        assert_eq!(body, Body::parse("{\"a\":\"ö\",\"b\":1.5}").unwrap());
+    }
+
+    #[test]
+    fn what_is_no_object_or_too_deep_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("", "EOF"),
+            ("[]", "it is an array"),
+            ("null", "it is null"),
+            ("{\"a\": NaN}", "line 1 column 7"),
+            ("{\"a\": 1} x", "trailing characters"),
+        ] {
+            let error = Body::parse(text).unwrap_err().to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+        let deep =
+            |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert!(Body::parse(deep(127)).is_ok());
+        assert!(Body::parse(deep(128)).unwrap_err().to_string().contains("recursion limit"));
+    }
+}

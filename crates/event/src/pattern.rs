@@ -17,32 +17,36 @@ impl Pattern {
     /// Whether `topic` is one of those the pattern asks for.
     pub fn matches(&self, topic: &Topic) -> bool {
         // Greedy with one point of return, the last '#': linear in practice, at worst
-        // words(pattern) × words(topic), never exponential.
-        let pattern: Vec<&str> = self.0.split('.').collect();
-        let topic: Vec<&str> = topic.words().collect();
-        let (mut p, mut t) = (0, 0);
-        let mut back: Option<(usize, usize)> = None;
-        while t < topic.len() {
-            match pattern.get(p) {
-                Some(&"#") => {
-                    back = Some((p, t));
-                    p += 1;
+        // words(pattern) × words(topic), never exponential. `None` is the end of the words.
+        let (mut pattern, mut topic) = (Some(self.0.as_str()), Some(topic.as_str()));
+        let mut back: Option<(Option<&str>, &str)> = None;
+        while let Some(rest) = topic {
+            let (word, after_word) = split_word(rest);
+            match pattern.map(split_word) {
+                Some(("#", after_hash)) => {
+                    back = Some((after_hash, rest));
+                    pattern = after_hash;
                 }
-                Some(&word) if word == "*" || word == topic[t] => {
-                    p += 1;
-                    t += 1;
+                Some((wanted, after_wanted)) if wanted == "*" || wanted == word => {
+                    pattern = after_wanted;
+                    topic = after_word;
                 }
-                _ => match &mut back {
-                    Some((hash, resume)) => {
-                        *resume += 1;
-                        (p, t) = (*hash + 1, *resume);
-                    }
-                    None => return false,
-                },
+                _ => {
+                    // One word more for the last '#'.
+                    let Some((after_hash, taken)) = back else { return false };
+                    topic = split_word(taken).1;
+                    pattern = after_hash;
+                    back = topic.map(|rest| (after_hash, rest));
+                }
             }
         }
-        pattern[p..].iter().all(|&word| word == "#")
+        pattern.is_none_or(|rest| rest.split('.').all(|word| word == "#"))
     }
+}
+
+/// The first word, and what is behind its dot.
+fn split_word(words: &str) -> (&str, Option<&str>) {
+    words.split_once('.').map_or((words, None), |(word, rest)| (word, Some(rest)))
 }
 
 impl FromStr for Pattern {

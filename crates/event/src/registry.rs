@@ -1,17 +1,16 @@
 //! The schemas known, by name and by topic; and what is done with them: complete an event before
 //! it is published, check it, say it to a person.
 
-use std::{
-    borrow::Cow,
-    sync::{
-        Arc, LazyLock, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, LazyLock, Mutex,
+    atomic::{AtomicU64, Ordering},
 };
 
 use crate::{
     Description, Error, Event, Schema, Severity, Topic, filter_headers, generic, plain_text,
-    schema, schema_index::SchemaIndex, template::Said,
+    schema::{self, Shipped},
+    schema_index::SchemaIndex,
+    template::Said,
 };
 
 /// All schemas known to a process. Cheap to clone; a clone that gets more schemas does not give
@@ -29,18 +28,17 @@ struct Failures {
 }
 
 impl Registry {
-    /// The schemas that ship with Tubepost. Read once per process, compiled each on first use.
+    /// The schemas that ship with Tubepost. Each is read and compiled on its first use.
     pub fn builtin() -> Registry {
-        static SHIPPED: LazyLock<Registry> = LazyLock::new(|| {
+        static BUILTIN: LazyLock<Registry> = LazyLock::new(|| {
             let mut index = SchemaIndex::default();
-            for (name, text) in SHIPPED_FILES {
-                let schema = Schema::parse_lazily(name, Cow::Borrowed(text));
-                let schema = schema.expect("a test reads every shipped file");
-                index.add(name, schema).expect("a test adds every shipped file");
+            for shipped in SHIPPED {
+                let schema = Schema::shipped(shipped).expect("a test makes every shipped schema");
+                index.add(shipped.file, schema).expect("a test adds every shipped schema");
             }
             Registry { index: Arc::new(index), failures: Arc::default() }
         });
-        SHIPPED.clone()
+        BUILTIN.clone()
     }
 
     /// Adds one schema file's text; `name` is for messages. A schema of the same name is replaced.
@@ -199,6 +197,5 @@ pub(crate) fn description(schema: &Schema, event: &Event, said: Said) -> Descrip
 pub(crate) const SUMMARY_CHARS_MAX: usize = 300;
 const TEXT_BYTES_MAX: usize = 256 << 10;
 
-/// File name and text of each file of `schemas/`.
-pub(crate) static SHIPPED_FILES: &[(&str, &str)] =
-    include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
+/// The files of `schemas/`.
+pub(crate) static SHIPPED: &[Shipped] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));

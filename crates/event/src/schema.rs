@@ -14,11 +14,32 @@ use crate::{
 
 /// One event type, as its schema file describes it.
 pub struct Schema {
-    file: SchemaFile,
-    patterns: Vec<Pattern>,
+    head: Head,
     text: Cow<'static, str>,
+    file: OnceLock<SchemaFile>,
     validator: OnceLock<Result<Validator, String>>,
     renderer: OnceLock<Result<Renderer, String>>,
+}
+
+/// What it takes to choose a schema, without the rest of the file.
+#[derive(Debug, PartialEq)]
+struct Head {
+    name: String,
+    wire_name: String,
+    names: Vec<String>,
+    patterns: Vec<Pattern>,
+    deprecated: bool,
+}
+
+/// A file of `schemas/`, as `build.rs` embeds it.
+pub(crate) struct Shipped {
+    pub(crate) file: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) wire_name: &'static str,
+    pub(crate) names: &'static [&'static str],
+    pub(crate) topics: &'static [&'static str],
+    pub(crate) deprecated: bool,
+    pub(crate) text: &'static str,
 }
 
 impl Schema {
@@ -27,77 +48,96 @@ impl Schema {
     /// # Errors
     /// [`Error::Schema`]: the file, the JSON path, what was found and what was expected.
     pub fn parse(name: &str, text: &str) -> Result<Schema, Error> {
-        let schema = Schema::parse_lazily(name, Cow::Owned(text.to_owned()))?;
+        let fault = |reason: String| Error::Schema { name: name.to_owned(), reason };
+        let file = SchemaFile::parse(name, text)?;
+        let patterns = file.patterns().map_err(fault)?;
+        let schema = Schema::new(Head::of(&file, patterns), Cow::Owned(text.to_owned()));
+        let schema = Schema { file: file.into(), ..schema };
         let compiled = schema.validator().and_then(|_| schema.renderer().map(drop));
-        match compiled {
-            Ok(()) => Ok(schema),
-            Err(reason) => Err(Error::Schema { name: name.to_owned(), reason: reason.to_owned() }),
-        }
+        compiled.map_err(|reason| fault(reason.to_owned()))?;
+        Ok(schema)
     }
 
-    /// As [`Schema::parse`], for text that is known to compile: that waits for its first use.
-    pub(crate) fn parse_lazily(name: &str, text: Cow<'static, str>) -> Result<Schema, Error> {
-        let file = SchemaFile::parse(name, &text)?;
-        let patterns =
-            file.patterns().map_err(|reason| Error::Schema { name: name.to_owned(), reason })?;
-        let (validator, renderer) = (OnceLock::new(), OnceLock::new());
-        Ok(Schema { file, patterns, text, validator, renderer })
+    /// A schema that ships: parsed and compiled on first use. `None` when the table is wrong.
+    pub(crate) fn shipped(shipped: &Shipped) -> Option<Schema> {
+        let strings = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let patterns: Result<_, _> = shipped.topics.iter().map(|topic| topic.parse()).collect();
+        let head = Head {
+            name: shipped.name.to_owned(),
+            wire_name: shipped.wire_name.to_owned(),
+            names: strings(shipped.names),
+            patterns: patterns.ok()?,
+            deprecated: shipped.deprecated,
+        };
+        Some(Schema::new(head, Cow::Borrowed(shipped.text)))
+    }
+
+    fn new(head: Head, text: Cow<'static, str>) -> Schema {
+        let (file, validator, renderer) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Schema { head, text, file, validator, renderer }
+    }
+
+    fn file(&self) -> &SchemaFile {
+        self.file.get_or_init(|| {
+            SchemaFile::parse(&self.head.name, &self.text)
+                .expect("the text was parsed before, or ships and is parsed by the tests")
+        })
     }
 
     /// Its name: `git.receive`.
     pub fn name(&self) -> &str {
-        &self.file.name
+        &self.head.name
     }
 
     /// Its version, from 1.
     pub fn version(&self) -> u32 {
-        self.file.version
+        self.file().version
     }
 
     /// What happened, in some words: `Commit pushed`.
     pub fn title(&self) -> &str {
-        &self.file.title
+        &self.file().title
     }
 
     /// When such an event is published and what is special about it.
     pub fn description(&self) -> &str {
-        &self.file.description
+        &self.file().description
     }
 
     /// Who answers for it.
     pub fn owner(&self) -> &str {
-        &self.file.owner
+        &self.file().owner
     }
 
     /// The topics of such events.
     pub fn topics(&self) -> &[Pattern] {
-        &self.patterns
+        &self.head.patterns
     }
 
     /// Whether it is only for reading old events: never chosen for a new one by its topic.
     pub fn is_deprecated(&self) -> bool {
-        self.file.deprecated
+        self.head.deprecated
     }
 
     /// What header `fedora_messaging_schema` says of such an event.
     pub fn wire_name(&self) -> &str {
-        self.file.fedora.as_ref().map_or(&self.file.name, |Fedora { schema, .. }| schema)
+        &self.head.wire_name
     }
 
     /// What header `fedora_messaging_schema_package` says: where Fedora's class for it is.
     pub fn wire_package(&self) -> Option<&str> {
-        self.file.fedora.as_ref()?.package.as_deref()
+        self.file().fedora.as_ref()?.package.as_deref()
     }
 
     /// Every header value that means this schema.
     pub(crate) fn all_names(&self) -> impl Iterator<Item = &str> {
-        let names = self.file.names.iter().map(String::as_str);
+        let names = self.head.names.iter().map(String::as_str);
         [self.name(), self.wire_name()].into_iter().chain(names)
     }
 
     /// The body's JSON Schema.
     pub fn body(&self) -> &Value {
-        &self.file.body
+        &self.file().body
     }
 
     /// The file's text, as it was read.
@@ -107,7 +147,7 @@ impl Schema {
 
     /// The examples' topics and bodies.
     pub fn examples(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.file.examples.iter().map(|example| (example.topic.as_str(), &example.body))
+        self.file().examples.iter().map(|example| (example.topic.as_str(), &example.body))
     }
 
     /// Whether the body fits. One that cannot be compiled fits nothing.
@@ -149,12 +189,12 @@ impl Schema {
                 .err()
                 .map(|reason| format!("schema {}: $.examples[{index}]{reason}", self.name()))
         };
-        self.file.examples.iter().enumerate().filter_map(check).collect()
+        self.file().examples.iter().enumerate().filter_map(check).collect()
     }
 
     fn check_example(&self, example: &Example) -> Result<(), String> {
         let topic = example.topic.parse().map_err(|error: Error| format!(".topic: {error}"))?;
-        if !self.patterns.is_empty() && !self.patterns.iter().any(|p| p.matches(&topic)) {
+        if !self.head.patterns.is_empty() && !self.head.patterns.iter().any(|p| p.matches(&topic)) {
             return Err(format!(".topic: '{topic}' is none of $.topics"));
         }
         let event =
@@ -177,7 +217,7 @@ impl Schema {
             jsonschema::options()
                 .offline()
                 .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_MAX))
-                .build(&self.file.body)
+                .build(&self.file().body)
                 .map_err(|error| {
                     let path = json_path(&error.instance_path().to_string());
                     let path = path.strip_prefix('$').unwrap_or(&path);
@@ -188,14 +228,27 @@ impl Schema {
     }
 
     fn renderer(&self) -> Result<&Renderer, &str> {
-        let compiled = self.renderer.get_or_init(|| Renderer::compile(&self.file));
+        let compiled = self.renderer.get_or_init(|| Renderer::compile(self.file()));
         compiled.as_ref().map_err(String::as_str)
+    }
+}
+
+impl Head {
+    fn of(file: &SchemaFile, patterns: Vec<Pattern>) -> Head {
+        let wire_name = file.fedora.as_ref().map_or(&file.name, |Fedora { schema, .. }| schema);
+        Head {
+            name: file.name.clone(),
+            wire_name: wire_name.clone(),
+            names: file.names.clone(),
+            patterns,
+            deprecated: file.deprecated,
+        }
     }
 }
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Schema").field(&self.file.name).field(&self.file.version).finish()
+        f.debug_tuple("Schema").field(&self.head.name).finish()
     }
 }
 
@@ -245,6 +298,15 @@ mod tests {
 
     fn event(body: Value) -> Event {
         Event::new("t".parse().unwrap(), body).unwrap()
+    }
+
+    #[test]
+    fn what_is_embedded_to_choose_a_schema_is_what_its_file_says() {
+        for shipped in crate::registry::SHIPPED {
+            let parsed = Schema::parse(shipped.file, shipped.text).unwrap();
+            assert_eq!(Schema::shipped(shipped).unwrap().head, parsed.head);
+            assert_eq!(shipped.file, format!("{}.json", shipped.name));
+        }
     }
 
     #[test]

@@ -50,3 +50,11 @@ fn what_the_registry_accepts_the_documented_form_accepts() {
     wrong["render"]["summry"] = "x".into();
     assert!(!validator.is_valid(&wrong));
 }
+
+#[test]
+fn the_example_of_the_documentation_is_a_schema_and_its_examples_hold() {
+    let page = include_str!("../../../docs/schemas.md");
+    let example = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let schema = event::Schema::parse("door.open.json", example).unwrap();
+    assert_eq!(schema.check_examples(), Vec::<String>::new());
+}
