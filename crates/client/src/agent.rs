@@ -1,6 +1,6 @@
 //! Delivers a spool to the bus, in order, with confirms, across any outage.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use event::Event;
 use tracing::{debug, error, info};
@@ -90,6 +90,10 @@ struct Round {
     spool: Spool,
     publisher: Publisher,
     outage: Outage,
+    /// The batches of the last look at the directory that come after the hand. One look for many
+    /// hands: after a long outage there may be hundreds of thousands.
+    next: VecDeque<BatchName>,
+    /// What is being delivered, in order.
     hand: Vec<Batch>,
     /// What can be neither delivered nor taken away: touched no more by this process.
     skipped: HashSet<BatchName>,
@@ -110,6 +114,7 @@ impl Round {
             spool: agent.spool.clone(),
             publisher: Publisher::unconnected(&agent.bus, &agent.app),
             outage: Outage::none(who),
+            next: VecDeque::new(),
             hand: Vec::new(),
             skipped: HashSet::new(),
         }
@@ -140,14 +145,19 @@ impl Round {
     /// Fills the hand with the next batches.
     fn take_in_hand(&mut self) -> Result<(), Error> {
         let mut size_bytes: u64 = self.hand.iter().map(|batch| batch.name.size_bytes()).sum();
-        for name in self.spool.batches()? {
+        if self.next.is_empty() {
+            let mut names = self.spool.batches()?;
+            names.retain(|name| {
+                !self.skipped.contains(name) && !self.hand.iter().any(|batch| batch.name == *name)
+            });
+            self.next = names.into();
+        }
+        while let Some(name) = self.next.pop_front() {
             let has_room = self.hand.len() < READ_AHEAD_BATCHES
                 && (self.hand.is_empty() || size_bytes + name.size_bytes() <= READ_AHEAD_BYTES);
             if !has_room {
+                self.next.push_front(name);
                 break;
-            }
-            if self.skipped.contains(&name) || self.hand.iter().any(|batch| batch.name == name) {
-                continue;
             }
             match self.spool.read(&name) {
                 Ok(None) => {}

@@ -96,9 +96,8 @@ pub(crate) fn read(path: &Path, name: &BatchName) -> Result<Vec<Event>, Unreadab
     };
     let mut events = Vec::new();
     for (number, line) in text.lines().enumerate() {
-        let event = Event::from_dump(line).map_err(|error| {
-            Unreadable::Damaged(format!("line {}: {error}", number + 1))
-        })?;
+        let event = Event::from_dump(line)
+            .map_err(|error| Unreadable::Damaged(format!("line {}: {error}", number + 1)))?;
         events.push(event);
     }
     Ok(events)

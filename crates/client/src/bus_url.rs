@@ -1,6 +1,11 @@
 //! Where the bus is.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -9,9 +14,11 @@ use crate::Error;
 /// `amqp://user:password@host:port/vhost` or `amqps://…`, as RabbitMQ's URI specification has
 /// it: parts are percent-encoded; the port defaults to 5672 (amqps: 5671); no user means
 /// `guest`/`guest`; no virtual host means `/`, and `amqp://host/` means the one with the empty
-/// name. Of the query only `heartbeat` (seconds) is used, other keys are left to other clients.
+/// name. Of the query `heartbeat` (seconds) and `cacertfile` (PEM; the authorities to trust instead
+/// of the system's) are used; keys that would weaken or change who is trusted are refused, others
+/// are left to other clients.
 ///
-/// Display and Debug mask the password.
+/// Display and Debug mask the password. Cheap to clone.
 ///
 /// ```
 /// let bus: client::BusUrl = "amqp://ada:s3cret@[::1]/%2Fpubsub".parse()?;
@@ -20,7 +27,10 @@ use crate::Error;
 /// # Ok::<(), client::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct BusUrl {
+pub struct BusUrl(Arc<Parts>);
+
+#[derive(PartialEq, Eq)]
+struct Parts {
     tls: bool,
     user: String,
     password: String,
@@ -28,47 +38,53 @@ pub struct BusUrl {
     port: u16,
     vhost: String,
     heartbeat_s: Option<u16>,
+    authorities: Option<PathBuf>,
 }
 
 impl BusUrl {
     /// Whether the connection is encrypted and the broker's certificate verified (`amqps`).
     pub fn is_tls(&self) -> bool {
-        self.tls
+        self.0.tls
     }
 
     /// Who logs in.
     pub fn user(&self) -> &str {
-        &self.user
+        &self.0.user
     }
 
     pub(crate) fn password(&self) -> &str {
-        &self.password
+        &self.0.password
     }
 
     /// The host's name or address, IPv6 without brackets.
     pub fn host(&self) -> &str {
-        &self.host
+        &self.0.host
     }
 
     /// The TCP port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.0.port
     }
 
     /// The virtual host, decoded.
     pub fn vhost(&self) -> &str {
-        &self.vhost
+        &self.0.vhost
     }
 
     pub(crate) fn heartbeat_s(&self) -> Option<u16> {
-        self.heartbeat_s
+        self.0.heartbeat_s
+    }
+
+    /// The PEM file of the certificate authorities to trust.
+    pub(crate) fn authorities(&self) -> Option<&Path> {
+        self.0.authorities.as_deref()
     }
 }
 
 impl Default for BusUrl {
     /// The local broker: `amqp://guest:guest@127.0.0.1:5672/%2F`.
     fn default() -> BusUrl {
-        BusUrl {
+        BusUrl(Arc::new(Parts {
             tls: false,
             user: "guest".to_owned(),
             password: "guest".to_owned(),
@@ -76,7 +92,8 @@ impl Default for BusUrl {
             port: PORT,
             vhost: "/".to_owned(),
             heartbeat_s: None,
-        }
+            authorities: None,
+        }))
     }
 }
 
@@ -119,15 +136,20 @@ fn parse(text: &str) -> Result<BusUrl, String> {
         }
     };
     let (host, port) = host_and_port(address)?;
-    Ok(BusUrl {
+    let (heartbeat_s, authorities) = options(query.unwrap_or_default())?;
+    if authorities.is_some() && !tls {
+        return Err("it names a cacertfile without TLS; write amqps://".to_owned());
+    }
+    Ok(BusUrl(Arc::new(Parts {
         tls,
         user,
         password,
-        host: if host.is_empty() { BusUrl::default().host } else { host },
+        host: if host.is_empty() { BusUrl::default().host().to_owned() } else { host },
         port: port.unwrap_or(if tls { PORT_TLS } else { PORT }),
         vhost,
-        heartbeat_s: heartbeat(query)?,
-    })
+        heartbeat_s,
+        authorities,
+    })))
 }
 
 fn host_and_port(address: &str) -> Result<(String, Option<u16>), String> {
@@ -162,17 +184,27 @@ fn host_and_port(address: &str) -> Result<(String, Option<u16>), String> {
     }
 }
 
-fn heartbeat(query: Option<&str>) -> Result<Option<u16>, String> {
-    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    for (key, value) in pairs {
-        if key == "heartbeat" {
-            return match value.parse() {
-                Ok(seconds) => Ok(Some(seconds)),
-                Err(_) => Err(format!("its heartbeat is '{value}', not seconds from 0 to 65535")),
-            };
+fn options(query: &str) -> Result<(Option<u16>, Option<PathBuf>), String> {
+    let (mut heartbeat_s, mut authorities) = (None, None);
+    for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        match key {
+            "heartbeat" => match value.parse() {
+                Ok(seconds) => heartbeat_s = Some(seconds),
+                Err(_) => {
+                    return Err(format!("its heartbeat is '{value}', not seconds from 0 to 65535"));
+                }
+            },
+            "cacertfile" => authorities = Some(PathBuf::from(decode(value, "cacertfile")?)),
+            "verify" if value != "verify_peer" => {
+                return Err("it has 'verify': the broker's certificate is always verified; name its authority with cacertfile=FILE".to_owned());
+            }
+            "certfile" | "keyfile" | "auth_mechanism" => {
+                return Err(format!("it has '{key}': only login with user and password is known"));
+            }
+            _ => {}
         }
     }
-    Ok(None)
+    Ok((heartbeat_s, authorities))
 }
 
 fn decode(text: &str, part: &str) -> Result<String, String> {
@@ -211,15 +243,15 @@ fn masked(text: &str) -> String {
 
 impl fmt::Display for BusUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "amqps" } else { "amqp" };
-        let user = utf8_percent_encode(&self.user, UNRESERVED);
-        let vhost = utf8_percent_encode(&self.vhost, UNRESERVED);
+        let scheme = if self.is_tls() { "amqps" } else { "amqp" };
+        let user = utf8_percent_encode(self.user(), UNRESERVED);
+        let vhost = utf8_percent_encode(self.vhost(), UNRESERVED);
         write!(f, "{scheme}://{user}:***@")?;
-        match self.host.contains(':') {
-            true => write!(f, "[{}]", self.host)?,
-            false => f.write_str(&self.host)?,
+        match self.host().contains(':') {
+            true => write!(f, "[{}]", self.host())?,
+            false => f.write_str(self.host())?,
         }
-        write!(f, ":{}/{vhost}", self.port)
+        write!(f, ":{}/{vhost}", self.port())
     }
 }
 
@@ -232,8 +264,7 @@ impl fmt::Debug for BusUrl {
 const PORT: u16 = 5672;
 const PORT_TLS: u16 = 5671;
 /// RFC 3986 §2.3.
-const UNRESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]
 mod tests {
@@ -248,7 +279,14 @@ mod tests {
         // RabbitMQ: URI specification, appendix A.
         for (text, user, password, host, port, vhost) in [
             ("amqp://user:pass@host:10000/vhost", "user", "pass", "host", 10000, "vhost"),
-            ("amqp://user%61:%61pass@ho%61st:10000/v%2fhost", "usera", "apass", "hoast", 10000, "v/host"),
+            (
+                "amqp://user%61:%61pass@ho%61st:10000/v%2fhost",
+                "usera",
+                "apass",
+                "hoast",
+                10000,
+                "v/host",
+            ),
             ("amqp://", "guest", "guest", "127.0.0.1", 5672, "/"),
             ("amqp://:@/", "", "", "127.0.0.1", 5672, ""),
             ("amqp://user@", "user", "", "127.0.0.1", 5672, "/"),
@@ -260,7 +298,14 @@ mod tests {
             ("amqp://[::1]", "guest", "guest", "::1", 5672, "/"),
             ("amqps://u:p%40ss@[fe80::1]:99/a", "u", "p@ss", "fe80::1", 99, "a"),
             ("AMQPS://h", "guest", "guest", "h", 5671, "/"),
-            ("amqp://?connection_attempts=3&retry_delay=5", "guest", "guest", "127.0.0.1", 5672, "/"),
+            (
+                "amqp://?connection_attempts=3&retry_delay=5",
+                "guest",
+                "guest",
+                "127.0.0.1",
+                5672,
+                "/",
+            ),
         ] {
             let bus = bus(text);
             assert_eq!((bus.user(), bus.password()), (user, password), "{text}");
@@ -297,6 +342,9 @@ mod tests {
             ("amqp://u:s3cret%ff@h", "not UTF-8"),
             ("amqp://u:s3cret#@h", "%23"),
             ("amqp://u:s3cret@h?heartbeat=often", "'often'"),
+            ("amqps://u:s3cret@h?verify=verify_none", "cacertfile"),
+            ("amqps://u:s3cret@h?certfile=a.pem", "'certfile'"),
+            ("amqp://u:s3cret@h?cacertfile=a.pem", "amqps://"),
         ] {
             let error = text.parse::<BusUrl>().unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");

@@ -43,7 +43,7 @@ pub(crate) enum Target {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) target: Target,
-    pub(crate) message: Message,
+    pub(crate) message: Box<Message>,
     pub(crate) reply: oneshot::Sender<Result<Published, Error>>,
 }
 
@@ -225,13 +225,10 @@ impl Courier {
                     returned.extend(message);
                     Fate::Nacked
                 }
-                Ok(Confirmation::NotRequested) => Fate::Failed(Error::lost(
-                    &self.bus,
-                    "its channel is not in confirm mode",
-                )),
-                Err(error) => {
-                    Fate::Failed(Error::of_use(&self.bus, &request.message.what, &error))
+                Ok(Confirmation::NotRequested) => {
+                    Fate::Failed(Error::lost(&self.bus, "its channel is not in confirm mode"))
                 }
+                Err(error) => Fate::Failed(Error::of_use(&self.bus, &request.message.what, &error)),
             });
         }
         if overdue {
@@ -251,10 +248,9 @@ impl Courier {
         let judged = requests.into_iter().zip(fates).map(|(request, fate)| {
             let outcome = match fate {
                 Fate::Failed(error) => Err(error),
-                Fate::Nacked => Err(Error::Nacked {
-                    bus: self.bus.clone(),
-                    what: request.message.what.clone(),
-                }),
+                Fate::Nacked => {
+                    Err(Error::Nacked { bus: self.bus.clone(), what: request.message.what.clone() })
+                }
                 Fate::Confirmed => match returned.iter().position(|back| is_of(back, &request)) {
                     None => Ok(Published::Routed),
                     Some(at) => {
@@ -346,7 +342,7 @@ async fn start<F: Future<Output = lapin::Result<PublisherConfirm>>>(
 }
 
 async fn send(channel: &Channel, request: &Request) -> lapin::Result<PublisherConfirm> {
-    let Message { routing_key, properties, body, .. } = &request.message;
+    let Message { routing_key, properties, body, .. } = &*request.message;
     let options = BasicPublishOptions { mandatory: true, immediate: false };
     let properties: BasicProperties = properties.clone();
     let exchange = request.exchange().into();

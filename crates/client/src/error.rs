@@ -11,7 +11,9 @@ use crate::BusUrl;
 #[non_exhaustive]
 pub enum Error {
     /// The text is not the address of a bus.
-    #[error("'{text}' is not the address of a bus: {reason}; write amqp://user:password@host:5672/vhost")]
+    #[error(
+        "'{text}' is not the address of a bus: {reason}; write amqp://user:password@host:5672/vhost"
+    )]
     Url {
         /// The text, with what may be a password masked.
         text: String,
@@ -27,7 +29,9 @@ pub enum Error {
         reason: String,
     },
     /// The host is there, and nothing listens at the port.
-    #[error("bus {bus}: connection refused; is `tubepost serve` running? For another bus set TUBEPOST_BUS")]
+    #[error(
+        "bus {bus}: connection refused; is `tubepost serve` running? For another bus set TUBEPOST_BUS"
+    )]
     ConnectionRefused {
         /// The bus.
         bus: BusUrl,
@@ -41,7 +45,9 @@ pub enum Error {
         reason: String,
     },
     /// What listens there does not speak AMQP 0-9-1.
-    #[error("bus {bus}: what listens there does not speak AMQP 0-9-1 ({reason}); is it the right port?")]
+    #[error(
+        "bus {bus}: what listens there does not speak AMQP 0-9-1 ({reason}); is it the right port?"
+    )]
     NotAmqp {
         /// The bus.
         bus: BusUrl,
@@ -78,7 +84,9 @@ pub enum Error {
     },
     /// The broker could not take responsibility for an event now: a queue is full, a disk failed
     /// (RabbitMQ: `basic.nack`).
-    #[error("bus {bus} did not take {what} (basic.nack: a queue that wants it is full or failing); try again later")]
+    #[error(
+        "bus {bus} did not take {what} (basic.nack: a queue that wants it is full or failing); try again later"
+    )]
     Nacked {
         /// The bus.
         bus: BusUrl,
@@ -227,7 +235,9 @@ impl Error {
 
 fn vhost_mend(bus: &BusUrl) -> &'static str {
     match bus.vhost() {
-        "" => "the URL ends with '/', which names the virtual host ''; for the usual '/' leave the '/' out or write /%2F",
+        "" => {
+            "the URL ends with '/', which names the virtual host ''; for the usual '/' leave the '/' out or write /%2F"
+        }
         _ => "create it or give the user access, or correct the part after the port",
     }
 }

@@ -77,9 +77,7 @@ pub(crate) fn decode(delivery: &mut Delivery) -> Result<Event, Undecodable> {
     };
     let mut headers = match properties.headers() {
         None => Headers::new(),
-        Some(headers) => {
-            object(headers, 0).map_err(|reason| undecodable(&routing_key, reason))?
-        }
+        Some(headers) => object(headers, 0).map_err(|reason| undecodable(&routing_key, reason))?,
     };
     // Only past the default exchange, which takes the right to write to the queue itself: through
     // a topic exchange the header would walk around the broker's check of the topic.
@@ -202,8 +200,10 @@ mod tests {
     #[test]
     fn each_kind_of_header_gets_rabbitmqs_type() {
         let table = table(
-            &headers(json!({"t": true, "I": -7, "l": 5_000_000_000_i64, "S": "ö", "d": 0.5, "V": null,
-                            "A": [1, "x"], "F": {"k": [{"deep": 1}]}})),
+            &headers(
+                json!({"t": true, "I": -7, "l": 5_000_000_000_i64, "S": "ö", "d": 0.5, "V": null,
+                            "A": [1, "x"], "F": {"k": [{"deep": 1}]}}),
+            ),
             0,
         )
         .unwrap();
@@ -234,9 +234,8 @@ mod tests {
 
     #[test]
     fn deep_headers_from_the_bus_are_refused_not_followed() {
-        let deep = (0..1000).fold(AMQPValue::Void, |inner, _| {
-            AMQPValue::FieldArray(FieldArray::from(vec![inner]))
-        });
+        let deep = (0..1000)
+            .fold(AMQPValue::Void, |inner, _| AMQPValue::FieldArray(FieldArray::from(vec![inner])));
         assert!(json(&deep, 0).unwrap_err().contains("nests deeper"));
     }
 

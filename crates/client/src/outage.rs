@@ -60,3 +60,55 @@ fn needs_somebody(error: &Error) -> bool {
             | Error::TimedOut { .. }
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BusUrl;
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_said_once_a_refusal_in_it_once_more_and_its_end_once() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::INFO)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+
+        let bus = BusUrl::default();
+        let lost = Error::lost(&bus, "it is closed");
+        let refused = Error::ConnectionRefused { bus: bus.clone() };
+        let login = Error::LoginRefused { bus, text: "403".to_owned() };
+        let mut outage = Outage::none("subscriber of queue 'mail'".to_owned());
+        for error in [&lost, &refused, &refused, &login, &login, &refused] {
+            outage.wait(error).await;
+        }
+        outage.over();
+        outage.over();
+
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.matches("bus away").count(), 2, "{log}");
+        assert_eq!(log.matches("bus is back").count(), 1, "{log}");
+        assert!(log.contains("it is closed") && log.contains("queue 'mail'"), "{log}");
+    }
+}

@@ -126,7 +126,7 @@ impl Publisher {
         message: Message,
     ) -> Result<oneshot::Receiver<Result<Published, Error>>, Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Publish(Request { target, message, reply })).await?;
+        self.send(Command::Publish(Request { target, message: Box::new(message), reply })).await?;
         Ok(answer)
     }
 

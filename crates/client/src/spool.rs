@@ -68,7 +68,8 @@ impl Spool {
         Ok(Spool { directory, size_bytes_max, size: Arc::default() })
     }
 
-    /// Hands over a batch: on return it is on disk (synced), whole or not at all.
+    /// Hands over a batch: on return it is on disk (synced), whole or not at all. Waits for the
+    /// disk, so not for an async task that must not wait.
     ///
     /// # Errors
     /// [`Error::SpoolFull`], or [`Error::Spool`] when the disk refuses.
@@ -92,8 +93,11 @@ impl Spool {
             let _ = fs::remove_file(&tmp);
             return Err(error);
         }
-        batch::sync_directory(&self.directory)
-            .map_err(|error| Error::spool(&self.directory, "sync", error))
+        batch::sync_directory(&self.directory).map_err(|error| {
+            // Not on disk for sure, so not handed over; an agent may have been faster than this.
+            let _ = fs::remove_file(self.path(&name));
+            Error::spool(&self.directory, "sync", error)
+        })
     }
 
     /// Where it is.
@@ -278,3 +282,167 @@ const TMP: &str = "tmp";
 const DAMAGED: &str = "damaged";
 const REFUSED: &str = "refused";
 const REASON_SUFFIX: &str = ".reason";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn event(n: usize) -> Event {
+        Event::new("test.spool".parse().unwrap(), json!({"n": n})).unwrap()
+    }
+
+    fn spool(size_bytes_max: u64) -> (tempfile::TempDir, Spool) {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::open(directory.path().join("spool"), size_bytes_max).unwrap();
+        (directory, spool)
+    }
+
+    fn all(spool: &Spool) -> Vec<Event> {
+        let names = spool.batches().unwrap();
+        names.iter().flat_map(|name| spool.read(name).unwrap().unwrap_or_default()).collect()
+    }
+
+    #[test]
+    fn what_is_handed_over_is_read_back_in_order() {
+        let (_directory, spool) = spool(u64::MAX);
+        let events: Vec<Event> = (0..50).map(event).collect();
+        for batch in events.chunks(7) {
+            spool.hand_over(batch).unwrap();
+        }
+        spool.hand_over(&[]).unwrap();
+        let ids = |events: &[Event]| events.iter().map(|e| e.id.clone()).collect::<Vec<_>>();
+        let read = all(&Spool::open(spool.directory(), u64::MAX).unwrap());
+        assert_eq!(ids(&read), ids(&events));
+        assert!(read.iter().zip(&events).all(|(read, event)| read.body == event.body));
+        assert_eq!(spool.backlog().unwrap().batches, 8);
+    }
+
+    #[test]
+    fn only_its_owner_may_read_it() {
+        let (_directory, spool) = spool(u64::MAX);
+        spool.hand_over(&[event(1)]).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(spool.directory()), 0o700);
+        assert_eq!(mode(&spool.path(&spool.batches().unwrap()[0])), 0o600);
+    }
+
+    #[test]
+    fn a_full_spool_says_so_and_keeps_nothing_of_the_batch() {
+        let size = batch::encode(&[event(1)]).len() as u64;
+        let (_directory, spool) = spool(size * 2 + size / 2);
+        spool.hand_over(&[event(1)]).unwrap();
+        spool.hand_over(&[event(2)]).unwrap();
+        let error = spool.hand_over(&[event(3)]).unwrap_err();
+        assert!(matches!(error, Error::SpoolFull { .. }), "{error:?}");
+        assert!(error.to_string().contains(spool.directory().to_str().unwrap()), "{error}");
+        assert_eq!(all(&spool).len(), 2);
+        assert_eq!(fs::read_dir(spool.directory().join(TMP)).unwrap().count(), 0);
+
+        // Another process took one away; this one's knowledge of the size must not stand in the way.
+        fs::remove_file(spool.path(&spool.batches().unwrap()[0])).unwrap();
+        spool.hand_over(&[event(3)]).unwrap();
+    }
+
+    #[test]
+    fn what_others_hand_over_counts() {
+        let size = batch::encode(&[event(1)]).len() as u64;
+        let (_directory, spool) = spool(size * 2 + size / 2);
+        spool.hand_over(&[event(1)]).unwrap();
+        Spool::open(spool.directory(), u64::MAX).unwrap().hand_over(&[event(2)]).unwrap();
+        // The first hand-over of another process looks at the disk.
+        let late = Spool::open(spool.directory(), spool.size_bytes_max).unwrap();
+        assert!(matches!(late.hand_over(&[event(3)]), Err(Error::SpoolFull { .. })));
+    }
+
+    #[test]
+    fn a_damaged_batch_is_set_aside_with_its_reason_and_blocks_nobody() {
+        let (_directory, spool) = spool(u64::MAX);
+        let damages: [&dyn Fn(&Path); 4] = [
+            &|path| fs::write(path, b"").unwrap(),
+            &|path| {
+                let text = fs::read(path).unwrap();
+                fs::write(path, &text[..text.len() - 5]).unwrap();
+            },
+            &|path| {
+                let mut text = fs::read(path).unwrap();
+                text[0] = b'x';
+                fs::write(path, text).unwrap();
+            },
+            &|path| {
+                let mut text = fs::read(path).unwrap();
+                text[5] = 0xff;
+                fs::write(path, text).unwrap();
+            },
+        ];
+        for damage in damages {
+            spool.hand_over(&[event(1)]).unwrap();
+            damage(&spool.path(spool.batches().unwrap().last().unwrap()));
+        }
+        spool.hand_over(&[event(2)]).unwrap();
+        assert_eq!(all(&spool).len(), 1);
+        let backlog = spool.backlog().unwrap();
+        assert_eq!((backlog.batches, backlog.damaged), (1, damages.len() as u64));
+        let notes = fs::read_dir(spool.directory().join(DAMAGED)).unwrap();
+        let notes = notes.filter(|e| e.as_ref().unwrap().path().extension().unwrap() == "reason");
+        assert_eq!(notes.count(), damages.len());
+    }
+
+    #[test]
+    fn refused_events_are_kept_with_the_reason_and_can_be_tried_again() {
+        let (_directory, spool) = spool(u64::MAX);
+        let events = [event(1), event(2)];
+        spool.hand_over(&events).unwrap();
+        let name = spool.batches().unwrap().remove(0);
+        spool.refuse(&name, &events[1..], "406 no").unwrap();
+        assert_eq!(spool.backlog().unwrap().refused, 1);
+        assert!(spool.batches().unwrap().is_empty());
+
+        let refused = spool.directory().join(REFUSED);
+        let mut kept = fs::read_dir(&refused).unwrap().map(|entry| entry.unwrap().path());
+        let kept = kept.find(|path| path.extension().unwrap() == "events").unwrap();
+        let note = format!("{}{REASON_SUFFIX}", kept.display());
+        assert_eq!(fs::read_to_string(note).unwrap(), "406 no\n");
+        fs::rename(&kept, spool.directory().join(kept.file_name().unwrap())).unwrap();
+        assert_eq!(all(&spool).iter().map(|e| &e.id).collect::<Vec<_>>(), [&events[1].id]);
+    }
+
+    #[test]
+    fn a_batch_whose_writer_died_is_not_delivered_and_goes_after_a_while() {
+        let (_directory, spool) = spool(u64::MAX);
+        let abandoned = spool.directory().join(TMP).join(BatchName::next(9).to_string());
+        fs::write(&abandoned, b"{\"body\": ").unwrap();
+        assert!(all(&spool).is_empty());
+        spool.backlog().unwrap();
+        assert!(abandoned.exists(), "its writer may still be at it");
+        let file = fs::File::options().write(true).open(&abandoned).unwrap();
+        file.set_modified(SystemTime::now() - ABANDONED_AFTER * 2).unwrap();
+        spool.backlog().unwrap();
+        assert!(!abandoned.exists());
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Spool::open(file.path().join("spool"), 1).unwrap_err().to_string();
+        assert!(error.contains(file.path().to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn many_threads_hand_over_at_once_and_nothing_is_overwritten() {
+        let (_directory, spool) = spool(u64::MAX);
+        std::thread::scope(|scope| {
+            for n in 0..4 {
+                let spool = &spool;
+                scope.spawn(move || {
+                    (0..50).for_each(|m| spool.hand_over(&[event(n * 50 + m)]).unwrap())
+                });
+            }
+        });
+        let mut seen: Vec<String> = all(&spool).iter().map(|e| e.id.clone()).collect();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 200);
+    }
+}

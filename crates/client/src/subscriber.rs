@@ -1,11 +1,6 @@
 //! Receives events with acknowledgement.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    time::Instant,
-};
+use std::{fmt, future::Future, pin::Pin, time::Instant};
 
 use event::Pattern;
 use futures_util::StreamExt;
@@ -48,7 +43,7 @@ pub struct Subscriber {
 }
 
 enum State {
-    Consuming(Consuming),
+    Consuming(Box<Consuming>),
     /// A future in the state and not on the stack of `next`: who cancels `next` (a `select!`
     /// with a timer) must not send the reconnection back to its start each time.
     Connecting(Pin<Box<dyn Future<Output = Consuming> + Send>>),
@@ -97,7 +92,7 @@ impl Subscriber {
         subscription: Subscription,
         consuming: Consuming,
     ) -> Subscriber {
-        let state = State::Consuming(consuming);
+        let state = State::Consuming(Box::new(consuming));
         Subscriber { bus: bus.clone(), app: app.to_owned(), subscription, state }
     }
 
@@ -108,10 +103,11 @@ impl Subscriber {
             let reason = match &mut self.state {
                 State::Connecting(connecting) => {
                     let consuming = connecting.as_mut().await;
-                    self.state = State::Consuming(consuming);
+                    self.state = State::Consuming(Box::new(consuming));
                     continue;
                 }
-                State::Consuming(Consuming { consumption, .. }) => {
+                State::Consuming(consuming) => {
+                    let consumption = &mut consuming.consumption;
                     match consumption.consumer.next().await {
                         Some(Ok(delivery)) => return Delivery::new(delivery, &self.bus),
                         Some(Err(error)) => {

@@ -18,7 +18,11 @@ use futures_util::{AsyncRead, AsyncWrite, Stream};
 use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName},
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::aws_lc_rs,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+    },
 };
 
 use crate::{BusUrl, Error};
@@ -80,31 +84,48 @@ async fn open(address: SocketAddr) -> io::Result<(TcpStream, Cut)> {
 
 async fn encrypt(bus: &BusUrl, stream: TcpStream) -> Result<Box<dyn ByteStream>, Error> {
     let unreachable = |reason: String| Error::Unreachable { bus: bus.clone(), reason };
-    let mut roots = RootCertStore::empty();
-    // The system's store, or SSL_CERT_FILE and SSL_CERT_DIR where they are set.
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::debug!(%error, "a root certificate cannot be read");
-    }
-    let (usable, _) = roots.add_parsable_certificates(found.certs);
-    if usable == 0 {
-        return Err(unreachable(
-            "TLS: this system trusts no certificate authority; install ca-certificates or set SSL_CERT_FILE".to_owned(),
-        ));
-    }
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| unreachable(format!("TLS: {error}")))?
-        .with_root_certificates(roots)
+        .with_root_certificates(authorities(bus).map_err(unreachable)?)
         .with_no_client_auth();
     let name = ServerName::try_from(bus.host().to_owned())
         .map_err(|_| unreachable(format!("TLS: '{}' cannot be in a certificate", bus.host())))?;
     match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => Err(unreachable(format!(
-            "TLS: {error}; for an authority of your own set SSL_CERT_FILE, for a port without TLS write amqp://"
+            "TLS: {error}; name an authority of your own with ?cacertfile=FILE, and for a port without TLS write amqp://"
         ))),
     }
+}
+
+/// Whom to trust: the URL's file, or else the system's store (or SSL_CERT_FILE, SSL_CERT_DIR).
+fn authorities(bus: &BusUrl) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    match bus.authorities() {
+        Some(file) => {
+            let fault = |error| format!("TLS: certificate file {}: {error}", file.display());
+            let certificates: Vec<CertificateDer<'_>> = CertificateDer::pem_file_iter(file)
+                .and_then(Iterator::collect)
+                .map_err(|error| fault(error.to_string()))?;
+            let (usable, _) = roots.add_parsable_certificates(certificates);
+            if usable == 0 {
+                return Err(fault("it holds no certificate".to_owned()));
+            }
+        }
+        None => {
+            let found = rustls_native_certs::load_native_certs();
+            for error in &found.errors {
+                tracing::debug!(%error, "a root certificate cannot be read");
+            }
+            let (usable, _) = roots.add_parsable_certificates(found.certs);
+            if usable == 0 {
+                let mend = "install ca-certificates, or name an authority with ?cacertfile=FILE";
+                return Err(format!("TLS: this system trusts no certificate authority; {mend}"));
+            }
+        }
+    }
+    Ok(roots)
 }
 
 /// tokio, with [`Transport`] for its stream: lapin's own would bring a second TLS set-up.
@@ -162,6 +183,7 @@ impl Reactor for Kit {
         self.0.interval(dur)
     }
 
+    #[expect(clippy::manual_async_fn, reason = "an async fn borrows self, the trait wants 'static")]
     fn tcp_connect_addr(
         &self,
         addr: SocketAddr,

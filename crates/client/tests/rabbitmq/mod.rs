@@ -1,0 +1,188 @@
+//! A RabbitMQ of the machine's own package, started by a test on free ports with everything of
+//! its own: data, log, cookie, node name, epmd. It ends with the test's process, however that ends.
+//!
+//! For other tests: `#[path = "…/rabbitmq/mod.rs"] mod rabbitmq;`. Needs the crates rustix
+//! (feature process) and tempfile.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A broker, running or not.
+pub(crate) struct RabbitMq {
+    home: tempfile::TempDir,
+    port: u16,
+    port_tls: u16,
+    port_distribution: u16,
+    port_epmd: u16,
+    guard: Option<Child>,
+}
+
+impl RabbitMq {
+    /// A broker that is not started yet; `None` when RabbitMQ is not on this machine.
+    /// `configuration` is added to its rabbitmq.conf.
+    pub(crate) fn prepare(configuration: &str) -> Option<RabbitMq> {
+        if !program("rabbitmq-server").exists() {
+            return None;
+        }
+        let home = tempfile::Builder::new().prefix("rabbitmq").tempdir().unwrap();
+        let listeners: Vec<TcpListener> =
+            (0..4).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
+        let configuration = format!("listeners.tcp.1 = 127.0.0.1:{}\n{configuration}", ports[0])
+            .replace("TLS_PORT", &ports[3].to_string());
+        fs::write(home.path().join("rabbitmq.conf"), configuration).unwrap();
+        fs::write(home.path().join("plugins"), "[].\n").unwrap();
+        Some(RabbitMq {
+            home,
+            port: ports[0],
+            port_tls: ports[3],
+            port_distribution: ports[1],
+            port_epmd: ports[2],
+            guard: None,
+        })
+    }
+
+    /// A broker that takes connections; `None` when RabbitMQ is not on this machine.
+    pub(crate) fn start() -> Option<RabbitMq> {
+        let mut broker = RabbitMq::prepare("")?;
+        broker.run();
+        Some(broker)
+    }
+
+    /// One broker for all tests of a process. It ends with the process.
+    pub(crate) fn shared() -> Option<&'static RabbitMq> {
+        static SHARED: OnceLock<Option<RabbitMq>> = OnceLock::new();
+        SHARED.get_or_init(RabbitMq::start).as_ref()
+    }
+
+    /// Starts it, again with the same data, and waits until it takes connections.
+    pub(crate) fn run(&mut self) {
+        assert!(self.guard.is_none(), "it runs already");
+        let output = fs::File::create(self.path("output")).unwrap();
+        // The shell outlives nobody: when this process goes, its standard input ends, and it
+        // stops what it started by pid.
+        let script = r#"
+            epmd -port "$ERL_EPMD_PORT" -address 127.0.0.1 < /dev/null & epmd=$!
+            # Erlang would start an epmd of its own, which nobody stops, if this one were late.
+            until epmd -port "$ERL_EPMD_PORT" -names; do
+                kill -0 $epmd || exit 1
+                sleep 0.05
+            done
+            "$1" -noinput < /dev/null & broker=$!
+            echo $broker > "$2.new" && mv "$2.new" "$2"
+            read -r line
+            kill $broker 2> /dev/null; wait $broker
+            kill $epmd; wait $epmd
+        "#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]);
+        shell.arg(program("rabbitmq-server")).arg(self.path("pid"));
+        self.set_environment(&mut shell);
+        shell.env("RABBITMQ_ALLOW_INPUT", "1").stdin(Stdio::piped());
+        shell.stdout(output.try_clone().unwrap()).stderr(output);
+        self.guard = Some(shell.spawn().unwrap());
+        let deadline = Instant::now() + START_WAIT;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if Instant::now() > deadline {
+                let output = fs::read_to_string(self.path("output")).unwrap_or_default();
+                panic!("RabbitMQ does not take connections after {START_WAIT:?}: {output}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Kills it in the middle of whatever it does (SIGKILL).
+    pub(crate) fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.stop();
+    }
+
+    /// Stops it from doing anything while its connections stay (SIGSTOP).
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Ends the frost.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = fs::read_to_string(self.path("pid")).unwrap();
+        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Stops it in order.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut guard) = self.guard.take() {
+            drop(guard.stdin.take());
+            guard.wait().unwrap();
+        }
+    }
+
+    /// Runs rabbitmqctl and returns what it prints.
+    pub(crate) fn ctl(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(program("rabbitmqctl"));
+        command.arg("-q").args(arguments);
+        self.set_environment(&mut command);
+        let output = command.output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "rabbitmqctl {arguments:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// `amqp://guest:guest@127.0.0.1:PORT`.
+    pub(crate) fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}", self.port)
+    }
+
+    /// The port of the TLS listener, written `TLS_PORT` in the configuration.
+    pub(crate) fn port_tls(&self) -> u16 {
+        self.port_tls
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn set_environment(&self, command: &mut Command) {
+        command
+            .current_dir(self.home.path())
+            .env("HOME", self.home.path())
+            .env("RABBITMQ_NODENAME", format!("rabbit{}@localhost", self.port))
+            .env("RABBITMQ_MNESIA_BASE", self.path("data"))
+            .env("RABBITMQ_LOG_BASE", self.path("log"))
+            .env("RABBITMQ_LOGS", self.path("log/rabbitmq.log"))
+            .env("RABBITMQ_CONFIG_FILE", self.path("rabbitmq"))
+            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", self.path("plugins"))
+            .env("RABBITMQ_DIST_PORT", self.port_distribution.to_string())
+            .env("ERL_EPMD_PORT", self.port_epmd.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1");
+    }
+}
+
+impl Drop for RabbitMq {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Past the distribution's wrapper, which changes the user and the directory.
+fn program(name: &str) -> PathBuf {
+    Path::new("/usr/lib/rabbitmq/bin").join(name)
+}
+
+/// Erlang on a busy machine.
+const START_WAIT: Duration = Duration::from_secs(120);
