@@ -15,6 +15,7 @@ use crate::{
     config::{Verb, parse_duration},
     failure::{Failure, remark},
     schemas,
+    serve::logging,
     stop::{StopSignals, TOLD_TWICE},
     verb::{
         block_on,
@@ -120,6 +121,7 @@ fn queue_name(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = cli::config(matches)?;
+    logging::begin_warnings();
     let bus: BusUrl = config.bus_url.parse()?;
     let words: Vec<OsString> =
         matches.get_many::<OsString>("command").unwrap_or_default().cloned().collect();
