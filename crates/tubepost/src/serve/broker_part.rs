@@ -15,7 +15,6 @@ pub(crate) struct BrokerPart {}
 ///
 /// # Errors
 /// The journal cannot be opened.
-#[expect(clippy::unused_async, reason = "the seam's signature")]
 pub(crate) async fn start(
     _limits: &Amqp,
     _data: &DataDirectory,
@@ -32,6 +31,5 @@ impl BrokerPart {
     }
 
     /// Accepts no more connections, closes those there are, and makes everything durable.
-    #[expect(clippy::unused_async, reason = "the seam's signature")]
     pub(crate) async fn drain(self) {}
 }
