@@ -139,27 +139,15 @@ impl SubscriptionSettings {
 impl MailSettings {
     fn check(self, problems: &mut Vec<String>) -> Mail {
         let mut wrong = |problem: String| problems.push(format!("notify.mail.{problem}"));
-        if self.host.is_empty() || self.host.contains(|c: char| c.is_whitespace() || c == ':') {
-            let host = self.host.parse::<IpAddr>();
-            if host.is_err() {
-                wrong(format!("host '{}' is not a host name; a port goes to port", self.host));
-            }
-        }
-        let tls = self.tls.unwrap_or(if is_loopback(&self.host) { Tls::None } else { Tls::StartTls });
+        let tls =
+            self.tls.unwrap_or(if is_loopback(&self.host) { Tls::None } else { Tls::StartTls });
         let port = self.port.unwrap_or(match tls {
             Tls::None => 25,
             Tls::StartTls => 587,
             Tls::Implicit => 465,
         });
-        if port == 0 {
-            wrong("port is 0; leave it out for the usual one".to_owned());
-        }
-        if !(1..=600).contains(&self.timeout_s) {
-            wrong(format!("timeout_s is {}; take 1 to 600 seconds", self.timeout_s));
-        }
-        if !(1..=32).contains(&self.connections_max) {
-            wrong(format!("connections_max is {}; take 1 to 32", self.connections_max));
-        }
+        self.check_numbers(port, &mut wrong);
+        self.check_names(&mut wrong);
         if self.ca_file.is_some() && tls == Tls::None {
             wrong("ca_file is set but tls is none; set tls to starttls or implicit".to_owned());
         }
@@ -187,12 +175,6 @@ impl MailSettings {
                 "list_id_domain '{list_id_domain}' is not a domain of letters, digits, '-' and '.'"
             ));
         }
-        if let Some(name) = self.hello_name.as_deref().filter(|name| !is_domain(name)) {
-            wrong(format!("hello_name '{name}' is not a host name such as bus.example.org"));
-        }
-        if let Some(url) = self.page_url.as_deref().filter(|url| !is_web_url(url)) {
-            wrong(format!("page_url '{url}' does not start with https:// or has white space"));
-        }
         Mail {
             from: self.from,
             host: self.host,
@@ -206,6 +188,32 @@ impl MailSettings {
             patch_bytes_max: self.patch_bytes_max as usize,
             timeout: Duration::from_secs(self.timeout_s.into()),
             connections_max: self.connections_max.into(),
+        }
+    }
+
+    fn check_numbers(&self, port: u16, wrong: &mut impl FnMut(String)) {
+        if port == 0 {
+            wrong("port is 0; leave it out for the usual one".to_owned());
+        }
+        if !(1..=600).contains(&self.timeout_s) {
+            wrong(format!("timeout_s is {}; take 1 to 600 seconds", self.timeout_s));
+        }
+        if !(1..=32).contains(&self.connections_max) {
+            wrong(format!("connections_max is {}; take 1 to 32", self.connections_max));
+        }
+    }
+
+    fn check_names(&self, wrong: &mut impl FnMut(String)) {
+        let split = |c: char| c.is_whitespace() || c == ':';
+        let named = !self.host.is_empty() && !self.host.contains(split);
+        if !named && self.host.parse::<IpAddr>().is_err() {
+            wrong(format!("host '{}' is not a host name; a port goes to port", self.host));
+        }
+        if let Some(name) = self.hello_name.as_deref().filter(|name| !is_domain(name)) {
+            wrong(format!("hello_name '{name}' is not a host name such as bus.example.org"));
+        }
+        if let Some(url) = self.page_url.as_deref().filter(|url| !is_web_url(url)) {
+            wrong(format!("page_url '{url}' does not start with https:// or has white space"));
         }
     }
 }
@@ -318,8 +326,15 @@ mod tests {
         )
         .unwrap_err();
         for key in [
-            "host", "port", "timeout_s", "connections_max", "user", "hello_name", "list_id_domain",
-            "page_url", "ca_file /nowhere/ca",
+            "host",
+            "port",
+            "timeout_s",
+            "connections_max",
+            "user",
+            "hello_name",
+            "list_id_domain",
+            "page_url",
+            "ca_file /nowhere/ca",
         ] {
             assert!(error.contains(&format!("notify.mail.{key}")), "{key} in\n{error}");
         }
@@ -336,7 +351,8 @@ mod tests {
         let error = check("user = 'u'\npassword_file = '/nowhere/password'").unwrap_err();
         assert!(error.contains("/nowhere/password"), "{error}");
         fs::write(&path, "").unwrap();
-        let error = check(&format!("user = 'u'\npassword_file = '{}'", path.display())).unwrap_err();
+        let error =
+            check(&format!("user = 'u'\npassword_file = '{}'", path.display())).unwrap_err();
         assert!(error.contains("does not hold one line"), "{error}");
     }
 

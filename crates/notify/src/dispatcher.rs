@@ -11,7 +11,7 @@ use crate::{
     Counters, Destination, Notice, Subscription,
     dead_letters::{DeadLetters, dead_letter},
     in_flight::{Arrival, InFlight},
-    limits::{DRAIN_MAX, IDLE_MAX, IN_FLIGHT_MAX},
+    limits::{CROWDED, DRAIN_MAX, IDLE_MAX, IN_FLIGHT_MAX},
     outbox::{Job, News, Outbox, Outcome, Settled, Task},
     source::{Receipt, Received, Source},
 };
@@ -48,17 +48,16 @@ where
     F: Fn(&Event) -> Description,
 {
     /// Runs until `shutdown`, then lets what is being sent end, for a while.
-    pub(crate) async fn run<S: Source>(
-        &self,
-        source: &mut S,
-        shutdown: impl Future<Output = ()>,
-    ) {
+    pub(crate) async fn run<S: Source>(&self, source: &mut S, shutdown: impl Future<Output = ()>) {
         let mut state =
             State { in_flight: InFlight::default(), outbox: Outbox::default(), rest_at: None };
         let mut working = FuturesUnordered::new();
         let mut shutdown = std::pin::pin!(shutdown);
         let mut open = true;
         loop {
+            if state.in_flight.len() >= CROWDED {
+                state.outbox.give_way(Instant::now());
+            }
             while working.len() < self.sending_max {
                 let Some(job) = state.outbox.next(Instant::now()) else { break };
                 state.rest_at = None;
@@ -107,7 +106,12 @@ where
             Err(not_one) => {
                 self.counters.undecodable();
                 let (topic, bytes) = (not_one.topic.as_str(), not_one.body.len());
-                tracing::warn!(topic, bytes, "message rejected, it is no event: {}", not_one.reason);
+                tracing::warn!(
+                    topic,
+                    bytes,
+                    "message rejected, it is no event: {}",
+                    not_one.reason
+                );
                 unheard(receipt.reject().await);
                 return;
             }
@@ -161,8 +165,8 @@ where
         }
         let Settled { done, news } =
             state.outbox.settle(&job.notice.address(), outcome, Instant::now());
-        if let Some(news) = news {
-            tell(&news, &job, state.outbox.len());
+        for news in &news {
+            tell(news, &job, state.outbox.len());
         }
         let Some((event, receipts)) = done.and_then(|flight| state.in_flight.done(flight)) else {
             return;
@@ -196,10 +200,10 @@ fn tell(news: &News, job: &Job, waiting: usize) {
         News::Deferred(reason) => {
             tracing::warn!(to, event, "mail to one address waits, trying again: {reason}");
         }
-        News::Refused(reason) => tracing::warn!(
+        News::Buried(reason) => tracing::warn!(
             to,
             event,
-            "mail refused; the event goes to queue {}: {reason}",
+            "mail not delivered, the event is in queue {}: {reason}",
             crate::DEAD_LETTER_QUEUE
         ),
         News::NotBuried(reason) => tracing::warn!(

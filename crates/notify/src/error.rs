@@ -8,7 +8,9 @@ pub enum Error {
     #[error("{}", .0.join("\n"))]
     Settings(Vec<String>),
     /// The certificates to trust cannot be used.
-    #[error("notify.mail: TLS to {host} cannot be set up: {reason}; check notify.mail.ca_file and the host name")]
+    #[error(
+        "notify.mail: TLS to {host} cannot be set up: {reason}; check notify.mail.ca_file and the host name"
+    )]
     Tls {
         /// The mail server.
         host: String,

@@ -63,11 +63,10 @@ impl<R> InFlight<R> {
             entry.receipts.push(receipt);
             return Arrival::Joined;
         }
-        if redelivered {
-            if let Some(place) = self.remembered.iter().position(|told| **told == event) {
-                self.remembered.remove(place);
-                return Arrival::Told(receipt);
-            }
+        let told = self.remembered.iter().position(|told| redelivered && **told == event);
+        if let Some(place) = told {
+            self.remembered.remove(place);
+            return Arrival::Told(receipt);
         }
         Arrival::New(receipt, Arc::new(event))
     }

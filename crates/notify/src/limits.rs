@@ -3,8 +3,15 @@
 use std::time::Duration;
 
 /// Events taken from the bus and not yet acknowledged. Small enough that a crash re-delivers
-/// little, large enough that one address that is put off does not stop the others at once.
-pub(crate) const PREFETCH: u16 = 64;
+/// little, large enough that one address that is put off for some minutes stops nobody.
+pub(crate) const PREFETCH: u16 = 128;
+
+/// With so many events held, an address that is put off for long gives way: it must not be the
+/// reason that others hear nothing.
+pub(crate) const CROWDED: usize = PREFETCH as usize * 3 / 4;
+
+/// For how long an address must have been put off to give way. Longer than any greylisting.
+pub(crate) const GIVE_WAY_AFTER: Duration = Duration::from_secs(900);
 
 /// Events held at once. More than [`PREFETCH`] because an event of a bus connection that broke
 /// may still be in sending while the new connection delivers others.

@@ -45,10 +45,8 @@ impl Notice {
         for subscription in subscriptions {
             let Ok(pattern) = subscription.rule.test(event, description) else { continue };
             let place = *places.entry(address(&subscription.to)).or_insert(notices.len());
-            let reason = Reason {
-                subscription: subscription.name.clone(),
-                pattern: pattern.to_owned(),
-            };
+            let reason =
+                Reason { subscription: subscription.name.clone(), pattern: pattern.to_owned() };
             match notices.get_mut(place) {
                 Some(notice) => notice.reasons.push(reason),
                 None => notices.push(Notice {

@@ -5,6 +5,9 @@
 //! so nothing to one address overtakes. A lane is ready, waiting for its time, or out (its head is
 //! being tried). While the destination as a whole is away, one try at a time asks whether it is
 //! back, and the rest stay ready.
+//!
+//! An address that is put off waits for as long as it takes, unless it would make others wait:
+//! then [`Outbox::give_way`] has its oldest notices set aside.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -18,7 +21,7 @@ use crate::{
     Failure, Notice,
     backoff::Backoff,
     in_flight::Flight,
-    limits::{AWAY_BACKOFF, DEFERRED_BACKOFF},
+    limits::{AWAY_BACKOFF, DEFERRED_BACKOFF, GIVE_WAY_AFTER},
 };
 
 /// One notice and what is to be done with it.
@@ -57,7 +60,7 @@ pub(crate) struct Settled {
     /// The notice of this flight is done with.
     pub(crate) done: Option<Flight>,
     /// What an operator wants to read, once.
-    pub(crate) news: Option<News>,
+    pub(crate) news: Vec<News>,
 }
 
 /// What an operator wants to read.
@@ -69,8 +72,8 @@ pub(crate) enum News {
     Back(Duration),
     /// An address was put off.
     Deferred(String),
-    /// A notice was refused for good.
-    Refused(String),
+    /// A notice will not be delivered; it is set aside.
+    Buried(String),
     /// The dead-letter queue cannot be reached.
     NotBuried(String),
 }
@@ -89,6 +92,8 @@ struct Lane {
     jobs: VecDeque<Job>,
     /// Failures of the head in a row.
     tries: u32,
+    /// Since when the address is put off, and the last reason.
+    put_off: Option<(Instant, String)>,
     /// Its head is out to see whether the destination is back.
     probes: bool,
 }
@@ -145,6 +150,34 @@ impl Outbox {
         [lane, probe].into_iter().flatten().min()
     }
 
+    /// There is no room for more: the address that was put off longest, if that is long enough,
+    /// has its oldest notice set aside.
+    pub(crate) fn give_way(&mut self, now: Instant) {
+        let waiting = self.waiting.iter().filter_map(|(at, address)| {
+            let lane = self.lanes.get(address)?;
+            let (since, reason) = lane.put_off.as_ref()?;
+            // One that waits for the dead-letter queue has given way already.
+            let deliver = lane.jobs.front()?.task == Task::Deliver;
+            deliver.then_some((*since, *at, address, reason))
+        });
+        let Some((since, at, address, reason)) = waiting.min_by_key(|(since, ..)| *since) else {
+            return;
+        };
+        let put_off = now.saturating_duration_since(since);
+        if put_off < GIVE_WAY_AFTER {
+            return;
+        }
+        let minutes = put_off.as_secs() / 60;
+        let reason = format!("put off for {minutes} minutes, and others would wait: {reason}");
+        let address = address.clone();
+        self.waiting.remove(&(at, address.clone()));
+        if let Some(lane) = self.lanes.get_mut(&address) {
+            lane.tries = 0;
+            lane.jobs.front_mut().into_iter().for_each(|job| job.task = Task::Bury(reason.clone()));
+        }
+        self.ready.push_back(address);
+    }
+
     /// How many notices wait or are being sent.
     pub(crate) fn len(&self) -> usize {
         self.lanes.values().map(|lane| lane.jobs.len()).sum()
@@ -156,41 +189,50 @@ impl Outbox {
         let probed = std::mem::take(&mut lane.probes);
         match outcome {
             Outcome::Delivered => {
-                let done = self.finish(address);
-                Settled { done, news: self.back(now) }
+                lane.put_off = None;
+                let done = self.finish(address).map(|job| job.flight);
+                Settled { done, news: Vec::from_iter(self.back(now)) }
             }
-            Outcome::Buried => Settled { done: self.finish(address), news: None },
+            Outcome::Buried => match self.finish(address) {
+                Some(Job { flight, task: Task::Bury(reason), .. }) => {
+                    Settled { done: Some(flight), news: vec![News::Buried(reason)] }
+                }
+                job => Settled { done: job.map(|job| job.flight), news: Vec::new() },
+            },
             Outcome::Failed(Failure::Refused(reason)) => {
                 if let Some(job) = lane.jobs.front_mut() {
-                    job.task = Task::Bury(reason.clone());
+                    job.task = Task::Bury(reason);
                 }
                 lane.tries = 0;
                 self.ready.push_front(address.to_owned());
-                self.outage = None;
-                Settled { done: None, news: Some(News::Refused(reason)) }
+                Settled { done: None, news: Vec::from_iter(self.back(now)) }
             }
             Outcome::Failed(Failure::Deferred(reason)) => {
+                let since = lane.put_off.take().map_or(now, |(since, _)| since);
+                lane.put_off = Some((since, reason.clone()));
                 let first = self.wait(address, Backoff::new(DEFERRED_BACKOFF), now);
+                let mut news = Vec::from_iter(first.then_some(News::Deferred(reason)));
                 if probed {
-                    self.outage = None;
+                    news.extend(self.back(now));
                 }
-                Settled { done: None, news: first.then_some(News::Deferred(reason)) }
+                Settled { done: None, news }
             }
             Outcome::NotBuried(reason) => {
                 let first = self.wait(address, Backoff::new(AWAY_BACKOFF), now);
-                Settled { done: None, news: first.then_some(News::NotBuried(reason)) }
+                let news = Vec::from_iter(first.then_some(News::NotBuried(reason)));
+                Settled { done: None, news }
             }
             Outcome::Failed(Failure::Away(reason)) => {
                 self.ready.push_front(address.to_owned());
                 let first = self.outage.is_none();
                 self.away(probed, now);
-                Settled { done: None, news: first.then_some(News::Away(reason)) }
+                Settled { done: None, news: Vec::from_iter(first.then_some(News::Away(reason))) }
             }
         }
     }
 
     /// The head of the lane is done with.
-    fn finish(&mut self, address: &str) -> Option<Flight> {
+    fn finish(&mut self, address: &str) -> Option<Job> {
         let lane = self.lanes.get_mut(address)?;
         let job = lane.jobs.pop_front()?;
         lane.tries = 0;
@@ -198,7 +240,7 @@ impl Outbox {
             true => drop(self.lanes.remove(address)),
             false => self.ready.push_back(address.to_owned()),
         }
-        Some(job.flight)
+        Some(job)
     }
 
     /// The lane has to wait; whether for the first time.

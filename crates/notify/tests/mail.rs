@@ -1,6 +1,8 @@
 //! The mailer against a real SMTP server: every way of protection and login, every kind of
 //! refusal, and what a mail program makes of the mail.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail and say why")]
+
 mod smtp;
 
 use std::{sync::Arc, time::Duration};
@@ -126,7 +128,10 @@ async fn a_server_without_starttls_gets_neither_password_nor_mail() {
     let server = server!("--login", "tubepost:hunter2");
     let login = "tls = 'starttls'\nuser = 'tubepost'\npassword = 'hunter2'";
     let failure = deliver(&mailer(server.port, login), "1", ADA).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Away(reason) if reason.contains("STARTTLS")), "{failure:?}");
+    assert!(
+        matches!(&failure, Failure::Away(reason) if reason.contains("STARTTLS")),
+        "{failure:?}"
+    );
     assert!(server.stop().await.is_empty());
 }
 
@@ -146,7 +151,10 @@ async fn login_by_plain_and_by_login() {
 
         // The server's 530: it is the settings that are wrong, no mail is refused for it.
         let failure = deliver(&mailer(server.port, ""), "3", ADA).await.unwrap_err();
-        assert!(matches!(&failure, Failure::Away(r) if r.contains("notify.mail.user")), "{failure}");
+        assert!(
+            matches!(&failure, Failure::Away(r) if r.contains("notify.mail.user")),
+            "{failure}"
+        );
         assert!(server.stop().await.is_empty());
     }
 }
@@ -206,7 +214,10 @@ async fn a_closing_or_missing_server_is_away() {
     assert_eq!(server.stop().await.len(), 1);
     let failure = deliver(&mailer, "2", ADA).await.unwrap_err();
     let Failure::Away(reason) = &failure else { panic!("{failure:?}") };
-    assert!(reason.contains(&format!("localhost:{port}")) && reason.contains("refused"), "{reason}");
+    assert!(
+        reason.contains(&format!("localhost:{port}")) && reason.contains("refused"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]
@@ -282,7 +293,8 @@ async fn any_script_and_any_patch_arrive_as_they_were() {
     let mut server = server!();
     let mailer = mailer(server.port, "");
     let mut told = description();
-    told.summary = "Ádám Ω pushed „süß“ 🚀 to カーネル, and then some more words to fold".to_owned();
+    told.summary =
+        "Ádám Ω pushed „süß“ 🚀 to カーネル, and then some more words to fold".to_owned();
     told.people = vec!["Ádám".to_owned(), "カ".to_owned()];
     let long = "z".repeat(3000);
     let patch = format!(
@@ -344,6 +356,7 @@ async fn an_address_beyond_ascii_needs_a_server_that_can_and_is_refused_by_name_
     deliver(&mailer(server.port, ""), "1", to).await.unwrap();
     let mail = server.mail().await;
     assert_eq!(mail.to(), to);
+    assert_eq!(mail.header("To"), Some(to));
     assert_eq!(mail.0["options"], serde_json::json!(["SMTPUTF8", "BODY=8BITMIME"]));
 
     let server = server!("--no-smtputf8");

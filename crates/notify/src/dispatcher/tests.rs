@@ -134,7 +134,7 @@ impl Bench {
                     describe: |_: &Event| sample().1,
                     destination: &*post,
                     dead_letters: &*graves,
-                    counters: &*counters,
+                    counters: &counters,
                     sending_max: 4,
                 };
                 let stopped = async move { drop(stopped.await) };
@@ -292,6 +292,27 @@ async fn an_address_that_hangs_stops_nobody_else_and_not_the_shutdown() {
     assert_eq!(taken(&post), pairs(&[("a", GRACE), ("b", GRACE), ("c", GRACE)]));
     assert!(bench.verdicts.try_recv().is_err());
     bench.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_put_off_for_ever_does_not_stop_the_others_and_loses_nothing() {
+    let full = || Failure::Deferred("452 mailbox full".to_owned());
+    let post = answers([(ADA, vec![full(); 1_000_000])]);
+    let mut bench = Bench::start(post, Graves::default(), &[ADA, GRACE]);
+    let count = 3 * IN_FLIGHT_MAX;
+    for number in 0..count {
+        bench.deliver(number as u32, &number.to_string(), false, false);
+    }
+    let acknowledged = count - CROWDED;
+    for _ in 0..acknowledged {
+        bench.verdict().await;
+    }
+    let ids: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+    let graced: Vec<String> = taken(&bench.post).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(graced, ids, "Grace has all");
+    let buried: Vec<String> =
+        bench.graves.letters.lock().unwrap().iter().map(|letter| letter.id.clone()).collect();
+    assert!(buried.len() > acknowledged / 2 && buried == ids[..buried.len()], "{buried:?}");
 }
 
 #[tokio::test(start_paused = true)]

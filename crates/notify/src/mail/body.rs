@@ -2,7 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::{Notice, Reason, limits::TEXT_BYTES_MAX, mail::header_text::{one_line, turns_text}};
+use crate::{
+    Notice, Reason,
+    limits::TEXT_BYTES_MAX,
+    mail::header_text::{one_line, turns_text},
+};
 
 /// The body, line breaks as `\n`. What the event says can use no control character but tab.
 pub(crate) fn render(notice: &Notice, patch_bytes_max: usize, page_url: Option<&str>) -> String {
@@ -75,7 +79,8 @@ fn push_footer(body: &mut String, notice: &Notice, page_url: Option<&str>) {
     for Reason { subscription, pattern } in &notice.reasons {
         let _ = writeln!(body, "  {subscription} (topic {pattern})");
     }
-    let _ = writeln!(body, "Topic {}, event {}", notice.event.topic, one_line(&notice.event.id, 100));
+    let _ =
+        writeln!(body, "Topic {}, event {}", notice.event.topic, one_line(&notice.event.id, 100));
     body.push_str("To change it: [[notify.subscription]] in Tubepost's configuration.\n");
     if let Some(url) = page_url {
         let _ = writeln!(body, "{url}");
@@ -136,11 +141,17 @@ https://bus.example.org/
     #[test]
     fn an_event_of_a_summary_only_is_short() {
         let body = rendered(10_000, |d| (d.text, d.link, d.patch) = (None, None, None));
-        assert!(body.starts_with("ada pushed to kernel (main): fix the scheduler\n\n-- \n"), "{body}");
+        assert!(
+            body.starts_with("ada pushed to kernel (main): fix the scheduler\n\n-- \n"),
+            "{body}"
+        );
         let body = rendered(10_000, |d| {
             (d.text, d.link, d.patch) = (Some(" \n".to_owned()), None, Some("\n".to_owned()));
         });
-        assert!(body.starts_with("ada pushed to kernel (main): fix the scheduler\n\n-- \n"), "{body}");
+        assert!(
+            body.starts_with("ada pushed to kernel (main): fix the scheduler\n\n-- \n"),
+            "{body}"
+        );
     }
 
     #[test]
@@ -157,7 +168,10 @@ https://bus.example.org/
             assert!(body(max).contains("left out"));
         }
         let body = rendered(12, |d| (d.patch, d.link) = (Some(patch.to_owned()), None));
-        assert!(body.contains("first line\n[26 of 37 bytes of this patch are left out]\n"), "{body}");
+        assert!(
+            body.contains("first line\n[26 of 37 bytes of this patch are left out]\n"),
+            "{body}"
+        );
     }
 
     #[test]
@@ -168,7 +182,12 @@ https://bus.example.org/
             d.patch = Some("+a\rb\0\n".to_owned());
             d.link = Some("https://x/\r\n-- \r\nfooter".to_owned());
         });
-        assert!(body.starts_with("a [2Jb c\n\nx␛]0;owned␇y\nz\u{fffd}1m\u{fffd}\n\nhttps://x/ -- footer\n"), "{body:?}");
+        assert!(
+            body.starts_with(
+                "a [2Jb c\n\nx␛]0;owned␇y\nz\u{fffd}1m\u{fffd}\n\nhttps://x/ -- footer\n"
+            ),
+            "{body:?}"
+        );
         assert!(body.contains("+a␍b␀\n"));
         let bad = |c: char| c.is_control() && c != '\n' && c != '\t';
         assert!(!body.contains(bad));

@@ -74,9 +74,11 @@ impl Connector {
             None,
         );
         let mut connection = match timeout(self.timeout, connecting).await {
-            Ok(connected) => connected.map_err(|error| match error.is_tls() {
-                true => format!("{at}: TLS failed: {error}; check notify.mail.tls and ca_file"),
-                false => format!("{at}: {error}; check notify.mail.host and port"),
+            Ok(connected) => connected.map_err(|error| match self.tls {
+                Protection::Implicit(_) => {
+                    format!("{at}: {error}; check notify.mail.host, port, tls and ca_file")
+                }
+                _ => format!("{at}: {error}; check notify.mail.host and port"),
             })?,
             Err(_) => return Err(self.silent(&at, "the connection")),
         };

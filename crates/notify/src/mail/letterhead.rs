@@ -70,9 +70,8 @@ impl Letterhead {
         }
         // CRLF here already: lettre would move the rest of the text once for every line.
         let body = body::render(notice, self.patch_bytes_max, self.page_url.as_deref());
-        let part = SinglePart::builder()
-            .header(ContentType::TEXT_PLAIN)
-            .body(body.replace('\n', "\r\n"));
+        let part =
+            SinglePart::builder().header(ContentType::TEXT_PLAIN).body(body.replace('\n', "\r\n"));
         builder.singlepart(part).map_err(|error| error.to_string())
     }
 

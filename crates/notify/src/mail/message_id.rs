@@ -48,7 +48,10 @@ mod tests {
         // Literal on purpose: a change of these breaks threads and de-duplication of mails sent.
         let id = message("0199d0c4-7b1e-7000-8000-00000000002a", "ada@example.org", "example.org");
         assert_eq!(id, "<0199d0c4-7b1e-7000-8000-00000000002a.9fc8dad5472b5f12@example.org>");
-        assert_eq!(thread("git/kernel", "example.org"), "<object.70c887297b4e59ddbd79279097ad0c03@example.org>");
+        assert_eq!(
+            thread("git/kernel", "example.org"),
+            "<object.70c887297b4e59ddbd79279097ad0c03@example.org>"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use lettre::{
     transport::smtp::{
         client::AsyncSmtpConnection,
         commands::{Data, Mail, Rcpt, Rset},
-        extension::{Extension, MailParameter},
+        extension::{Extension, MailBodyParameter, MailParameter},
         response::Response,
     },
 };
@@ -59,10 +59,14 @@ impl Session {
         let ascii = |address: &Address| <Address as AsRef<str>>::as_ref(address).is_ascii();
         if !envelope.from().into_iter().chain(envelope.to()).all(ascii) {
             if !self.connection.server_info().supports_feature(Extension::SmtpUtfEight) {
-                let reason = format!("{}: an address is not ASCII and the server has no SMTPUTF8", self.at);
+                let reason =
+                    format!("{}: an address is not ASCII and the server has no SMTPUTF8", self.at);
                 return Err(Stop { failure: Failure::Refused(reason), begun: true, usable: true });
             }
             options.push(MailParameter::SmtpUtfEight);
+            // Such an address stands in the header as it is. A server with SMTPUTF8 has 8BITMIME
+            // (RFC 6531 §3.1); everything else we write is ASCII.
+            options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
         let mail = Mail::new(envelope.from().cloned(), options).to_string();
         self.step(Step::Mail, 250, mail.as_bytes()).await?;

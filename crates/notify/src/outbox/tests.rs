@@ -50,7 +50,11 @@ fn deferred() -> Outcome {
 }
 
 fn done(flight: u64) -> Settled {
-    Settled { done: Some(Flight(flight)), news: None }
+    Settled { done: Some(Flight(flight)), news: Vec::new() }
+}
+
+fn buried(flight: u64, reason: &str) -> Settled {
+    Settled { done: Some(Flight(flight)), news: vec![News::Buried(reason.to_owned())] }
 }
 
 const ADA: &str = "ada@example.org";
@@ -77,7 +81,7 @@ fn an_address_that_is_put_off_keeps_its_order_and_nobody_elses_time() {
     s.push(2, ADA);
     assert_eq!(s.next(), Some(1));
     let news = s.settle(ADA, deferred()).news;
-    assert_eq!(news, Some(News::Deferred("greylisted".to_owned())));
+    assert_eq!(news, [News::Deferred("greylisted".to_owned())]);
     s.push(3, GRACE);
     assert_eq!((s.next(), s.next()), (Some(3), None));
     assert_eq!(s.settle(GRACE, Outcome::Delivered), done(3));
@@ -86,12 +90,12 @@ fn an_address_that_is_put_off_keeps_its_order_and_nobody_elses_time() {
     assert!(wake > s.now && wake <= s.now + Duration::from_secs(1));
     s.now = wake;
     assert_eq!((s.next(), s.next()), (Some(1), None));
-    assert_eq!(s.settle(ADA, deferred()).news, None, "said once");
+    assert_eq!(s.settle(ADA, deferred()).news, [], "said once");
     s.later(2);
     assert_eq!(s.next(), Some(1));
     s.settle(ADA, Outcome::Delivered);
     assert_eq!(s.next(), Some(2), "at once: the pause was the first one's");
-    assert!(s.settle(ADA, deferred()).news.is_some(), "a new story");
+    assert_eq!(s.settle(ADA, deferred()).news.len(), 1, "a new story");
 }
 
 #[test]
@@ -101,7 +105,7 @@ fn while_the_server_is_away_one_asks_and_nobody_loses_a_place() {
         s.push(flight, address);
     }
     assert_eq!((s.next(), s.next()), (Some(1), Some(2)));
-    assert_eq!(s.settle(ADA, away()).news, Some(News::Away("no route".to_owned())));
+    assert_eq!(s.settle(ADA, away()).news, [News::Away("no route".to_owned())]);
     assert_eq!(s.settle(GRACE, away()), Settled::default(), "said once");
     assert_eq!(s.next(), None);
 
@@ -121,7 +125,10 @@ fn while_the_server_is_away_one_asks_and_nobody_loses_a_place() {
     let probe = s.outbox.next(s.now).unwrap();
     let address = probe.notice.address();
     let news = s.settle(&address, Outcome::Delivered).news;
-    assert!(matches!(news, Some(News::Back(after)) if after > Duration::from_secs(100)), "{news:?}");
+    assert!(
+        matches!(news[..], [News::Back(after)] if after > Duration::from_secs(100)),
+        "{news:?}"
+    );
 
     let mut order = vec![probe.flight.0];
     while let Some(job) = s.outbox.next(s.now) {
@@ -153,15 +160,15 @@ fn a_refusal_is_set_aside_and_the_next_goes_on() {
     s.push(2, ADA);
     assert_eq!(s.next(), Some(1));
     let refused = Outcome::Failed(Failure::Refused("550 nobody".to_owned()));
-    let settled = s.settle(ADA, refused);
-    assert_eq!(settled, Settled { done: None, news: Some(News::Refused("550 nobody".to_owned())) });
+    assert_eq!(s.settle(ADA, refused), Settled::default());
     let job = s.outbox.next(s.now).unwrap();
     assert_eq!((job.flight, job.task), (Flight(1), Task::Bury("550 nobody".to_owned())));
-    assert!(s.settle(ADA, Outcome::NotBuried("bus away".to_owned())).news.is_some());
+    let news = s.settle(ADA, Outcome::NotBuried("bus away".to_owned())).news;
+    assert_eq!(news, [News::NotBuried("bus away".to_owned())]);
     assert_eq!(s.next(), None, "not lost: it waits for the bus");
     s.later(1);
     assert_eq!(s.outbox.next(s.now).unwrap().task, Task::Bury("550 nobody".to_owned()));
-    assert_eq!(s.settle(ADA, Outcome::Buried), done(1));
+    assert_eq!(s.settle(ADA, Outcome::Buried), buried(1, "550 nobody"));
     assert_eq!(s.next(), Some(2));
 }
 
@@ -176,6 +183,84 @@ fn a_refusal_is_set_aside_also_while_the_server_is_away() {
     let job = s.outbox.next(s.now).unwrap();
     assert!(job.flight == Flight(1) && job.task != Task::Deliver);
     assert_eq!(s.next(), None);
+}
+
+#[test]
+fn an_address_put_off_for_long_gives_way_one_notice_at_a_time_and_others_never() {
+    let mut s = Stepped::new();
+    s.push(1, ADA);
+    s.push(2, ADA);
+    s.push(3, GRACE);
+    assert_eq!((s.next(), s.next()), (Some(1), Some(3)));
+    s.settle(ADA, deferred());
+    s.later(600);
+    s.settle(GRACE, deferred());
+    s.outbox.give_way(s.now);
+    assert_eq!(s.next(), Some(1));
+    s.settle(ADA, deferred());
+    s.later(300);
+    s.outbox.give_way(s.now);
+    let job = s.outbox.next(s.now).unwrap();
+    let Task::Bury(reason) = &job.task else { panic!("{job:?}") };
+    assert_eq!(job.flight, Flight(1));
+    assert_eq!(reason, "put off for 15 minutes, and others would wait: greylisted");
+    s.settle(ADA, Outcome::NotBuried("bus away".to_owned()));
+    s.outbox.give_way(s.now);
+    assert_eq!(s.outbox.ready.iter().filter(|a| *a == ADA).count(), 0, "it waits for the bus");
+    s.later(1);
+    let again: Vec<Job> = std::iter::from_fn(|| s.outbox.next(s.now)).collect();
+    assert!(again.iter().any(|job| job.flight == Flight(1) && job.task != Task::Deliver));
+    let reason = "put off for 15 minutes, and others would wait: greylisted";
+    assert_eq!(s.settle(ADA, Outcome::Buried), buried(1, reason));
+
+    let mut tried: Vec<Job> = std::iter::from_fn(|| s.outbox.next(s.now)).collect();
+    tried.retain(|job| job.notice.to.email.to_string() == ADA);
+    assert!(
+        matches!(&tried[..], [Job { flight: Flight(2), task: Task::Deliver, .. }]),
+        "{tried:?}"
+    );
+    s.settle(ADA, deferred());
+    s.outbox.give_way(s.now);
+    assert!(matches!(s.outbox.next(s.now).unwrap().task, Task::Bury(_)), "still the same story");
+    s.settle(ADA, Outcome::Buried);
+    s.push(4, ADA);
+    assert_eq!(s.next(), Some(4));
+    s.settle(ADA, deferred());
+    s.outbox.give_way(s.now);
+    assert_eq!(s.next(), None, "an address with nothing waiting begins anew");
+}
+
+#[test]
+fn an_address_that_took_a_mail_is_no_longer_put_off() {
+    let mut s = Stepped::new();
+    for flight in 1..4 {
+        s.push(flight, ADA);
+    }
+    assert_eq!(s.next(), Some(1));
+    s.settle(ADA, deferred());
+    s.later(GIVE_WAY_AFTER.as_secs());
+    assert_eq!(s.next(), Some(1));
+    assert_eq!(s.settle(ADA, Outcome::Delivered), done(1));
+    assert_eq!(s.next(), Some(2));
+    s.settle(ADA, deferred());
+    s.outbox.give_way(s.now);
+    assert_eq!(s.next(), None);
+}
+
+#[test]
+fn any_answer_to_the_probe_ends_the_outage_and_says_so() {
+    for answer in [Failure::Refused("550".to_owned()), Failure::Deferred("450".to_owned())] {
+        let mut s = Stepped::new();
+        s.push(1, ADA);
+        s.push(2, GRACE);
+        assert_eq!(s.next(), Some(1));
+        s.settle(ADA, away());
+        s.later(1);
+        assert_eq!((s.next(), s.next()), (Some(1), None));
+        let news = s.settle(ADA, Outcome::Failed(answer)).news;
+        assert!(news.contains(&News::Back(Duration::from_secs(1))), "{news:?}");
+        assert!(std::iter::from_fn(|| s.next()).any(|flight| flight == 2));
+    }
 }
 
 proptest::proptest! {
@@ -221,6 +306,7 @@ proptest::proptest! {
             if let Some(flight) = s.settle(&address, outcome).done {
                 seen.entry(address).or_default().push(flight.0);
             }
+            s.outbox.give_way(s.now);
         }
         proptest::prop_assert!(out.is_empty());
         proptest::prop_assert_eq!(seen, expected);

@@ -87,9 +87,13 @@ fn a_date_nobody_believes_becomes_the_time_of_receipt() {
         header(&rendered(|event, _| event.sent_at = sent_at), "Date").unwrap()
     };
     assert_eq!(date(Some("2001-02-03T04:05:06Z")), "Sat, 03 Feb 2001 04:05:06 +0000");
-    for sent_at in
-        [None, Some("1969-12-31T23:59:59Z"), Some("-009000-01-01T00:00:00Z"), Some("9999-12-30T00:00:00Z"), Some("2026-11-25T10:41:41Z")]
-    {
+    for sent_at in [
+        None,
+        Some("1969-12-31T23:59:59Z"),
+        Some("-009000-01-01T00:00:00Z"),
+        Some("9999-12-30T00:00:00Z"),
+        Some("2026-11-25T10:41:41Z"),
+    ] {
         assert_eq!(date(sent_at), "Wed, 25 Nov 2026 09:41:40 +0000", "{sent_at:?}");
     }
 }

@@ -1,0 +1,69 @@
+//! docs/mail.md says what is so: its configuration is read, its headers are those that are sent.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::sync::Arc;
+
+use event::{Event, Registry};
+use notify::{Letterhead, Notice, Settings};
+
+const PAGE: &str = include_str!("../../../docs/mail.md");
+
+fn blocks(language: &str) -> Vec<&'static str> {
+    let opening = format!("```{language}\n");
+    PAGE.split(opening.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[derive(serde::Deserialize)]
+struct File {
+    notify: Settings,
+}
+
+#[test]
+fn the_configurations_shown_are_valid_and_show_every_key() {
+    let [smallest, every] = blocks("toml").try_into().unwrap();
+    let smallest: File = toml::from_str(smallest).unwrap();
+    assert!(smallest.notify.check().unwrap().is_some());
+
+    let text = every.replace("# password = ", "password = ");
+    let every: File = toml::from_str(&text).unwrap();
+    let read = serde_json::to_value(&every.notify).unwrap();
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().len();
+    assert_eq!((keys(&read["mail"]), keys(&read["subscription"][0])), (14, 8), "{read}");
+}
+
+#[test]
+fn every_header_that_is_sent_is_in_the_table_and_the_other_way_round() {
+    let [smallest, _] = blocks("toml").try_into().unwrap();
+    let config = toml::from_str::<File>(smallest).unwrap().notify.check().unwrap().unwrap();
+    let topic = "org.example.git.receive".parse().unwrap();
+    let event = Event::new(topic, serde_json::json!({"agent": "ada"})).unwrap();
+    let mut description = Registry::builtin().describe(&event);
+    description.agent = Some("ada".to_owned());
+    description.people = vec!["ada".to_owned()];
+    description.packages = vec!["kernel".to_owned()];
+    description.object = Some("git/kernel".to_owned());
+    let event = Event { schema: Some("git.receive".to_owned()), ..event };
+    let notices = Notice::all(
+        &config.subscriptions,
+        &Arc::new(event),
+        &Arc::new(description),
+        jiff::Timestamp::now(),
+    );
+    let mail = Letterhead::new(&config.mail).render(&notices[0]).unwrap();
+    let sent = mail.headers().to_string();
+    let mut sent: Vec<&str> = sent
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .map(|line| line.split(':').next().unwrap())
+        .filter(|name| !["From", "To", "MIME-Version"].contains(name))
+        .collect();
+    let mut shown: Vec<&str> = PAGE
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .flat_map(|line| line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2))
+        .collect();
+    sent.sort_unstable();
+    shown.sort_unstable();
+    assert_eq!(sent, shown);
+}
