@@ -150,6 +150,12 @@ impl Subscriber {
             consuming.consumption.end().await;
         }
     }
+
+    /// Whether it hears the bus: false from the end of a connection, as [`Subscriber::next`] finds
+    /// it, until it consumes again. For those who show it between two calls of `next`.
+    pub fn is_consuming(&self) -> bool {
+        matches!(self.state, State::Consuming(_))
+    }
 }
 
 impl fmt::Debug for Subscriber {

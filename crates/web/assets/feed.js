@@ -136,6 +136,7 @@ function startFeed() {
       : connection === 'connecting' ? ['connecting', 'Connecting …']
       : connection === 'stopped' ? ['stopped', 'Stopped']
       : bus === 'away' ? ['away', 'Bus away']
+      : bus === 'connecting' ? ['connecting', 'Connecting …']
       : paused ? ['paused', 'Paused']
       : ['live', 'Live'];
     const shown = $('state');

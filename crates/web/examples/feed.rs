@@ -5,11 +5,11 @@
 //! ```
 //!
 //! shows 30 events and one more every second (1000 ms; 0 for no more). `--away` shows a bus that
-//! is away.
+//! is away; `--bus=amqp://guest:guest@localhost` follows that bus.
 
-use std::{error::Error, io::Write, time::Duration};
+use std::{error::Error, io::Write, sync::Arc, time::Duration};
 
-use event::{Description, Event, Severity};
+use event::{Description, Event, Registry, Severity};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -29,6 +29,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         true => Bus::Away { since: Timestamp::now(), reason: "127.0.0.1:5672 refused".to_owned() },
         false => Bus::Connected,
     });
+    if let Some(bus) = flags.iter().find_map(|flag| flag.strip_prefix("--bus=")) {
+        let registry = Arc::new(Registry::builtin());
+        tokio::spawn(feed.clone().follow(bus.parse()?, registry, "feed example".to_owned()));
+    }
     for n in 0..count {
         let age = SignedDuration::from_secs(((count - n) as i64).pow(2) * 7);
         push(&feed, n, Timestamp::now() - age)?;

@@ -151,7 +151,10 @@ fn word(text: &str) -> (String, &str) {
 /// AMQP's pattern; also refuses one that no topic can match, since a topic never holds a wildcard
 /// (`git*` is not `git.*`).
 fn parse_pattern(text: &str) -> Result<Pattern, Problem> {
-    let problem = |message: String| Problem { field: "pattern", message };
+    let problem = |message: String| {
+        let message = crate::shown::line(&message, 400);
+        Problem { field: "pattern", message }
+    };
     let pattern: Pattern =
         text.parse().map_err(|error: event::Error| problem(error.to_string()))?;
     if text.chars().any(char::is_whitespace) {
@@ -159,15 +162,15 @@ fn parse_pattern(text: &str) -> Result<Pattern, Problem> {
             "a topic has no white space; look for words in the field beside it".to_owned(),
         ));
     }
-    for word in text.split('.').filter(|word| word.contains(['*', '#']) && word.chars().count() > 1)
-    {
-        let word = crate::shown::line(word, 40);
-        return Err(problem(format!(
-            "'{word}' can match nothing: '*' stands for one whole word and '#' for any number, \
-             as in git.* or #.build.#"
-        )));
+    let is_lost = |word: &&str| word.contains(['*', '#']) && word.chars().count() > 1;
+    match text.split('.').find(is_lost) {
+        None => Ok(pattern),
+        Some(word) => Err(problem(format!(
+            "'{}' can match nothing: '*' stands for one whole word and '#' for any number, as in \
+             git.* or #.build.#",
+            crate::shown::line(word, 40)
+        ))),
     }
-    Ok(pattern)
 }
 
 #[cfg(test)]

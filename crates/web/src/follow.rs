@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use client::{BusUrl, Queue, Subscriber, Subscription};
 use event::Registry;
 use jiff::Timestamp;
+use tokio::time::MissedTickBehavior;
 
 use crate::feed::{Bus, Feed};
 
@@ -13,9 +14,22 @@ impl Feed {
     /// pages show. `app` is shown in the broker's list of connections. Run it as a task.
     pub async fn follow(self, bus: BusUrl, registry: Arc<Registry>, app: String) {
         let mut subscriber = self.reach(&bus, &app).await;
+        // `next` waits out an outage by itself and in silence; this looks whether it is in one.
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let delivery = subscriber.next().await;
-            self.set_bus(Bus::Connected);
+            let delivery = tokio::select! {
+                delivery = subscriber.next() => Some(delivery),
+                _ = look.tick() => None,
+            };
+            self.set_bus(match subscriber.is_consuming() {
+                true => Bus::Connected,
+                false => Bus::Away {
+                    since: Timestamp::now(),
+                    reason: format!("the connection to {bus} ended"),
+                },
+            });
+            let Some(delivery) = delivery else { continue };
             match &delivery.event {
                 Ok(event) => self.push(event.clone(), registry.describe(event)),
                 Err(message) => {
@@ -56,6 +70,28 @@ impl Feed {
     }
 }
 
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PREFETCH: u16 = 200;
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bus_that_is_not_there_is_shown_as_away_with_the_reason() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let feed = Feed::default();
+        assert_eq!(feed.bus(), Bus::Connecting);
+        let mut bus = feed.watch_bus();
+        let url: BusUrl = format!("amqp://guest:secret@{nobody}").parse().unwrap();
+        let following = feed.clone().follow(url, Arc::new(Registry::builtin()), "test".to_owned());
+        let following = tokio::spawn(following);
+        tokio::time::timeout(Duration::from_secs(20), bus.changed()).await.unwrap().unwrap();
+        let Bus::Away { reason, .. } = feed.bus() else { panic!("{:?}", feed.bus()) };
+        assert!(reason.contains(&nobody.to_string()), "{reason}");
+        assert!(!reason.contains("secret"), "{reason}");
+        following.abort();
+    }
+}

@@ -39,7 +39,7 @@ mod stream;
 mod view;
 
 #[cfg(test)]
-#[path = "../tests/sample/mod.rs"]
+#[path = "../tests/pages/sample.rs"]
 mod sample;
 
 pub use error::Error;

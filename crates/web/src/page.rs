@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use minijinja::{Environment, Value, context, value::Serde};
+use minijinja::{AutoEscape, Environment, Error, Output, State, Value, context, value::Serde};
 
 use crate::{
     asset::{ICON, SCRIPT, STYLE},
@@ -11,6 +11,7 @@ use crate::{
     filter::Problem,
     limits::ROWS_MAX,
     query::Asked,
+    shown,
     view::{DetailView, EventView, TimeView, encoded},
 };
 
@@ -62,7 +63,7 @@ pub(crate) fn row(entry: &Entry) -> &str {
 }
 
 /// The page of one event.
-pub(crate) fn event(entry: &Entry) -> String {
+pub(crate) fn event_page(entry: &Entry) -> String {
     render(
         "event.html",
         context! {
@@ -88,7 +89,7 @@ fn bus(bus: &Bus) -> Value {
         Bus::Connected => context! { state => "connected" },
         Bus::Away { since, reason } => {
             let since = Serde(TimeView::new(*since, jiff::Timestamp::now()));
-            context! { state => "away", since, reason => crate::shown::line(reason, 300) }
+            context! { state => "away", since, reason => shown::line(reason, 300) }
         }
     }
 }
@@ -102,10 +103,24 @@ fn render(template: &str, context: Value) -> String {
     })
 }
 
+/// minijinja's escaping also makes `&#x2f;` of every slash, which nothing here needs and which
+/// hides every address from who reads the source. Everything else is minijinja's.
+fn format(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    match value.as_str() {
+        Some(text) if !value.is_safe() && *state.auto_escape() == AutoEscape::Html => {
+            let mut html = String::with_capacity(text.len());
+            shown::escape(text, &mut html);
+            output.write_str(&html).map_err(Error::from)
+        }
+        _ => minijinja::escape_formatter(output, state, value),
+    }
+}
+
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut templates = Environment::new();
     // A name that is not given is a mistake here, not an empty string.
     templates.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    templates.set_formatter(format);
     templates.add_global("style_path", STYLE.path.as_str());
     templates.add_global("script_path", SCRIPT.path.as_str());
     templates.add_global("icon_path", ICON.path.as_str());
@@ -126,3 +141,49 @@ const SOURCES: [(&str, &str); 7] = [
     ("event.html", include_str!("../templates/event.html")),
     ("refusal.html", include_str!("../templates/refusal.html")),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{described, event};
+
+    #[test]
+    fn every_template_is_whole_and_escapes() {
+        assert_eq!(TEMPLATES.templates().count(), SOURCES.len());
+        let site = Feed::default();
+        let mut told = described("<b>'\"&");
+        told.people = (0..20).map(|n| format!("<i>{n}")).collect();
+        site.push(event("org.example.a"), told);
+        let asked = Asked { limit: 1, ..Asked::default() };
+        let (rows, position) = site.newest(&crate::filter::Filter::default(), 1);
+        let problem = Problem { field: "text", message: "<u>".to_owned() };
+        for html in [
+            row(&rows[0]).to_owned(),
+            event_page(&rows[0]),
+            feed(&site, &asked, Ok((rows.clone(), position))),
+            feed(&site, &asked, Err(problem)),
+            refusal("<s>", "<s>"),
+        ] {
+            assert!(!html.contains("is broken"), "{html}");
+            for tag in ["<b>", "<i>", "<u>", "<s>"] {
+                assert!(!html.contains(tag), "{html}");
+            }
+        }
+        assert!(row(&rows[0]).contains("&lt;b&gt;&#39;&quot;&amp;"));
+        assert!(row(&rows[0]).contains("14 more"));
+    }
+
+    #[test]
+    fn older_events_are_offered_when_there_are_any() {
+        let site = Feed::default();
+        let mut asked = Asked { pattern: "#".to_owned(), text: "a&b".to_owned(), limit: 1 };
+        site.push(event("a"), described("1"));
+        let (rows, _) = site.newest(&crate::filter::Filter::default(), 1);
+        assert!(!list(&site, &asked, &rows).contains("id=\"older\""));
+        site.push(event("a"), described("2"));
+        let address = "href=\"/?pattern=%23&amp;text=a%26b&amp;limit=500\"";
+        assert!(list(&site, &asked, &rows).contains(address));
+        asked.limit = ROWS_MAX;
+        assert!(!list(&site, &asked, &rows).contains("id=\"older\""));
+    }
+}

@@ -101,7 +101,7 @@ async fn event_page(State(site): State<Site>, Path(key): Path<String>) -> Respon
     };
     match (site.feed.get(key), as_json) {
         (Some(entry), true) => api::event(&entry).into_response(),
-        (Some(entry), false) => Html(page::event(&entry)).into_response(),
+        (Some(entry), false) => Html(page::event_page(&entry)).into_response(),
         (None, as_json) => {
             let said = format!(
                 "It is not among the {} events kept here now: it may be older, or come from before \

@@ -1,0 +1,8 @@
+//! The pages over a real socket.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod hostile;
+mod http;
+mod live;
+mod sample;
+mod site;
