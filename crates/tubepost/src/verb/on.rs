@@ -93,16 +93,7 @@ pub(crate) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Do not say on standard error when a command failed and is tried again"),
         )
-        .after_help(
-            "Examples:\n  \
-             tubepost on '#.git.receive' -- ./build.sh\n  \
-             tubepost on '#.git.receive' --queue builder --jobs 4 --retry 3 --timeout 30m -- ./build.sh\n  \
-             tubepost on 'org.example.door.*' -- sh -c 'notify-send \"$TUBEPOST_SUMMARY\"'\n\n\
-             The command gets the event as JSON on standard input, and in its environment\n\
-             TUBEPOST_ID, _TOPIC, _SUMMARY, _LINK, _APP, _AGENT, _PEOPLE, _PACKAGES (one a line),\n\
-             _SEVERITY, _SCHEMA and _SENT_AT. An event whose command failed for good goes to the\n\
-             queue NAME.dead (without --queue: tubepost.on.dead), with the reason in its headers.",
-        );
+        .after_help(EXAMPLES);
     cli::with_options(command, Verb::On)
 }
 
@@ -245,6 +236,14 @@ fn check_program(program: &Path) -> Result<(), Failure> {
     }
 }
 
+const EXAMPLES: &str = "Examples:\n  \
+     tubepost on '#.git.receive' -- ./build.sh\n  \
+     tubepost on '#.git.receive' --queue builder --jobs 4 --retry 3 --timeout 30m -- ./build.sh\n  \
+     tubepost on 'org.example.door.*' -- sh -c 'notify-send \"$TUBEPOST_SUMMARY\"'\n\n\
+     The command gets the event as JSON on standard input, and in its environment\n\
+     TUBEPOST_ID, _TOPIC, _SUMMARY, _LINK, _APP, _AGENT, _PEOPLE, _PACKAGES (one a line),\n\
+     _SEVERITY, _SCHEMA and _SENT_AT. An event whose command failed for good goes to the\n\
+     queue NAME.dead (without --queue: tubepost.on.dead), with the reason in its headers.";
 const APP: &str = "tubepost on";
 const TEMPORARY_DEAD: &str = "tubepost.on.dead";
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
