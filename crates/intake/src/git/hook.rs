@@ -201,7 +201,10 @@ fn hooks_directory(repository: &Path) -> Result<Hooks, Error> {
     let mut next =
         || repository.join(OsString::from_vec(lines.next().unwrap_or_default().to_vec()));
     let (directory, common) = (next(), next());
-    let absolute = |path: &Path| std::path::absolute(path).map_err(file(path, "find it"));
+    // The hooks directory may not be there yet.
+    let absolute = |path: &Path| {
+        fs::canonicalize(path).or_else(|_| std::path::absolute(path)).map_err(file(path, "find it"))
+    };
     let (directory, common) = (absolute(&directory)?, absolute(&common)?);
     let shared = directory != common.join("hooks");
     Ok(Hooks { directory, shared })

@@ -1,5 +1,7 @@
 //! Who pushed, as far as the hook's environment tells.
 
+use std::{fs, os::unix::fs::MetadataExt};
+
 /// The pusher's account name: what the operator set, what the git front end says, or the account
 /// the hook runs under. `variable` reads the environment.
 ///
@@ -19,7 +21,19 @@ pub fn pusher(variable: impl Fn(&str) -> Option<String>) -> String {
     .filter_map(variable)
     .map(|name| name.trim().to_owned())
     .find(|name| !name.is_empty() && !name.chars().any(char::is_control))
+    .or_else(account)
     .unwrap_or_else(|| "unknown".to_owned())
+}
+
+// The name of the account we run under: a service manager does not always set USER.
+fn account() -> Option<String> {
+    let uid = fs::metadata("/proc/self").ok()?.uid().to_string();
+    let accounts = fs::read_to_string("/etc/passwd").ok()?;
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, mut behind) = (fields.next()?, fields.skip(1));
+        (behind.next()? == uid).then(|| name.to_owned())
+    })
 }
 
 #[cfg(test)]
@@ -34,6 +48,6 @@ mod tests {
         assert_eq!(pusher(environment(&[("USER", "git"), ("GL_USER", "ada")])), "ada");
         assert_eq!(pusher(environment(&[("USER", "git"), ("GL_USER", "  ")])), "git");
         assert_eq!(pusher(environment(&[("TUBEPOST_AGENT", "x"), ("GL_USER", "ada")])), "x");
-        assert_eq!(pusher(environment(&[])), "unknown");
+        assert_eq!(pusher(environment(&[])), account().unwrap());
     }
 }

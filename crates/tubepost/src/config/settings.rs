@@ -179,7 +179,8 @@ fn said_by_variable(option: &dyn AnyDeclared, environment: &Environment) -> Opti
 /// The bus when nobody named one: the broker of this machine.
 pub(super) fn local_bus(settings: &Settings) -> Option<String> {
     let listen = settings.need(&table::AMQP_LISTEN).ok()?;
-    Some(format!("amqp://guest:guest@{}/", listen.local_authority()))
+    // Without a path: "/" would be the virtual host of the empty name.
+    Some(format!("amqp://guest:guest@{}", listen.local_authority()))
 }
 
 /// Where events wait when nobody named a place.
@@ -271,7 +272,7 @@ mod tests {
     #[test]
     fn the_default_bus_is_the_broker_on_the_address_it_listens_on() {
         let settings = settings(&[], &[("TUBEPOST_AMQP", "0.0.0.0:7")], None).unwrap();
-        assert_eq!(settings.need(&table::BUS_URL).unwrap(), "amqp://guest:guest@127.0.0.1:7/");
+        assert_eq!(settings.need(&table::BUS_URL).unwrap(), "amqp://guest:guest@127.0.0.1:7");
     }
 
     #[test]

@@ -37,16 +37,16 @@ fn read<'a>(
     document: Document<'a>,
     item: &Spanned<DeValue<'a>>,
 ) -> Result<SubscriptionSettings, Box<Fault>> {
-    if let DeValue::Table(table) = item.get_ref() {
-        for key in table.keys().filter(|key| !KEYS.contains(&key.get_ref().as_ref())) {
-            let unknown = key.get_ref();
-            let meant = match nearest(unknown, KEYS.into_iter()) {
-                Some(meant) => format!("did you mean '{meant}'?"),
-                None => format!("known are {}", KEYS.join(", ")),
-            };
-            let problem = format!("unknown key '{unknown}' of a subscription; {meant}");
-            return Err(Box::new(document.fault(key.span(), problem)));
-        }
+    if let DeValue::Table(table) = item.get_ref()
+        && let Some(key) = table.keys().find(|key| !KEYS.contains(&key.get_ref().as_ref()))
+    {
+        let unknown = key.get_ref();
+        let meant = match nearest(unknown, KEYS.into_iter()) {
+            Some(meant) => format!("did you mean '{meant}'?"),
+            None => format!("known are {}", KEYS.join(", ")),
+        };
+        let problem = format!("unknown key '{unknown}' of a subscription; {meant}");
+        return Err(Box::new(document.fault(key.span(), problem)));
     }
     SubscriptionSettings::deserialize(ValueDeserializer::from(item.clone())).map_err(|error| {
         let at = error.span().unwrap_or(item.span());

@@ -34,8 +34,10 @@ fn lines(
     lines.extend(amqp.iter().map(|address| format!("  AMQP   {address}")));
     lines.extend(http.iter().map(|address| format!("  pages  {link}http://{address}/{link:#}")));
     lines.push(format!("  data   {}", config.data_dir.display()));
-    if subscriptions > 0 {
-        lines.push(format!("  mail   {subscriptions} subscriptions"));
+    match subscriptions {
+        0 => {}
+        1 => lines.push("  mail   1 subscription".to_owned()),
+        more => lines.push(format!("  mail   {more} subscriptions")),
     }
     lines.push(String::new());
     lines.push(format!("{dim}Try next, in another terminal:{dim:#}"));

@@ -128,7 +128,7 @@ fn hook_command(matches: &ArgMatches, settings: &Settings) -> Result<Vec<OsStrin
 
 fn is_path(option: &dyn AnyDeclared) -> bool {
     let key = option.declaration().key;
-    [table::SCHEMAS.declaration.key, table::SPOOL_DIRECTORY.declaration.key].contains(&key)
+    [table::SCHEMAS.declaration.key, SPOOL].contains(&key)
 }
 
 fn flag(name: &str, value: impl Into<OsString>) -> OsString {
@@ -168,7 +168,7 @@ fn tell(matches: &ArgMatches) -> Result<(), Failure> {
     }
     let spool = Spool::open(&config.spool_directory, config.spool_size_max)?;
     spool.hand_over(&events)?;
-    start_agent(matches, &settings, spool.directory())
+    start_agent(&settings, spool.directory())
 }
 
 fn rules(config: &Config, environment: &Environment) -> Rules {
@@ -184,17 +184,19 @@ fn rules(config: &Config, environment: &Environment) -> Rules {
 
 // The push ends when git's pipes are closed, so the agent must not hold them; and it must outlive
 // the push, so it makes a session of its own. The bus, if it is away, is its business.
-fn start_agent(matches: &ArgMatches, settings: &Settings, spool: &Path) -> Result<(), Failure> {
+fn start_agent(settings: &Settings, spool: &Path) -> Result<(), Failure> {
     let mut agent = Process::new(program()?);
-    agent.args(["agent", "--until-empty", "--detached"]);
-    if let Some(file) = cli::config_file(matches) {
+    // It leaves the repository, so it gets no relative paths.
+    agent.current_dir("/").args(["agent", "--until-empty", "--detached"]);
+    agent.arg(flag("spool", absolute(spool)?));
+    if let Some(file) = settings.file() {
         agent.arg(flag("config", absolute(file)?));
     }
-    for option in options().filter(|option| option.declaration().verbs.contains(&Verb::Agent)) {
-        let declaration = option.declaration();
+    let options = options().filter(|option| option.declaration().verbs.contains(&Verb::Agent));
+    for declaration in options.map(AnyDeclared::declaration) {
         let said = settings.said(declaration.key);
         let (Some(setting), Some(name)) = (said, declaration.flag) else { continue };
-        if matches!(setting.origin, Origin::Flag(_)) {
+        if matches!(setting.origin, Origin::Flag(_)) && declaration.key != SPOOL {
             agent.arg(flag(name, &setting.text));
         }
     }
@@ -231,4 +233,5 @@ fn one_line(failure: Failure) -> String {
 
 /// A hundred thousand refs and more.
 const INPUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const SPOOL: &str = table::SPOOL_DIRECTORY.declaration.key;
 const LOG_BYTES_MAX: u64 = 1024 * 1024;

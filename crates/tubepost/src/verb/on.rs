@@ -15,6 +15,7 @@ use crate::{
     config::{Verb, parse_duration},
     failure::{Failure, remark},
     schemas,
+    serve::logging,
     stop::{StopSignals, TOLD_TWICE},
     verb::{
         block_on,
@@ -92,16 +93,7 @@ pub(crate) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Do not say on standard error when a command failed and is tried again"),
         )
-        .after_help(
-            "Examples:\n  \
-             tubepost on '#.git.receive' -- ./build.sh\n  \
-             tubepost on '#.git.receive' --queue builder --jobs 4 --retry 3 --timeout 30m -- ./build.sh\n  \
-             tubepost on 'org.example.door.*' -- sh -c 'notify-send \"$TUBEPOST_SUMMARY\"'\n\n\
-             The command gets the event as JSON on standard input, and in its environment\n\
-             TUBEPOST_ID, _TOPIC, _SUMMARY, _LINK, _APP, _AGENT, _PEOPLE, _PACKAGES (one a line),\n\
-             _SEVERITY, _SCHEMA and _SENT_AT. An event whose command failed for good goes to the\n\
-             queue NAME.dead (without --queue: tubepost.on.dead), with the reason in its headers.",
-        );
+        .after_help(EXAMPLES);
     cli::with_options(command, Verb::On)
 }
 
@@ -120,6 +112,7 @@ fn queue_name(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = cli::config(matches)?;
+    logging::begin_warnings();
     let bus: BusUrl = config.bus_url.parse()?;
     let words: Vec<OsString> =
         matches.get_many::<OsString>("command").unwrap_or_default().cloned().collect();
@@ -243,6 +236,14 @@ fn check_program(program: &Path) -> Result<(), Failure> {
     }
 }
 
+const EXAMPLES: &str = "Examples:\n  \
+     tubepost on '#.git.receive' -- ./build.sh\n  \
+     tubepost on '#.git.receive' --queue builder --jobs 4 --retry 3 --timeout 30m -- ./build.sh\n  \
+     tubepost on 'org.example.door.*' -- sh -c 'notify-send \"$TUBEPOST_SUMMARY\"'\n\n\
+     The command gets the event as JSON on standard input, and in its environment\n\
+     TUBEPOST_ID, _TOPIC, _SUMMARY, _LINK, _APP, _AGENT, _PEOPLE, _PACKAGES (one a line),\n\
+     _SEVERITY, _SCHEMA and _SENT_AT. An event whose command failed for good goes to the\n\
+     queue NAME.dead (without --queue: tubepost.on.dead), with the reason in its headers.";
 const APP: &str = "tubepost on";
 const TEMPORARY_DEAD: &str = "tubepost.on.dead";
 const CLOSE_WAIT: Duration = Duration::from_secs(5);

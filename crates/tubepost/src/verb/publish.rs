@@ -90,7 +90,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let bus: BusUrl = config.bus_url.parse()?;
     let registry = schemas::registry(&config)?;
     if matches.get_flag("dump") {
-        return block_on(publish_lines(&bus, |line| from_dump(line)));
+        return block_on(publish_lines(&bus, from_dump));
     }
     let template = Template::new(matches, &config.topic_prefix)?;
     let body = matches.get_one::<String>("body").map_or("-", String::as_str);

@@ -11,6 +11,7 @@ use crate::{
     event_line,
     failure::{Failure, complain, remark},
     schemas,
+    serve::logging,
     stop::StopSignals,
     terminal::{print_line, shown},
     verb::block_on,
@@ -66,6 +67,7 @@ pub(crate) fn named(patterns: &[Pattern]) -> String {
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = cli::config(matches)?;
+    logging::begin_warnings();
     let bus: BusUrl = config.bus_url.parse()?;
     let printer = Printer {
         registry: schemas::registry(&config)?,

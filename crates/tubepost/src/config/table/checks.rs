@@ -1,0 +1,142 @@
+//! The checks of the table's values. A fault reads behind the quoted text: `is not …: expected …`.
+
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+
+use event::Topic;
+use intake::git::{NamespaceRule, UrlTemplate};
+
+use crate::config::{duration::parse_duration, size::parse_size};
+
+pub(super) fn text(text: &str) -> Result<String, String> {
+    match text.chars().any(char::is_control) {
+        true => Err("has a control character: expected one line of text".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    match text.is_empty() || text.contains('\0') {
+        true => Err("is not a path: expected one such as /srv/tubepost".to_owned()),
+        false => Ok(text.into()),
+    }
+}
+
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let named = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    match !text.is_empty() && text.chars().all(named) {
+        true => Ok(text.to_owned()),
+        false => Err("is not a host: expected a name such as mail.example.org".to_owned()),
+    }
+}
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err("is not a port: expected a number from 1 to 65535".to_owned()),
+    }
+}
+
+pub(super) fn count(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| "is not a number: expected one from 1 to 4294967295".to_owned())
+}
+
+pub(super) fn log_level(text: &str) -> Result<String, String> {
+    tracing_subscriber::EnvFilter::builder()
+        .parse(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("is not a log level: {error}; expected one such as info"))
+}
+
+pub(super) fn heartbeat(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    let whole = duration.subsec_nanos() == 0 && duration.as_secs() <= u16::MAX.into();
+    match whole {
+        true => Ok(duration),
+        false => Err("is not a heartbeat: expected whole seconds, at most 65535s".to_owned()),
+    }
+}
+
+pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("is too short: expected more than 0s".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+pub(super) fn whole_seconds(text: &str) -> Result<u16, String> {
+    let duration = positive_duration(text)?;
+    let whole = duration.subsec_nanos() == 0;
+    u16::try_from(duration.as_secs())
+        .ok()
+        .filter(|_| whole)
+        .ok_or_else(|| "is not whole seconds: expected 1s to 65535s".to_owned())
+}
+
+pub(super) fn mail_patch(text: &str) -> Result<u32, String> {
+    u32::try_from(parse_size(text)?)
+        .map_err(|_| "is too large: expected less than 4 GiB".to_owned())
+}
+
+pub(super) fn mail_connections(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(count @ 1..=32) => Ok(count),
+        _ => Err("is not a number of connections: expected 1 to 32".to_owned()),
+    }
+}
+
+// AMQP 0-9-1 §4.2.3: at least 4096. Above 16 MiB a frame holds up too much behind it.
+pub(super) fn frame_max(text: &str) -> Result<u32, String> {
+    match parse_size(text)? {
+        size @ 4096..=0x100_0000 => Ok(u32::try_from(size).unwrap_or(u32::MAX)),
+        _ => Err("is out of bounds: expected 4 KiB to 16 MiB".to_owned()),
+    }
+}
+
+pub(super) fn channel_max(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(max) if max > 0 => Ok(max),
+        _ => Err("is not a number: expected one from 1 to 65535".to_owned()),
+    }
+}
+
+pub(super) fn bus_url(text: &str) -> Result<String, String> {
+    match text.starts_with("amqp://") || text.starts_with("amqps://") {
+        true => Ok(text.to_owned()),
+        false => Err("is not the address of a bus: expected one such as \
+                      amqp://user:password@host:5672/vhost"
+            .to_owned()),
+    }
+}
+
+pub(super) fn web_address(text: &str) -> Result<String, String> {
+    match text.starts_with("http://") || text.starts_with("https://") {
+        true => Ok(text.to_owned()),
+        false => Err("is not a web address: expected http:// or https://".to_owned()),
+    }
+}
+
+pub(super) fn topic_prefix(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    let prefix = text.trim_end_matches('.');
+    match prefix.parse::<Topic>() {
+        Ok(_) if prefix.len() <= 128 => Ok(prefix.to_owned()),
+        _ => Err("is not a topic prefix: expected dotted words such as org.example".to_owned()),
+    }
+}
+
+pub(super) fn url_template(text: &str) -> Result<UrlTemplate, String> {
+    text.parse().map_err(|error: intake::Error| error.to_string())
+}
+
+pub(super) fn namespace(text: &str) -> Result<NamespaceRule, String> {
+    match text {
+        "none" => Ok(NamespaceRule::None),
+        "parent" => Ok(NamespaceRule::Parent),
+        _ => match text.strip_prefix("below:") {
+            Some(root) if root.starts_with('/') => Ok(NamespaceRule::Below(root.into())),
+            _ => Err("is not a rule: expected none, parent or below:/srv/git".to_owned()),
+        },
+    }
+}

@@ -1,0 +1,176 @@
+//! The options of the broker and the pages, and those of every part.
+
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+
+use super::checks::{channel_max, count, frame_max, heartbeat, log_level, path, positive_duration};
+use crate::config::{
+    checked::LogFormat,
+    declared::{Declaration, Declared, Fallback, Mask, Verb},
+    listen::ListenAddress,
+    size::parse_size,
+};
+
+pub(crate) static DATA_DIR: Declared<PathBuf> = Declared {
+    declaration: Declaration {
+        key: "data_dir",
+        flag: Some("data-dir"),
+        variable: "TUBEPOST_DATA_DIR",
+        value: "DIRECTORY",
+        default: Fallback::Text("./tubepost-data"),
+        help: "Where serve keeps messages and users",
+        example: "/var/lib/tubepost",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config, Verb::User],
+    },
+    parse: path,
+};
+
+pub(crate) static LOG_LEVEL: Declared<String> = Declared {
+    declaration: Declaration {
+        key: "log.level",
+        flag: Some("log-level"),
+        variable: "TUBEPOST_LOG_LEVEL",
+        value: "LEVEL",
+        default: Fallback::Text("info"),
+        help: "What is logged to standard error: error, warn, info, debug, trace, also by part",
+        example: "info,server=debug",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config, Verb::Agent],
+    },
+    parse: log_level,
+};
+
+pub(crate) static LOG_FORMAT: Declared<LogFormat> = Declared {
+    declaration: Declaration {
+        key: "log.format",
+        flag: Some("log-format"),
+        variable: "TUBEPOST_LOG_FORMAT",
+        value: "FORMAT",
+        default: Fallback::Text("text"),
+        help: "How it is logged: text, or json (one object a line)",
+        example: "json",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config, Verb::Agent],
+    },
+    parse: LogFormat::parse,
+};
+
+pub(crate) static AMQP_LISTEN: Declared<ListenAddress> = Declared {
+    declaration: Declaration {
+        key: "amqp.listen",
+        flag: Some("amqp"),
+        variable: "TUBEPOST_AMQP",
+        value: "HOST:PORT",
+        default: Fallback::Text("127.0.0.1:5672"),
+        help: "Where the broker listens for AMQP; beyond loopback only when users were created",
+        example: "0.0.0.0:5672",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: ListenAddress::parse,
+};
+
+pub(crate) static AMQP_HEARTBEAT: Declared<Duration> = Declared {
+    declaration: Declaration {
+        key: "amqp.heartbeat",
+        flag: Some("amqp-heartbeat"),
+        variable: "TUBEPOST_AMQP_HEARTBEAT",
+        value: "DURATION",
+        default: Fallback::Text("60s"),
+        help: "The heartbeat proposed to clients; a peer silent for twice as long is gone; 0s: none",
+        example: "30s",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: heartbeat,
+};
+
+pub(crate) static AMQP_FRAME_MAX: Declared<u32> = Declared {
+    declaration: Declaration {
+        key: "amqp.frame_max",
+        flag: Some("amqp-frame-max"),
+        variable: "TUBEPOST_AMQP_FRAME_MAX",
+        value: "SIZE",
+        default: Fallback::Text("128 KiB"),
+        help: "The largest AMQP frame, 4 KiB to 16 MiB; larger bodies travel in several",
+        example: "64 KiB",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: frame_max,
+};
+
+pub(crate) static AMQP_CHANNEL_MAX: Declared<u16> = Declared {
+    declaration: Declaration {
+        key: "amqp.channel_max",
+        flag: Some("amqp-channel-max"),
+        variable: "TUBEPOST_AMQP_CHANNEL_MAX",
+        value: "NUMBER",
+        default: Fallback::Text("2047"),
+        help: "How many channels one connection may open",
+        example: "128",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: channel_max,
+};
+
+pub(crate) static AMQP_MESSAGE_BYTES_MAX: Declared<u64> = Declared {
+    declaration: Declaration {
+        key: "amqp.message_bytes_max",
+        flag: Some("amqp-message-bytes-max"),
+        variable: "TUBEPOST_AMQP_MESSAGE_BYTES_MAX",
+        value: "SIZE",
+        default: Fallback::Text("16 MiB"),
+        help: "The largest message body; a larger one is refused",
+        example: "1 MiB",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: parse_size,
+};
+
+pub(crate) static AMQP_CONNECTIONS_MAX: Declared<NonZeroU32> = Declared {
+    declaration: Declaration {
+        key: "amqp.connections_max",
+        flag: Some("amqp-connections-max"),
+        variable: "TUBEPOST_AMQP_CONNECTIONS_MAX",
+        value: "NUMBER",
+        default: Fallback::Text("10000"),
+        help: "How many AMQP connections at once; further ones wait to be accepted",
+        example: "500",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: count,
+};
+
+pub(crate) static AMQP_HANDSHAKE_TIMEOUT: Declared<Duration> = Declared {
+    declaration: Declaration {
+        key: "amqp.handshake_timeout",
+        flag: Some("amqp-handshake-timeout"),
+        variable: "TUBEPOST_AMQP_HANDSHAKE_TIMEOUT",
+        value: "DURATION",
+        default: Fallback::Text("10s"),
+        help: "How long a new connection may take until it has logged in",
+        example: "5s",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: positive_duration,
+};
+
+pub(crate) static HTTP_LISTEN: Declared<ListenAddress> = Declared {
+    declaration: Declaration {
+        key: "http.listen",
+        flag: Some("http"),
+        variable: "TUBEPOST_HTTP",
+        value: "HOST:PORT",
+        default: Fallback::Text("127.0.0.1:15672"),
+        help: "Where the pages are served",
+        example: "127.0.0.1:8080",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: ListenAddress::parse,
+};
