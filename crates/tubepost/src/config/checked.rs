@@ -39,7 +39,6 @@ pub(crate) struct Config {
 
 /// The limits of the AMQP listener.
 #[derive(Debug, Clone)]
-#[expect(dead_code, reason = "SEAM: serve/broker_part.rs will read them")]
 pub(crate) struct Amqp {
     /// Where it listens.
     pub(crate) listen: ListenAddress,

@@ -92,7 +92,6 @@ impl DataDirectory {
     }
 
     /// Where it is.
-    #[expect(dead_code, reason = "SEAM: serve/broker_part.rs will open the journal there")]
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
