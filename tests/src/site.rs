@@ -223,6 +223,10 @@ impl Site {
         let words = self.serve_arguments();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut command = self.command(&words);
+        // Its services find their own broker, unless the bus is somebody else's.
+        if self.bus.is_none() {
+            command.env_remove("TUBEPOST_BUS");
+        }
         command.envs(variables.iter().copied());
         Server::start(&mut command, self.amqp_port, self.http_port)
     }
