@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::{Finished, Process, Server, free_port, run, tubepost_binary, wait_for};
 
 /// The topic of the events by which a subscriber is seen to receive.
-const PROBE: &str = "org.example.probe";
+pub(crate) const PROBE: &str = "org.example.probe";
 
 /// The events among the lines of `tail --json`, probes left out.
 pub fn events_of(tail: &Process) -> Vec<Value> {
@@ -171,6 +171,14 @@ impl Site {
         Ok(())
     }
 
+    /// Publishes a probe event.
+    ///
+    /// # Errors
+    /// The bus does not take it.
+    pub fn probe(&self) -> Result<()> {
+        self.publish(PROBE, &json!({"probe": true}))
+    }
+
     /// `tubepost tail --json PATTERNS…`, receiving: returns when it has shown a probe event.
     ///
     /// # Errors
@@ -182,7 +190,7 @@ impl Site {
             if let Some(status) = tail.ended() {
                 return Ok(Err(anyhow!("tail ended ({status}):\n{}", tail.log())));
             }
-            self.publish(PROBE, &json!({"probe": true})).map_err(|error| error.to_string())?;
+            self.probe().map_err(|error| format!("{error:#}"))?;
             let lines = tail.stdout().len();
             if lines > 0 { Ok(Ok(())) } else { Err("no line".to_owned()) }
         })??;
