@@ -59,6 +59,10 @@ const commands = {
     await page.keyboard.press(key);
     return state();
   },
+  async click({ selector }) {
+    await page.locator(selector).first().click();
+    return state();
+  },
   async click_text({ text }) {
     await page.getByText(text).first().click();
     return state();

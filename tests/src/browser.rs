@@ -88,10 +88,10 @@ impl Page {
         let due = self.answers;
         let process = &mut self.process;
         let line = wait_for("the browser's answer", seconds, || {
-            let lines = process.stdout();
-            match lines.get(due) {
+            let ended = process.ended_and_read();
+            match process.stdout().get(due) {
                 Some(line) => Ok(Some(line.clone())),
-                None if process.ended().is_some() => Ok(None),
+                None if ended.is_some() => Ok(None),
                 None => Err(format!("{due} answers")),
             }
         })?;

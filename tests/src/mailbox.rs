@@ -5,7 +5,7 @@ use std::process::{Command, ExitStatus};
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::{Process, free_port, python, root, wait_for};
+use crate::{Process, Site, free_port, python, root, site::PROBE, wait_for};
 
 /// A running mail server on loopback, without TLS. Dropped, it is killed.
 #[derive(Debug)]
@@ -65,9 +65,27 @@ impl Mailbox {
         Ok(Mailbox { process, port })
     }
 
-    /// The mails so far.
+    /// The mails so far, of probe events none.
     pub fn mails(&self) -> Vec<Mail> {
+        let mut mails = self.all();
+        mails.retain(|mail| mail.header("X-Tubepost-Topic") != PROBE);
+        mails
+    }
+
+    fn all(&self) -> Vec<Mail> {
         self.process.stdout().iter().filter_map(|line| Mail::from_json(line)).collect()
+    }
+
+    /// Publishes probe events until one came by mail: from then on the notifier misses nothing. The
+    /// site's subscription must have their topic, `org.example.probe`.
+    ///
+    /// # Errors
+    /// None came in time.
+    pub fn wait_for_notifier(&self, site: &Site) -> Result<()> {
+        wait_for("the notifier to send", 30, || {
+            site.probe().map_err(|error| format!("{error:#}"))?;
+            if self.all().is_empty() { Err("no mail".to_owned()) } else { Ok(()) }
+        })
     }
 
     /// Waits until there are at least so many.

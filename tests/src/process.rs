@@ -108,6 +108,13 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
+    /// Its exit status, if it has ended and its last line was read. A grandchild that holds its
+    /// pipes keeps the last line away.
+    pub fn ended_and_read(&mut self) -> Option<ExitStatus> {
+        let status = self.ended()?;
+        self.readers.iter().all(JoinHandle::is_finished).then_some(status)
+    }
+
     /// Waits for its end, and for the last line of its output.
     ///
     /// # Errors
@@ -136,7 +143,7 @@ impl Process {
     ) -> Result<String> {
         let awaited = format!("{what} from {}", self.label);
         let found = wait_for(&awaited, seconds, || {
-            let ended = self.ended();
+            let ended = self.ended_and_read();
             let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((_, line)) = lines.iter().find(|(_, line)| is_it(line)) {
                 return Ok(Ok(line.clone()));

@@ -76,6 +76,8 @@ impl<'a> Repository<'a> {
             .current_dir(directory)
             .args(arguments)
             .env("GIT_CONFIG_NOSYSTEM", "1")
+            // As a git front end tells the hook who pushes.
+            .env("REMOTE_USER", "ada")
             .env("GIT_AUTHOR_NAME", "Ada Lovelace")
             .env("GIT_AUTHOR_EMAIL", "ada@example.org")
             .env("GIT_COMMITTER_NAME", "Ada Lovelace")

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::{Finished, Process, Server, free_port, run, tubepost_binary, wait_for};
 
 /// The topic of the events by which a subscriber is seen to receive.
-const PROBE: &str = "org.example.probe";
+pub(crate) const PROBE: &str = "org.example.probe";
 
 /// The events among the lines of `tail --json`, probes left out.
 pub fn events_of(tail: &Process) -> Vec<Value> {
@@ -171,6 +171,14 @@ impl Site {
         Ok(())
     }
 
+    /// Publishes a probe event.
+    ///
+    /// # Errors
+    /// The bus does not take it.
+    pub fn probe(&self) -> Result<()> {
+        self.publish(PROBE, &json!({"probe": true}))
+    }
+
     /// `tubepost tail --json PATTERNS…`, receiving: returns when it has shown a probe event.
     ///
     /// # Errors
@@ -182,7 +190,7 @@ impl Site {
             if let Some(status) = tail.ended() {
                 return Ok(Err(anyhow!("tail ended ({status}):\n{}", tail.log())));
             }
-            self.publish(PROBE, &json!({"probe": true})).map_err(|error| error.to_string())?;
+            self.probe().map_err(|error| format!("{error:#}"))?;
             let lines = tail.stdout().len();
             if lines > 0 { Ok(Ok(())) } else { Err("no line".to_owned()) }
         })??;
@@ -223,6 +231,10 @@ impl Site {
         let words = self.serve_arguments();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut command = self.command(&words);
+        // Its services find their own broker, unless the bus is somebody else's.
+        if self.bus.is_none() {
+            command.env_remove("TUBEPOST_BUS");
+        }
         command.envs(variables.iter().copied());
         Server::start(&mut command, self.amqp_port, self.http_port)
     }

@@ -1,5 +1,6 @@
-//! The instruments work: a mail sent is a mail read, a page shows what its server sent, and a problem of
-//! the page is reported. Without this, a broken instrument would look like a broken product.
+//! The instruments work: a mail sent is a mail read, a page shows what its server sent, and a
+//! problem of the page is reported. Without this, a broken instrument would look like a broken
+//! product.
 
 use std::process::Command;
 

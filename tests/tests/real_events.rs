@@ -7,6 +7,9 @@ use harness::{
 };
 use serde_json::Value;
 
+/// Who hears what `tubepost publish --dump` said.
+const DUMP: &str = "tail of a dump";
+
 /// fedora-messaging says them; Tubepost and fedora-messaging hear them.
 fn through_the_bus(events: &[Value], pattern: &str) -> Result<()> {
     let site = Site::new()?;
@@ -31,6 +34,10 @@ fn equal(who: &str, received: &[Value], published: &[Value]) -> Result<()> {
             );
         }
         for (name, value) in published["headers"].as_object().into_iter().flatten() {
+            // fedora-messaging publishes an event of a schema that it does not know as a plain one.
+            if name == "fedora_messaging_schema" && who != DUMP {
+                continue;
+            }
             let found = &received["headers"][name];
             ensure!(found == value, "{who}: header {name} of event {number}: {value}, {found}");
         }
@@ -48,9 +55,28 @@ fn events_of_every_shape_come_out_equal_and_in_order() -> Result<()> {
 #[test]
 fn all_real_events_of_fedora_come_out_equal_and_in_order() -> Result<()> {
     match fedora_events()? {
-        Some(events) => through_the_bus(&events, "org.#"),
+        Some(events) => through_the_bus(&events, "#"),
         None => Ok(()),
     }
+}
+
+#[test]
+fn a_dump_of_tail_published_again_comes_out_equal() -> Result<()> {
+    let site = Site::new()?;
+    let _server = site.serve()?;
+    let tail = site.tail_json(&["#"])?;
+    let events = own_events()?;
+    let dump = |events: &[Value]| events.iter().map(|event| format!("{event}\n")).collect();
+    let first: String = dump(&events);
+    let done = site.tubepost_with_input(&["publish", "--dump"], first.as_bytes())?;
+    ensure!(done.code() == 0, "publish --dump: {}\n{}", done.status, done.stderr);
+    let shown = wait_for_events(&tail, events.len(), 30)?;
+    equal(DUMP, &shown, &events)?;
+    let second: String = dump(&shown);
+    let done = site.tubepost_with_input(&["publish", "--dump"], second.as_bytes())?;
+    ensure!(done.code() == 0, "publish --dump: {}\n{}", done.status, done.stderr);
+    let again = wait_for_events(&tail, 2 * events.len(), 30)?.split_off(events.len());
+    equal(DUMP, &again, &events)
 }
 
 #[test]

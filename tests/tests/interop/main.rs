@@ -49,7 +49,7 @@ fn pika_works_against_tubepost() -> Result<()> {
 }
 
 #[test]
-fn the_order_of_frames_and_the_reach_of_errors_are_rabbitmqs() -> Result<()> {
+fn the_order_of_frames_and_the_reach_of_errors_are_as_expected_by_clients() -> Result<()> {
     let (site, mut server) = tubepost()?;
     python_script("frames.py", &site.amqp_url(), Broker::Tubepost, &[])?;
     still_runs(&mut server)
