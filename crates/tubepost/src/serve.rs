@@ -13,14 +13,15 @@ mod web_part;
 
 use std::{
     net::{SocketAddr, TcpListener},
-    pin::Pin,
     sync::Arc,
+    time::Duration,
 };
 
 use auth::Users;
 use clap::{ArgMatches, Command};
 use client::BusUrl;
 use event::Registry;
+use futures_util::FutureExt;
 
 use crate::{
     cli,
@@ -57,13 +58,15 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let data = DataDirectory::prepare(&config.data_dir)?;
     let _lock = data.lock()?;
     let users = Arc::new(Users::open(data.users_file())?);
-    let listeners = Listeners::bind(&config, &users)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the runtime cannot start: {error}")))?;
+    // Before anybody can connect: who is told to stop then stops in order.
+    let signals = runtime.block_on(async { StopSignals::take() })?;
+    let listeners = Listeners::bind(&config, &users)?;
     let start = Start { config, notifier, registry, data, users, listeners };
-    let outcome = runtime.block_on(start.serve());
+    let outcome = runtime.block_on(start.serve(signals));
     // A thread that still hashes a password must not hold up the end.
     runtime.shutdown_background();
     outcome
@@ -79,8 +82,7 @@ struct Start {
 }
 
 impl Start {
-    async fn serve(self) -> Result<(), Failure> {
-        let mut signals = StopSignals::take()?;
+    async fn serve(self, mut signals: StopSignals) -> Result<(), Failure> {
         let amqp = addresses(&self.listeners.amqp)?;
         let http = addresses(&self.listeners.http)?;
         let bus = self.bus(&amqp)?;
@@ -91,16 +93,19 @@ impl Start {
             broker_part::start(&config.amqp, &data, Arc::clone(&users), listeners.amqp)?;
         let (stop, stopping) = Stopping::channel();
         let mut parts = Vec::new();
-        let mut ready: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async {});
+        let mut ready = async {}.boxed();
         if let Some(notifier) = notifier {
             let (part, listening) =
                 notify_part::start(notifier, registry.clone(), bus.clone(), stopping.clone())?;
             parts.push(part);
-            ready = Box::pin(listening);
+            ready = listening.boxed();
         }
-        parts.push(agent_part::start(&config, bus.clone(), ready, stopping.clone())?);
+        let ready = ready.shared();
+        parts.push(agent_part::start(&config, bus.clone(), ready.clone(), stopping.clone())?);
         let registry = Arc::new(registry);
         parts.extend(web_part::start(listeners.http, &users, registry, bus, &stopping)?);
+        // Who reads the greeting and publishes expects mail of it.
+        drop(tokio::time::timeout(READY_PATIENCE, ready).await);
         greeting::greet(&config, &amqp, &http, subscriptions)?;
 
         let failure = tokio::select! {
@@ -152,3 +157,6 @@ async fn drain(parts: Vec<Part>, broker: BrokerPart) {
     }
     broker.drain().await;
 }
+
+/// How long the greeting waits for the notifier's queue; a bus on another machine may be away.
+const READY_PATIENCE: Duration = Duration::from_secs(2);
