@@ -97,6 +97,23 @@ fn an_appender_waits_at_the_bound_and_goes_on_after_a_commit() {
 }
 
 #[test]
+fn a_rewrite_makes_room_too() {
+    let disk = SimDisk::new();
+    let journal = begin(&disk, Options { pending_bytes_max: 100, ..small() });
+    journal.append(1, &[&[0; 100]]).unwrap();
+    let (sender, done) = mpsc::channel();
+    journal.rewrite(&[(2, b"state")]).unwrap();
+    thread::scope(|scope| {
+        let journal = &journal;
+        scope.spawn(move || sender.send(journal.append(3, &[b"goes on"]).is_ok()));
+        let went_on = done.recv_timeout(PATIENCE);
+        // Lets go of an appender that waits after all, so that the test ends.
+        let _ = journal.rewrite(&[]);
+        assert_eq!(went_on, Ok(true));
+    });
+}
+
+#[test]
 fn an_appender_that_waits_learns_that_the_journal_failed() {
     let disk = SimDisk::new();
     let journal = begin(&disk, Options { pending_bytes_max: 100, ..small() });
