@@ -221,6 +221,15 @@ fn what_is_appended_while_a_commit_finds_no_space_comes_behind_it() {
     assert!(kinds.len() >= 9 && kinds[6..].iter().all(|(kind, _)| *kind == 2), "{kinds:?}");
 }
 
+/// Ends a loop in another thread even if this one panics, so that a failure is not a hang.
+struct StopWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for StopWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 #[test]
 fn reads_go_on_while_segments_are_reclaimed_and_files_are_few() {
     let disk = SimDisk::new();
@@ -230,6 +239,7 @@ fn reads_go_on_while_segments_are_reclaimed_and_files_are_few() {
     thread::scope(|scope| {
         let (sender, positions) = mpsc::sync_channel(8);
         let (journal, read, stop) = (&journal, &read, &stop);
+        let stopped = StopWhenDropped(stop);
         scope.spawn(move || {
             for number in 0..400_u32 {
                 let mut appender = journal.appender().unwrap();
@@ -251,7 +261,7 @@ fn reads_go_on_while_segments_are_reclaimed_and_files_are_few() {
             journal.release(position);
             read.fetch_add(1, Ordering::Relaxed);
         }
-        stop.store(true, Ordering::Release);
+        drop(stopped);
     });
     journal.reclaim().unwrap();
     assert_eq!(read.into_inner(), 400);
