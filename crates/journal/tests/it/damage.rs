@@ -112,7 +112,8 @@ fn a_flipped_bit_costs_at_most_its_record_and_is_reported() {
                 let reports = recovery.damaged.len() as u64 + u64::from(recovery.torn_bytes > 0);
                 let in_segment_header = (byte as u64) < SEGMENT_HEADER;
                 let expected = u64::from(hit.is_some() || in_segment_header);
-                // A bit flipped in what was reserved looks like a torn write; in padding it is harmless.
+                // A bit flipped in what was reserved looks like a torn write; in padding it is
+                // harmless.
                 assert!(reports == expected || hit.is_none() && reports <= 1, "{context}");
                 if let Some(damage) = recovery.damaged.first() {
                     let end = damage.offset + damage.bytes;
