@@ -1,5 +1,5 @@
-//! Where a record stands in the journal. Positions grow with every append and are never given
-//! twice.
+//! Where a record stands in the journal. Positions grow with every append. That of a durable record
+//! is never given again; one that a crash took before its commit may be.
 
 use std::fmt;
 
