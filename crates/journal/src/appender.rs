@@ -26,7 +26,8 @@ impl<'a> Appender<'a> {
     /// final, and durable once a [`Journal::commit`] returned.
     ///
     /// # Errors
-    /// [`Error::Failed`], [`Error::TooLarge`], [`Error::SegmentsUsedUp`]; nothing was appended then.
+    /// [`Error::Failed`], [`Error::TooLarge`], [`Error::SegmentsUsedUp`]; nothing was appended
+    /// then.
     pub fn append(&mut self, kind: u8, parts: &[&[u8]]) -> Result<Position, Error> {
         self.journal.check_failed()?;
         let pending = self.pending.as_mut().expect("held until the drop");

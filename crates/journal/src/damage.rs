@@ -68,8 +68,8 @@ pub enum Reason {
     Unreadable,
     /// The file is shorter than what was written to it.
     CutShort,
-    /// It lies in the last commit that was written before a crash, and later parts of that commit are
-    /// there: most likely a write cut short by power loss, of which nothing had been confirmed.
+    /// It lies in the last commit that was written before a crash, and later parts of that commit
+    /// are there: most likely a write cut short by power loss, of which nothing had been confirmed.
     TornBatch,
     /// The whole segment is gone.
     Missing,

@@ -1,8 +1,8 @@
 //! The disk as the journal sees it: one directory of files, and the few operations that matter for
 //! durability. Each is one the medium may refuse, and each test disk may make fail.
 //!
-//! What the journal assumes of a disk is written in `docs/storage.md`; above all: what [`DiskFile::sync`]
-//! confirmed stays, and a rename is seen whole or not at all.
+//! What the journal assumes of a disk is written in `docs/storage.md`; above all: what
+//! [`DiskFile::sync`] confirmed stays, and a rename is seen whole or not at all.
 
 use std::io;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub trait Disk: Send + Sync {
     /// Removes a file.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Puts the directory itself on the medium: creations, renames and removals so far survive power
-    /// loss once this returned.
+    /// Puts the directory itself on the medium: creations, renames and removals so far survive
+    /// power loss once this returned.
     fn sync_dir(&self) -> io::Result<()>;
 }
 

@@ -1,7 +1,8 @@
-//! The real disk: a directory on a POSIX file system, by `pread`, `pwrite`, `fallocate`, `fdatasync`.
+//! The real disk: a directory on a POSIX file system, by `pread`, `pwrite`, `fallocate`,
+//! `fdatasync`.
 //!
-//! Does not lock the directory: that two programs never share a data directory is seen to by whoever
-//! owns the directory (the server's lock covers all of it at once).
+//! Does not lock the directory: that two programs never share a data directory is seen to by
+//! whoever owns the directory (the server's lock covers all of it at once).
 
 use std::fs::DirBuilder;
 use std::io;

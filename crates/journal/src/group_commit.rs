@@ -28,10 +28,10 @@ impl Journal {
     /// Returns `false` if nothing was pending. Commits of several threads follow one another.
     ///
     /// # Errors
-    /// [`Error::Failed`], for ever, as soon as one write or sync failed: nothing of that batch counts
-    /// as durable and no further sync is tried. [`Error::Full`] if there is no space for another
-    /// segment: records before it may have become durable ([`Journal::is_durable`] says which), the
-    /// rest stays pending.
+    /// [`Error::Failed`], for ever, as soon as one write or sync failed: nothing of that batch
+    /// counts as durable and no further sync is tried. [`Error::Full`] if there is no space for
+    /// another segment: records before it may have become durable ([`Journal::is_durable`] says
+    /// which), the rest stays pending.
     pub fn commit(&self) -> Result<bool, Error> {
         let _committer = self.lock_committer()?;
         let mut chunks = self.lock_pending().take();
@@ -72,7 +72,8 @@ impl Journal {
         error
     }
 
-    /// Writes and syncs one chunk and moves the durable mark behind it. The committer's lock is held.
+    /// Writes and syncs one chunk and moves the durable mark behind it. The committer's lock is
+    /// held.
     pub(crate) fn write_chunk(&self, chunk: &Chunk) -> Result<(), WriteFault> {
         let segment = &chunk.segment;
         if segment.is_made() {
@@ -99,8 +100,8 @@ impl Journal {
         let (name, unfinished) = (segment_name(segment.id), unfinished_name(segment.id));
         let file = self.fill_segment(segment, &unfinished, records).inspect_err(|fault| {
             if let WriteFault::Full(_) = fault {
-                // Tidiness only: what is left of it is emptied by the next try or removed by the next
-                // start, and it holds nothing.
+                // Tidiness only: what is left of it is emptied by the next try or removed by the
+                // next start, and it holds nothing.
                 let _ = self.disk.remove(&unfinished);
             }
         })?;

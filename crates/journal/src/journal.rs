@@ -23,8 +23,8 @@ use crate::{Appender, Position};
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The size of a segment file in bytes, reserved when it is made. Default
-    /// [`SEGMENT_BYTES_DEFAULT`]; from [`SEGMENT_BYTES_MIN`] to [`SEGMENT_BYTES_MAX`]. A record that is
-    /// larger gets a segment of its own size.
+    /// [`SEGMENT_BYTES_DEFAULT`]; from [`SEGMENT_BYTES_MIN`] to [`SEGMENT_BYTES_MAX`]. A record
+    /// that is larger gets a segment of its own size.
     pub segment_bytes: u32,
     /// Bytes that may be pending before [`Journal::appender`] waits for a commit. Default
     /// [`PENDING_BYTES_MAX_DEFAULT`]; at least 1. One batch may go over it.
@@ -84,8 +84,8 @@ impl Journal {
     /// written again and synced, because the sync that failed before a restart may have left pages
     /// that only look clean.
     ///
-    /// Damage does not make opening fail: it is in the [`Recovery`]. Call [`Journal::retain`] for what
-    /// is alive before the first [`Journal::reclaim`].
+    /// Damage does not make opening fail: it is in the [`Recovery`]. Call [`Journal::retain`] for
+    /// what is alive before the first [`Journal::reclaim`].
     ///
     /// # Errors
     /// [`Error::NewerFormat`] with nothing touched; [`Error::Io`] if the disk cannot be listed, a
@@ -114,7 +114,8 @@ impl Journal {
     }
 
     /// Takes the pending buffer's lock, for a batch of appends that no other append gets between.
-    /// Waits while more than `pending_bytes_max` bytes are pending, so some other thread must commit.
+    /// Waits while more than `pending_bytes_max` bytes are pending, so some other thread must
+    /// commit.
     ///
     /// # Errors
     /// [`Error::Failed`]; [`Error::Full`] instead of waiting when the last commit found no space.

@@ -2,9 +2,9 @@
 //!
 //! # Fault model
 //!
-//! - The process may die between any two instructions; the machine may lose power at any moment. What
-//!   was written and not synced is then there, not there, or there in part, sector by sector, in any
-//!   order. What a sync confirmed is there.
+//! - The process may die between any two instructions; the machine may lose power at any moment.
+//!   What was written and not synced is then there, not there, or there in part, sector by sector,
+//!   in any order. What a sync confirmed is there.
 //! - Any operation of the disk may fail. A failed write or sync stops the journal for ever: after a
 //!   failed fdatasync the kernel may hold the page as clean, so a second one proves nothing.
 //! - The medium may change, lose, or misplace what it confirmed. That is always noticed, costs the
@@ -12,11 +12,12 @@
 //!
 //! # Model
 //!
-//! A journal is a row of records, each a kind and a payload, at growing positions. [`Journal::append`]
-//! copies into memory and gives the position; [`Journal::commit`] puts everything that is pending on
-//! disk with one write and one fdatasync, while appends go on. [`Journal::is_durable`] says whether a
-//! record is there. Whoever keeps a record alive counts it with [`Journal::retain`]; the oldest
-//! segments in which nothing is alive go with [`Journal::reclaim`]. Opening reads everything again.
+//! A journal is a row of records, each a kind and a payload, at growing positions.
+//! [`Journal::append`] copies into memory and gives the position; [`Journal::commit`] puts
+//! everything that is pending on disk with one write and one fdatasync, while appends go on.
+//! [`Journal::is_durable`] says whether a record is there. Whoever keeps a record alive counts it
+//! with [`Journal::retain`]; the oldest segments in which nothing is alive go with
+//! [`Journal::reclaim`]. Opening reads everything again.
 //!
 //! Synchronous: no threads, no runtime, no clock. Who commits, and when, is the owner's choice.
 //!

@@ -29,5 +29,6 @@ pub(crate) const UNREADABLE_BLOCK_BYTES: usize = 4096;
 /// A first read of this size answers most [`crate::Journal::read`] calls with one system call.
 pub(crate) const FIRST_READ_BYTES: usize = 4096;
 
-/// A commit's buffer is kept for the next one up to this size, so that one burst does not pin memory.
+/// A commit's buffer is kept for the next one up to this size, so that one burst does not pin
+/// memory.
 pub(crate) const SPARE_BUFFER_BYTES_MAX: usize = 4 << 20;

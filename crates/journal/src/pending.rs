@@ -1,7 +1,8 @@
 //! What was appended and is not on disk yet, and where the next record goes.
 //!
-//! Positions are given here, at once, so a segment is chosen before its file exists; the commit makes
-//! the file. Records lie in the buffer exactly as they will lie in the file: one chunk is one write.
+//! Positions are given here, at once, so a segment is chosen before its file exists; the commit
+//! makes the file. Records lie in the buffer exactly as they will lie in the file: one chunk is one
+//! write.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,8 +33,8 @@ impl Chunk {
 pub(crate) struct Tail {
     /// The segment in use and the offset in it; none if a new one has to be begun.
     pub(crate) open: Option<(Arc<Segment>, u32)>,
-    /// The number of the segment to begin next. Not always one more than that of the last one: a file
-    /// that is no part of this journal may have that name.
+    /// The number of the segment to begin next. Not always one more than that of the last one: a
+    /// file that is no part of this journal may have that name.
     pub(crate) next_id: Option<u32>,
     /// What the segment to begin next follows; filled in when the one in use is sealed.
     pub(crate) previous: Previous,
@@ -155,7 +156,8 @@ impl Pending {
         record_bytes: u32,
     ) -> Result<(Arc<Segment>, u32), Error> {
         if let Some((segment, offset)) = &self.tail.open {
-            // Cannot overflow: a segment is at most 2 GiB or one record, a record a little over 1 GiB.
+            // Cannot overflow: a segment is at most 2 GiB or one record, a record a little over 1
+            // GiB.
             if u64::from(*offset) + u64::from(record_bytes) <= u64::from(segment.capacity) {
                 return Ok((Arc::clone(segment), *offset));
             }

@@ -1,4 +1,5 @@
-//! Where a record stands in the journal. Positions grow with every append and are never given twice.
+//! Where a record stands in the journal. Positions grow with every append. That of a durable record
+//! is never given again; one that a crash took before its commit may be.
 
 use std::fmt;
 
@@ -20,7 +21,8 @@ impl Position {
         self.0
     }
 
-    /// The reverse of [`Position::to_bits`]. Whether a record stands there is known only by reading.
+    /// The reverse of [`Position::to_bits`]. Whether a record stands there is known only by
+    /// reading.
     pub const fn from_bits(bits: u64) -> Position {
         Position(bits)
     }

@@ -1,7 +1,8 @@
 //! Space comes back: the oldest segments in which nothing is alive are deleted.
 //!
-//! Only from the front, one after another, each removal synced before the next: a record that settles
-//! another always stands behind it, so what was settled can never come back without its settlement.
+//! Only from the front, one after another, each removal synced before the next: a record that
+//! settles another always stands behind it, so what was settled can never come back without its
+//! settlement.
 
 use std::sync::Arc;
 
@@ -12,9 +13,10 @@ use crate::segment::Segment;
 use crate::segment_header::{segment_name, set_aside_name};
 
 impl Journal {
-    /// Deletes the oldest segments in which every retained record was released, up to the first with
-    /// something alive and never the one in use; returns how many. A segment that recovery found
-    /// damaged is renamed to `….damaged` instead of being deleted, so that it can be looked into.
+    /// Deletes the oldest segments in which every retained record was released, up to the first
+    /// with something alive and never the one in use; returns how many. A segment that recovery
+    /// found damaged is renamed to `….damaged` instead of being deleted, so that it can be looked
+    /// into.
     ///
     /// A journal whose owner retains nothing, as a small one kept by [`Journal::rewrite`], must not
     /// be reclaimed.
@@ -40,7 +42,8 @@ impl Journal {
     }
 
     fn reclaimable(&self) -> Vec<Arc<Segment>> {
-        // Under the appenders' lock, so that a record just appended is retained before it is looked at.
+        // Under the appenders' lock, so that a record just appended is retained before it is looked
+        // at.
         let pending = self.lock_pending();
         let durable = self.durable().segment();
         let in_use = pending.tail.open.as_ref().map_or(durable, |(tail, _)| tail.id.min(durable));

@@ -1,8 +1,8 @@
 //! The bytes of a record: a 32-byte header, the payload, zeros up to the next multiple of 8.
 //! Little endian. `docs/storage.md` shows the layout; a golden test holds it still.
 //!
-//! The header's checksum covers the payload's checksum, so a payload that checks is the one this header
-//! was written for; segment and sequence say that both stand where they were meant to stand.
+//! The header's checksum covers the payload's checksum, so a payload that checks is the one this
+//! header was written for; segment and sequence say that both stand where they were meant to stand.
 
 use crc32c::{crc32c, crc32c_append};
 
@@ -13,7 +13,8 @@ pub(crate) const ALIGN: u64 = 8;
 /// The first bytes of every record.
 pub(crate) const MAGIC: [u8; 4] = *b"TPJ1";
 
-/// Flag: the first record of a commit. Every record before it had been synced before it was written.
+/// Flag: the first record of a commit. Every record before it had been synced before it was
+/// written.
 pub(crate) const FIRST_OF_BATCH: u8 = 1;
 /// Flag: the record belongs to a rewrite, as its segment's header says too. Should that header be
 /// damaged, this still says that older segments are void.

@@ -1,8 +1,8 @@
 //! Reading a journal from its first record to its last, and finding where it goes on.
 //!
-//! Damage is passed over and reported, never removed. What tells damage from a write that a crash cut
-//! short: a record that begins a commit proves that all before it had been synced. Only what no such
-//! record follows may be torn.
+//! Damage is passed over and reported, never removed. What tells damage from a write that a crash
+//! cut short: a record that begins a commit proves that all before it had been synced. Only what no
+//! such record follows may be torn.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -247,9 +247,10 @@ impl Reading<'_> {
         self.recovery.torn.get_or_insert(torn);
     }
 
-    /// Writes the last commit once more and syncs it. It may have been read from pages that a failed
-    /// sync left in memory, marked clean: the records would be delivered now and gone after a power
-    /// loss. The same bytes go to the same place, so that a crash meanwhile changes nothing.
+    /// Writes the last commit once more and syncs it. It may have been read from pages that a
+    /// failed sync left in memory, marked clean: the records would be delivered now and gone after
+    /// a power loss. The same bytes go to the same place, so that a crash meanwhile changes
+    /// nothing.
     fn write_again(&self, held: &Held) -> Result<(), Error> {
         let file = self.disk.open(&held.name).map_err(Error::io("open", &held.name))?;
         let longest = held.scanned.unproven.iter().map(|range| range.end - range.start).max();

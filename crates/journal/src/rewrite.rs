@@ -13,12 +13,12 @@ use crate::segment_header::{SEGMENT_HEADER_BYTES, SegmentHeader};
 
 impl Journal {
     /// Replaces the journal's contents by exactly `records` (kind and payload), durably. A crash
-    /// leaves either the old contents or the new, never a mix: the new segment appears by one rename
-    /// after it was synced, and its header voids every older segment.
+    /// leaves either the old contents or the new, never a mix: the new segment appears by one
+    /// rename after it was synced, and its header voids every older segment.
     ///
-    /// Appends wait meanwhile; what was appended before is replaced too, so the owner must know that
-    /// `records` covers it. Memory for all records is taken at once. Positions of before no longer exist,
-    /// and with them their retain counts.
+    /// Appends wait meanwhile; what was appended before is replaced too, so the owner must know
+    /// that `records` covers it. Memory for all records is taken at once. Positions of before no
+    /// longer exist, and with them their retain counts.
     ///
     /// # Errors
     /// [`Error::Failed`]; [`Error::Full`] and [`Error::TooLarge`] with the old contents in force;
@@ -42,8 +42,8 @@ impl Journal {
         }
     }
 
-    /// Writes what is pending where it was to go, so that its positions become durable, and then the
-    /// new segment. Returns its number.
+    /// Writes what is pending where it was to go, so that its positions become durable, and then
+    /// the new segment. Returns its number.
     fn rewrite_locked(
         &self,
         pending: &mut Pending,
@@ -78,7 +78,8 @@ impl Journal {
     }
 
     fn drop_older(&self, id: u32) -> Result<(), Error> {
-        // Their order does not matter and a removal that a crash undoes does no harm: they are void.
+        // Their order does not matter and a removal that a crash undoes does no harm: they are
+        // void.
         let older = self.segments.before(id);
         for segment in &older {
             self.drop_segment(segment)?;

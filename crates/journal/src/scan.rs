@@ -1,10 +1,10 @@
 //! Reading one segment from front to back, through a bounded buffer, whatever its bytes are.
 //!
-//! A record counts if its header checks, it is of this segment, its sequence fits its place, and its
-//! payload checks. Behind damage the scan goes on at the next place where such a header stands. "Fits
-//! its place" is what tells a record from an old one, a misplaced one, or a payload that looks like
-//! one: side by side, sequences grow by 1; behind a gap they grow by at least 2, as something was lost
-//! in the gap, and by at most 1 plus as many headers as fit the gap.
+//! A record counts if its header checks, it is of this segment, its sequence fits its place, and
+//! its payload checks. Behind damage the scan goes on at the next place where such a header stands.
+//! "Fits its place" is what tells a record from an old one, a misplaced one, or a payload that
+//! looks like one: side by side, sequences grow by 1; behind a gap they grow by at least 2, as
+//! something was lost in the gap, and by at most 1 plus as many headers as fit the gap.
 
 use std::ops::Range;
 

@@ -1,6 +1,7 @@
 //! The segments that are there, how many live records each holds, and their open files.
 //!
-//! At most `open_files_max` files are held open, however long the backlog: the oldest opened is closed.
+//! At most `open_files_max` files are held open, however long the backlog: the oldest opened is
+//! closed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -1,7 +1,7 @@
 //! The first 64 bytes of a segment file, and the names of files. Little endian; `docs/storage.md`.
 //!
-//! Every later format keeps magic, version and checksum where they are, so that an older program can
-//! tell a newer journal from a damaged one.
+//! Every later format keeps magic, version and checksum where they are, so that an older program
+//! can tell a newer journal from a damaged one.
 
 use crc32c::crc32c;
 
@@ -22,8 +22,9 @@ pub(crate) struct SegmentHeader {
     pub(crate) id: u32,
     /// Everything in segments before this one is void.
     pub(crate) rewrite: bool,
-    /// Which journal it belongs to: the sequence its very first record had, which is a number nobody
-    /// can guess. Keeps a file of another journal out, above all one that would void this one.
+    /// Which journal it belongs to: the sequence its very first record had, which is a number
+    /// nobody can guess. Keeps a file of another journal out, above all one that would void this
+    /// one.
     pub(crate) journal: u64,
     /// The sequence of the first record that stands, or will stand, in it.
     pub(crate) first_sequence: u64,
@@ -36,8 +37,8 @@ pub(crate) struct Previous {
     pub(crate) id: u32,
     /// Bytes of it that count. What stands behind was cut by a recovery.
     pub(crate) end: u32,
-    /// Damage before this offset hit what had been synced; behind it, it may be a write that a crash
-    /// cut short. Equal to `end` but after such a crash.
+    /// Damage before this offset hit what had been synced; behind it, it may be a write that a
+    /// crash cut short. Equal to `end` but after such a crash.
     pub(crate) proven: u32,
 }
 

@@ -112,7 +112,8 @@ fn a_flipped_bit_costs_at_most_its_record_and_is_reported() {
                 let reports = recovery.damaged.len() as u64 + u64::from(recovery.torn_bytes > 0);
                 let in_segment_header = (byte as u64) < SEGMENT_HEADER;
                 let expected = u64::from(hit.is_some() || in_segment_header);
-                // A bit flipped in what was reserved looks like a torn write; in padding it is harmless.
+                // A bit flipped in what was reserved looks like a torn write; in padding it is
+                // harmless.
                 assert!(reports == expected || hit.is_none() && reports <= 1, "{context}");
                 if let Some(damage) = recovery.damaged.first() {
                     let end = damage.offset + damage.bytes;
@@ -190,24 +191,68 @@ fn a_record_written_to_a_wrong_place_is_not_delivered_there() {
         let bytes = (HEADER as usize + sample.records[position].1.len()).next_multiple_of(8);
         sample.image.file(&name(position.segment()))[at..at + bytes].to_vec()
     };
-    for (index, from) in positions.iter().enumerate() {
-        for to in [3, 7, 12, 20, 31] {
-            let Some(to) = positions.get((index + to) % positions.len()) else { continue };
+    let (mut over, mut inside) = (0, 0);
+    for (from_index, from) in positions.iter().enumerate() {
+        for (to_index, to) in positions.iter().enumerate() {
             let (source, target) = (bytes_of(from), bytes_of(to));
             // Over a record of its size or larger, so that just that one is hit.
-            if source.len() > target.len() || from == to {
+            if from == to || source.len() > target.len() {
                 continue;
             }
-            let mut image = sample.image.clone();
-            let at = to.offset() as usize;
-            let file = image.file_mut(&name(to.segment()));
-            file[at..at + source.len()].copy_from_slice(&source);
-            let context = format!("the record at {from} written to {to}");
-            let (recovery, found) = open_damaged(&image, &context);
-            assert!(found == sample.without(|position| position == to), "{context}");
-            assert!(!recovery.damaged.is_empty() || recovery.torn_bytes > 0, "{context}");
+            let mut places = vec![0];
+            // And behind that one's header, which is damaged too, in a gap too small for as many
+            // records as would lie between the two.
+            let step = from_index.abs_diff(to_index) as u32;
+            let behind = HEADER as usize;
+            if source.len() + behind <= target.len() && step > 10 {
+                places.push(behind);
+            }
+            for place in places {
+                let mut image = sample.image.clone();
+                let at = to.offset() as usize;
+                let file = image.file_mut(&name(to.segment()));
+                file[at] ^= 1;
+                file[at + place..at + place + source.len()].copy_from_slice(&source);
+                let context = format!("the record at {from} written to {to} and {place}");
+                let (recovery, found) = open_damaged(&image, &context);
+                assert!(found == sample.without(|position| position == to), "{context}");
+                assert!(!recovery.damaged.is_empty() || recovery.torn_bytes > 0, "{context}");
+                let later_in_segment = from > to && from.segment() == to.segment();
+                over += usize::from(place == 0 && later_in_segment);
+                inside += usize::from(place > 0);
+            }
         }
     }
+    assert!(over > 50 && inside > 50, "{over} over a record, {inside} inside one");
+}
+
+#[test]
+fn a_segment_of_a_life_that_was_rolled_back_is_refused() {
+    // The directory was restored from a backup and went on differently; then a file of the first
+    // life turns up under its old name.
+    let live = |image: Image, bytes: usize| {
+        let disk = SimDisk::from_image(image);
+        let (journal, ..) = open(&disk).unwrap();
+        let mut model = Model::default();
+        for _ in 0..40 {
+            model.append(&journal, vec![bytes as u8; bytes]).unwrap();
+            journal.commit().unwrap();
+        }
+        Sample { image: disk.live(), records: model.appended }
+    };
+    let backup = live(Image::default(), 100);
+    let (first, second) = (live(backup.image.clone(), 300), live(backup.image.clone(), 90));
+    let id = backup.last_segment() + 2;
+    assert!(first.last_segment() > id && second.last_segment() > id);
+    let mut image = second.image.clone();
+    *image.file_mut(&name(id)) = first.image.file(&name(id)).clone();
+    let (recovery, found) = open_damaged(&image, "rolled back");
+    let mut expected = backup.records;
+    expected.extend(second.without_segment(id));
+    assert!(found == expected);
+    let damage = &recovery.damaged[0];
+    assert_eq!((damage.file.clone(), damage.reason), (name(id), Reason::OutOfOrder));
+    goes_on(&image, &found, &recovery, "rolled back");
 }
 
 #[test]

@@ -114,8 +114,8 @@ pub(crate) fn no_false_alarm(recovery: &Recovery, context: &str) {
 }
 
 /// A life of a journal with everything in it: batches small and large, several segments, a record
-/// larger than a segment, reading, releasing, reclaiming, opening again. Goes on as long as the journal
-/// does; stops at what is for ever.
+/// larger than a segment, reading, releasing, reclaiming, opening again. Goes on as long as the
+/// journal does; stops at what is for ever.
 pub(crate) fn live(disk: &SimDisk, seed: u64, model: &mut Model) -> Result<(), Error> {
     let mut random = Random::new(seed);
     for life in 0..2 {

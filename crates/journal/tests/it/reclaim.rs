@@ -51,6 +51,23 @@ fn only_the_oldest_segments_with_nothing_alive_go() {
 }
 
 #[test]
+fn the_last_segment_on_disk_stays_while_its_successor_is_not_there_yet() {
+    let disk = SimDisk::new();
+    let (journal, ..) = open(&disk).unwrap();
+    let positions = fill(&journal, 6);
+    let next = journal.append(2, &[&[4; 600]]).unwrap();
+    assert_eq!(next.segment(), 3);
+    positions.iter().for_each(|position| journal.release(*position));
+    assert_eq!(journal.reclaim().unwrap(), 1);
+    assert_eq!(disk.live().names(), ["00000000000000000002.log"]);
+    journal.commit().unwrap();
+    assert_eq!(journal.reclaim().unwrap(), 1);
+    drop(journal);
+    let found = open(&disk).unwrap().2;
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), [next]);
+}
+
+#[test]
 fn a_segment_that_power_loss_brings_back_never_comes_without_those_behind_it() {
     let mut came_back = 0;
     for from in 1..40 {

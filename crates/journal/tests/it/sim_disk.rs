@@ -1,8 +1,9 @@
 //! A disk in memory that can refuse any operation, and lose power.
 //!
-//! Three states: what a running program reads (`live`), what survives (`durable`), and the changes in
-//! between, in order, that no sync has covered (`pending`). A failed sync drops its file's changes from
-//! `pending`: as with Linux, the pages stay readable, look clean, and no later sync writes them.
+//! Three states: what a running program reads (`live`), what survives (`durable`), and the changes
+//! in between, in order, that no sync has covered (`pending`). A failed sync drops its file's
+//! changes from `pending`: as with Linux, the pages stay readable, look clean, and no later sync
+//! writes them.
 
 use std::collections::BTreeMap;
 use std::io;

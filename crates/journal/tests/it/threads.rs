@@ -1,12 +1,12 @@
 //! Many threads append while one commits.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use journal::{Error, Journal, Options};
+use journal::{Disk, DiskFile, Error, Journal, Options};
 
 use crate::model::small;
 use crate::sim_disk::{Fault, Hits, SimDisk};
@@ -97,6 +97,23 @@ fn an_appender_waits_at_the_bound_and_goes_on_after_a_commit() {
 }
 
 #[test]
+fn a_rewrite_makes_room_too() {
+    let disk = SimDisk::new();
+    let journal = begin(&disk, Options { pending_bytes_max: 100, ..small() });
+    journal.append(1, &[&[0; 100]]).unwrap();
+    let (sender, done) = mpsc::channel();
+    journal.rewrite(&[(2, b"state")]).unwrap();
+    thread::scope(|scope| {
+        let journal = &journal;
+        scope.spawn(move || sender.send(journal.append(3, &[b"goes on"]).is_ok()));
+        let went_on = done.recv_timeout(PATIENCE);
+        // Lets go of an appender that waits after all, so that the test ends.
+        let _ = journal.rewrite(&[]);
+        assert_eq!(went_on, Ok(true));
+    });
+}
+
+#[test]
 fn an_appender_that_waits_learns_that_the_journal_failed() {
     let disk = SimDisk::new();
     let journal = begin(&disk, Options { pending_bytes_max: 100, ..small() });
@@ -148,6 +165,71 @@ fn a_full_disk_refuses_appends_at_the_bound_and_accepts_them_when_space_comes_ba
     journal.commit().unwrap();
 }
 
+/// A disk on which something is appended at the very moment that it turns out to be full.
+struct BusyFullDisk {
+    disk: SimDisk,
+    journal: OnceLock<Weak<Journal>>,
+}
+
+impl Disk for BusyFullDisk {
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let journal = self.journal.get().and_then(Weak::upgrade).unwrap();
+        journal.append(2, &[b"meanwhile"]).unwrap();
+        self.disk.create(name)
+    }
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.open(name)
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+    fn sync_dir(&self) -> io::Result<()> {
+        self.disk.sync_dir()
+    }
+}
+
+#[test]
+fn what_is_appended_while_a_commit_finds_no_space_comes_behind_it() {
+    let sim = SimDisk::new();
+    let disk = Arc::new(BusyFullDisk { disk: sim.clone(), journal: OnceLock::new() });
+    let shared: Arc<dyn Disk> = disk.clone();
+    let journal = Arc::new(Journal::open(shared, small(), &mut |_| {}).unwrap().0);
+    disk.journal.set(Arc::downgrade(&journal)).unwrap();
+    let kind = ErrorKind::StorageFull;
+    sim.set_fault(Some(Fault { from: 1, for_ever: true, kind, hits: Hits::Growing }));
+    // Three segments' worth, so that several chunks are put back in front of what came meanwhile.
+    for number in 0..6 {
+        journal.append(1, &[&[number; 800]]).unwrap();
+    }
+    for _ in 0..3 {
+        assert!(matches!(journal.commit(), Err(Error::Full { .. })));
+    }
+    sim.set_fault(None);
+    while journal.commit().unwrap() {}
+    drop(journal);
+    let mut kinds = Vec::new();
+    let mut visit = |record: journal::Record<'_>| kinds.push((record.kind, record.payload[0]));
+    Journal::open(sim.share(), small(), &mut visit).unwrap();
+    let first: Vec<_> = (0..6).map(|number| (1, number)).collect();
+    assert_eq!(kinds[..6], first);
+    assert!(kinds.len() >= 9 && kinds[6..].iter().all(|(kind, _)| *kind == 2), "{kinds:?}");
+}
+
+/// Ends a loop in another thread even if this one panics, so that a failure is not a hang.
+struct StopWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for StopWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 #[test]
 fn reads_go_on_while_segments_are_reclaimed_and_files_are_few() {
     let disk = SimDisk::new();
@@ -157,6 +239,7 @@ fn reads_go_on_while_segments_are_reclaimed_and_files_are_few() {
     thread::scope(|scope| {
         let (sender, positions) = mpsc::sync_channel(8);
         let (journal, read, stop) = (&journal, &read, &stop);
+        let stopped = StopWhenDropped(stop);
         scope.spawn(move || {
             for number in 0..400_u32 {
                 let mut appender = journal.appender().unwrap();
@@ -178,7 +261,7 @@ fn reads_go_on_while_segments_are_reclaimed_and_files_are_few() {
             journal.release(position);
             read.fetch_add(1, Ordering::Relaxed);
         }
-        stop.store(true, Ordering::Release);
+        drop(stopped);
     });
     journal.reclaim().unwrap();
     assert_eq!(read.into_inner(), 400);
