@@ -196,7 +196,8 @@ pub struct RecoveryReport {
     pub queues: usize,
     /// Messages that were not settled.
     pub messages: usize,
-    /// What was damaged: file, offset and reason, a line each. Empty when nothing was.
+    /// What somebody has to look into: damage with file, offset and reason, and files that do not
+    /// belong there; a line each. Empty when all is well.
     pub damage: Vec<String>,
     /// Bytes of a torn write that were cut off: never confirmed to anybody.
     pub torn_bytes: u64,

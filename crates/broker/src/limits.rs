@@ -26,3 +26,6 @@ pub(crate) const SETTLE_RECORD_MAX: usize = 4096;
 /// A ledger that grew by this much since its last rewrite, and to four times its live size, is
 /// rewritten.
 pub(crate) const LEDGER_REWRITE_BYTES: u64 = 1024 * 1024;
+
+/// The ledger's segments.
+pub(crate) const LEDGER_SEGMENT_BYTES: u32 = 1024 * 1024;

@@ -12,6 +12,7 @@ use crate::{
     broker::{DEFAULT_VHOST, Disks, Options, RecoveryReport},
     error::Kind,
     ledger::{self, Bound, BoundTo, Change, Ledger},
+    limits::LEDGER_SEGMENT_BYTES,
     queue::QueueId,
     routing::Map,
     store::{self, Store},
@@ -52,6 +53,14 @@ pub(crate) fn recover(
     let mut damage = Vec::new();
     for (name, part) in [("ledger", &ledger_report), ("messages", &report)] {
         damage.extend(part.damaged.iter().map(|damage| format!("{name}: {damage}")));
+        damage.extend(part.set_aside.iter().map(|file| {
+            format!("{name}: {file} was set aside earlier; look into it, then remove it")
+        }));
+        damage.extend(
+            part.foreign
+                .iter()
+                .map(|file| format!("{name}: {file} is no file of this journal and is left alone")),
+        );
     }
     damage.extend(unsettled.unreadable.iter().map(|it| format!("messages: {it}")));
     let report = RecoveryReport {
@@ -73,11 +82,16 @@ fn read_ledger(
     declared: &mut Declared,
 ) -> Result<(Journal, journal::Recovery), Error> {
     let mut unreadable = None;
-    let opened = Journal::open(disks.ledger.clone(), options.journal.clone(), &mut |record| {
-        match ledger::decode(record.payload) {
-            Ok(changes) => changes.into_iter().for_each(|change| declared.apply(change)),
-            Err(reason) => unreadable = Some(format!("{:?}: {reason}", record.position)),
-        }
+    let options = journal::Options {
+        // Every segment is reserved whole, and a ledger is small.
+        segment_bytes: options.journal.segment_bytes.min(LEDGER_SEGMENT_BYTES),
+        ..options.journal.clone()
+    };
+    let opened = Journal::open(disks.ledger.clone(), options, &mut |record| match ledger::decode(
+        record.payload,
+    ) {
+        Ok(changes) => changes.into_iter().for_each(|change| declared.apply(change)),
+        Err(reason) => unreadable = Some(format!("{:?}: {reason}", record.position)),
     })?;
     match unreadable {
         None => Ok(opened),

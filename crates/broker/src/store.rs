@@ -87,7 +87,12 @@ impl Store {
             payload.clear();
             payload.put_u64_le(queue.0);
             chunk.iter().for_each(|position| payload.put_u64_le(position.to_bits()));
-            journal.append(SETTLE, &[&payload])?;
+            match journal.append(SETTLE, &[&payload]) {
+                // On a full disk a settlement is given up rather than refused: the message may
+                // come again after a restart, marked; and what it held can be reclaimed now.
+                Ok(_) | Err(journal::Error::Full { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         self.release(positions);
         Ok(())

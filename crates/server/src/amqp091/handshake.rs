@@ -81,10 +81,7 @@ pub(super) async fn shake_hands(
     if let Err(refusal) = check_tuning(&tune_ok, context) {
         return wire.refuse(refusal).await;
     }
-    let frame_max = if tune_ok.frame_max == 0 { limits.frame_max } else { tune_ok.frame_max };
-    let channel_max =
-        if tune_ok.channel_max == 0 { limits.channel_max } else { tune_ok.channel_max };
-    wire.decoder.set_max_size(frame_max);
+    wire.decoder.set_max_size(tune_ok.frame_max);
     let Method::ConnectionOpen(open) = wire.method().await? else {
         return wire.refuse(out_of_turn("connection.open")).await;
     };
@@ -96,8 +93,8 @@ pub(super) async fn shake_hands(
     Ok(Opened {
         agreed: Agreed {
             user,
-            frame_max,
-            channel_max,
+            frame_max: tune_ok.frame_max,
+            channel_max: tune_ok.channel_max,
             message_bytes_max: limits.message_bytes_max,
             capabilities,
         },
@@ -277,29 +274,30 @@ async fn refuse_login(
     Err(Failure::Refused(format!("login refused: {reason}")))
 }
 
-/// RabbitMQ: the client may ask for less than the server offers, not for more, and not for "no
-/// limit" where there is one.
+/// RabbitMQ: the client may ask for less than the server offers, not for more, and 0 is "no
+/// limit".
 fn check_tuning(tune_ok: &TuneOk, context: &Context) -> Result<(), Refusal> {
-    let limits = &context.limits;
-    let refuse = |name: &str, value: u64, bound: &str, limit: u64| {
-        Err(Refusal::new(
-            ReplyCode::NotAllowed,
-            format!("negotiated {name} = {value} is {bound} allowed value ({limit})"),
-        ))
+    let at_most = |name: &str, value: u32, limit: u32| match value {
+        0 => Err(format!("{name} = no limit is higher than the maximum allowed value ({limit})")),
+        value if value > limit => {
+            Err(format!("{name} = {value} is higher than the maximum allowed value ({limit})"))
+        }
+        _ => Ok(()),
     };
-    if tune_ok.frame_max > limits.frame_max {
-        let (value, limit) = (tune_ok.frame_max.into(), limits.frame_max.into());
-        return refuse("frame_max", value, "higher than the maximum", limit);
-    }
-    if tune_ok.frame_max != 0 && tune_ok.frame_max < amqp091::FRAME_MIN_SIZE {
-        let (value, limit) = (tune_ok.frame_max.into(), amqp091::FRAME_MIN_SIZE.into());
-        return refuse("frame_max", value, "lower than the minimum", limit);
-    }
-    if tune_ok.channel_max > limits.channel_max {
-        let (value, limit) = (tune_ok.channel_max.into(), limits.channel_max.into());
-        return refuse("channel_max", value, "higher than the maximum", limit);
-    }
-    Ok(())
+    let least = amqp091::FRAME_MIN_SIZE;
+    let at_least = |value: u32| match value < least {
+        true => {
+            Err(format!("frame_max = {value} is lower than the minimum allowed value ({least})"))
+        }
+        false => Ok(()),
+    };
+    at_most("frame_max", tune_ok.frame_max, context.limits.frame_max)
+        .and_then(|()| at_least(tune_ok.frame_max))
+        .and_then(|()| {
+            let limit = context.limits.channel_max.into();
+            at_most("channel_max", tune_ok.channel_max.into(), limit)
+        })
+        .map_err(|what| Refusal::new(ReplyCode::NotAllowed, format!("negotiated {what}")))
 }
 
 fn out_of_turn(expected: &str) -> Refusal {

@@ -35,7 +35,7 @@ pub(crate) fn start(
     let (broker, report) =
         Broker::open(&disks, &broker::Options::default()).map_err(|error| cannot(&error))?;
     for damage in &report.damage {
-        tracing::error!("damaged, set aside and not delivered: {damage}");
+        tracing::error!("the journal needs a look; all else is served: {damage}");
     }
     if report.torn_bytes > 0 {
         tracing::info!(
