@@ -17,7 +17,7 @@ fn configured(mail_port: u16) -> String {
     format!(
         "[notify.mail]\nhost = \"127.0.0.1\"\nport = {mail_port}\n\
          from = \"tubepost@example.org\"\n\
-         [[notify.mail.subscription]]\nto = \"grace@example.org\"\n\
+         [[notify.subscription]]\nto = \"grace@example.org\"\n\
          patterns = [\"git.receive\", \"org.example.probe\"]\n"
     )
 }

@@ -8,7 +8,7 @@ fn configure(site: &Site, port: u16, login: &str) -> Result<()> {
     let text = format!(
         "[notify.mail]\nhost = \"127.0.0.1\"\nport = {port}\n\
          from = \"tubepost@example.org\"\n{login}\
-         [[notify.mail.subscription]]\nto = \"grace@example.org\"\npatterns = [\"org.example.#\"]\n"
+         [[notify.subscription]]\nto = \"grace@example.org\"\npatterns = [\"org.example.#\"]\n"
     );
     site.write("tubepost.toml", text).map(|_| ())
 }

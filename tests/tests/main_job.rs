@@ -19,10 +19,10 @@ fn configuration(mail_port: u16) -> String {
          host = \"127.0.0.1\"\n\
          port = {mail_port}\n\
          from = \"Tubepost <tubepost@example.org>\"\n\
-         [[notify.mail.subscription]]\n\
+         [[notify.subscription]]\n\
          to = \"Grace <grace@example.org>\"\n\
          patterns = [\"org.example.git.receive\", \"org.example.probe\"]\n\
-         [[notify.mail.subscription]]\n\
+         [[notify.subscription]]\n\
          to = \"other@example.org\"\n\
          patterns = [\"org.example.git.#\"]\n\
          people = [\"somebody-else\"]\n"

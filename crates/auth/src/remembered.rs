@@ -1,5 +1,6 @@
 //! Logins that were verified a moment ago, so that a thousand clients that come back at once do not
-//! cost a thousand hashes. Knows no passwords: it keeps a keyed hash, and the key is this process's.
+//! cost a thousand hashes. Knows no passwords: it keeps a keyed hash, and the key is this
+//! process's.
 
 use std::{
     collections::HashMap,

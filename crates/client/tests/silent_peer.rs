@@ -27,7 +27,7 @@ async fn no_thread_is_left() {
     let deadline = Instant::now() + Duration::from_secs(10);
     while lapin_threads() > 0 {
         assert!(Instant::now() < deadline, "{} threads are left", lapin_threads());
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await; // tidy: looks again
     }
 }
 

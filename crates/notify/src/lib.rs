@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! bus ─► in_flight ─► rule ─► notice ─► outbox (a lane an address) ─► destination ─► ack
-//!                                                        └─ refused for good ─► dead letters ─► ack
+//!                                                     └─ refused for good ─► dead letters ─► ack
 //! ```
 //!
 //! Matching ([`Rule::test`]) and rendering ([`Letterhead::render`]) are pure functions; the order

@@ -107,7 +107,7 @@ impl Running {
     async fn until(&self, reached: impl Fn(notify::Counts) -> bool) {
         let waiting = async {
             while !reached(self.counters.read()) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await; // tidy: looks again
             }
         };
         timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("{:?}", self.counters.read()));

@@ -101,7 +101,7 @@ mod tests {
         let mut near = Stall::new(near, Duration::from_secs(30));
         near.write_all(b"0123456789").await.unwrap();
         let slow = async {
-            tokio::time::sleep(Duration::from_secs(29)).await;
+            tokio::time::sleep(Duration::from_secs(29)).await; // tidy: the clock is paused
             far.read_exact(&mut [0; 10]).await.unwrap();
         };
         let (written, ()) = tokio::join!(near.write_all(b"0123456789"), slow);

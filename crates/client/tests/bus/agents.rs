@@ -19,7 +19,7 @@ fn spool() -> (tempfile::TempDir, Spool) {
 async fn until_empty(spool: &Spool) {
     within("an empty spool", async {
         while spool.backlog().unwrap().batches > 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await; // tidy: looks again
         }
     })
     .await;

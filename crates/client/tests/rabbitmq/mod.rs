@@ -97,7 +97,7 @@ impl RabbitMq {
                 let output = fs::read_to_string(self.path("output")).unwrap_or_default();
                 panic!("RabbitMQ does not take connections after {START_WAIT:?}: {output}");
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(50)); // tidy: looks again
         }
     }
 

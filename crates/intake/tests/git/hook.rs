@@ -1,3 +1,5 @@
+//! The hook as git runs it: installed, chained, removed.
+
 use std::{
     ffi::OsString,
     fs,

@@ -1,3 +1,5 @@
+//! What a push of commits says.
+
 use event::Event;
 use intake::git::NamespaceRule;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! What a push of branches and tags says.
+
 use serde_json::json;
 
 use crate::workshop::{Workshop, told};

@@ -1,3 +1,5 @@
+//! Pushes of a thousand commits, and patches that are too large.
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;

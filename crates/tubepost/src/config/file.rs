@@ -1,4 +1,5 @@
-//! The configuration file: which one, its syntax, its known keys. Knows nothing of what values mean.
+//! The configuration file: which one, its syntax, its known keys. Knows nothing of what values
+//! mean.
 
 use std::{
     collections::HashMap,
@@ -194,7 +195,7 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-const SUBSCRIPTIONS: &str = "notify.mail.subscription";
+const SUBSCRIPTIONS: &str = "notify.subscription";
 
 #[cfg(test)]
 mod tests {

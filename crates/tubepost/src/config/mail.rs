@@ -74,7 +74,7 @@ fn mail(settings: &Settings) -> Result<MailSettings, Fault> {
         password_file: settings.get(&table::MAIL_PASSWORD_FILE)?,
         hello_name: settings.get(&table::MAIL_HELLO_NAME)?,
         list_id_domain: settings.get(&table::MAIL_LIST_ID_DOMAIN)?,
-        page_url: settings.get(&table::MAIL_BASE_URL)?,
+        page_url: settings.get(&table::MAIL_PAGE_URL)?,
         patch_bytes_max: settings.need(&table::MAIL_PATCH_BYTES_MAX)?,
         timeout_s: settings.need(&table::MAIL_TIMEOUT)?,
         connections_max: settings.need(&table::MAIL_CONNECTIONS_MAX)?,
@@ -150,7 +150,7 @@ mod tests {
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     }
 
-    const SUBSCRIPTION: &str = "[[notify.mail.subscription]]\nto = \"ada@example.org\"\n";
+    const SUBSCRIPTION: &str = "[[notify.subscription]]\nto = \"ada@example.org\"\n";
 
     #[test]
     fn a_subscription_alone_is_enough_and_without_one_nobody_is_told() {

@@ -1,7 +1,7 @@
 //! Configuration, in two steps. First text: every option is declared once ([`table`]) and takes its
-//! text from a flag, else a variable, else the file, else its default, and each text remembers where
-//! it came from ([`Settings`]). Then values: [`Config`] is checked and typed, and every fault names
-//! the origin and the mend.
+//! text from a flag, else a variable, else the file, else its default, and each text remembers
+//! where it came from ([`Settings`]). Then values: [`Config`] is checked and typed, and every fault
+//! names the origin and the mend.
 
 mod checked;
 mod declared;

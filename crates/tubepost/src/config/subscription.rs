@@ -1,4 +1,4 @@
-//! `[[notify.mail.subscription]]`: what somebody wants to hear of by mail. The form is notify's;
+//! `[[notify.subscription]]`: what somebody wants to hear of by mail. The form is notify's;
 //! this file finds out where in the document it is wrong.
 
 use notify::SubscriptionSettings;
@@ -10,12 +10,12 @@ use toml::{
 
 use super::{fault::Fault, file::Document, nearest::nearest};
 
-/// Reads the value of `notify.mail.subscription`.
+/// Reads the value of `notify.subscription`.
 pub(super) fn read_all<'a>(
     document: Document<'a>,
     value: &Spanned<DeValue<'a>>,
 ) -> Result<Vec<SubscriptionSettings>, Vec<Fault>> {
-    let expected = "expected tables, each under [[notify.mail.subscription]]";
+    let expected = "expected tables, each under [[notify.subscription]]";
     let DeValue::Array(items) = value.get_ref() else {
         return Err(vec![document.fault(value.span(), expected)]);
     };

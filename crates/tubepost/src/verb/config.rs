@@ -78,7 +78,7 @@ fn as_json(settings: &Settings) -> String {
         .iter()
         .map(|subscription| json!({"name": subscription.name, "to": subscription.to.to_string()}))
         .collect();
-    all.insert("notify.mail.subscription".to_owned(), json!({"value": names}));
+    all.insert("notify.subscription".to_owned(), json!({"value": names}));
     Value::Object(all).to_string()
 }
 
@@ -108,7 +108,7 @@ fn as_table(settings: &Settings) -> Vec<String> {
         .collect();
     for subscription in settings.subscriptions() {
         let name = subscription.name.as_deref().unwrap_or("(no name)");
-        let line = format!("notify.mail.subscription: {name} to {}", subscription.to);
+        let line = format!("notify.subscription: {name} to {}", subscription.to);
         lines.push(shown(&line).into_owned());
     }
     lines

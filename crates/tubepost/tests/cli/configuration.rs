@@ -113,7 +113,7 @@ fn a_named_file_that_is_not_there_is_refused() {
 #[test]
 fn check_says_whether_serve_could_start_with_it() {
     let home = Home::new();
-    let subscription = "[[notify.mail.subscription]]\nto = \"ada@example.org\"\n";
+    let subscription = "[[notify.subscription]]\nto = \"ada@example.org\"\n";
     home.write("good.toml", subscription);
     let ended = home.run(&["config", "--check", "--config", "good.toml"]);
     assert_eq!((ended.code, ended.out.as_str()), (0, ""), "{ended:?}");

@@ -145,11 +145,11 @@ pub(crate) static MAIL_LIST_ID_DOMAIN: Declared<String> = Declared {
     parse: host,
 };
 
-pub(crate) static MAIL_BASE_URL: Declared<String> = Declared {
+pub(crate) static MAIL_PAGE_URL: Declared<String> = Declared {
     declaration: Declaration {
-        key: "notify.mail.base_url",
-        flag: Some("mail-base-url"),
-        variable: "TUBEPOST_MAIL_BASE_URL",
+        key: "notify.mail.page_url",
+        flag: Some("mail-page-url"),
+        variable: "TUBEPOST_MAIL_PAGE_URL",
         value: "URL",
         default: Fallback::Unset("mails have no link to the pages"),
         help: "Where a reader of the mails reaches Tubepost's pages",
@@ -207,13 +207,13 @@ pub(crate) static MAIL_HELLO_NAME: Declared<String> = Declared {
 
 pub(crate) static MAIL_TIMEOUT: Declared<u16> = Declared {
     declaration: Declaration {
-        key: "notify.mail.timeout",
-        flag: Some("mail-timeout"),
-        variable: "TUBEPOST_MAIL_TIMEOUT",
-        value: "DURATION",
-        default: Fallback::Text("60s"),
+        key: "notify.mail.timeout_s",
+        flag: Some("mail-timeout-s"),
+        variable: "TUBEPOST_MAIL_TIMEOUT_S",
+        value: "SECONDS",
+        default: Fallback::Text("60"),
         help: "How long the mail server may take for one answer",
-        example: "30s",
+        example: "30",
         mask: Mask::Nothing,
         verbs: &[Verb::Serve, Verb::Config],
     },
