@@ -165,7 +165,7 @@ mod tests {
         let text = format!(
             "[notify.mail]\nsmtp_url = \"smtps://u:p@mail.example.org\"\n\
              from = \"T <t@example.org>\"\nbase_url = \"https://x.org/\"\npatch_bytes_max = \"1 KiB\"\n\
-             timeout = \"5s\"\nconnections_max = 2\n{SUBSCRIPTION}"
+             timeout_s = 5\nconnections_max = 2\n{SUBSCRIPTION}"
         );
         let mail = check(&text).unwrap().unwrap().mail;
         assert_eq!(
