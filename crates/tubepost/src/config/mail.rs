@@ -164,7 +164,7 @@ mod tests {
     fn the_options_of_the_table_arrive_at_the_notifier() {
         let text = format!(
             "[notify.mail]\nsmtp_url = \"smtps://u:p@mail.example.org\"\n\
-             from = \"T <t@example.org>\"\nbase_url = \"https://x.org/\"\npatch_bytes_max = \"1 KiB\"\n\
+             from = \"T <t@example.org>\"\npage_url = \"https://x.org/\"\npatch_bytes_max = \"1 KiB\"\n\
              timeout_s = 5\nconnections_max = 2\n{SUBSCRIPTION}"
         );
         let mail = check(&text).unwrap().unwrap().mail;
