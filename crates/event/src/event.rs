@@ -1,6 +1,6 @@
 //! The event: topic, body, id, time, severity, schema.
 
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -39,12 +39,13 @@ impl Event {
 
     /// As [`Event::new`], from a body that is already one.
     pub fn with_body(topic: Topic, body: Body) -> Event {
-        let now = Timestamp::now();
+        // Cut, not rounded: nothing is sent in the future.
+        let now = Timestamp::from_second(Timestamp::now().as_second()).ok();
         Event {
             id: Uuid::now_v7().to_string(),
             topic,
             body,
-            sent_at: Some(now.round(Unit::Second).unwrap_or(now)),
+            sent_at: now,
             severity: Severity::default(),
             schema: None,
             priority: None,
