@@ -29,7 +29,8 @@ impl Tally {
     /// What one line of output adds: most add nothing.
     pub(crate) fn of_line(line: &str) -> Tally {
         let line = without_colour(line);
-        let counts = if let Some(rest) = line.trim_start().strip_prefix("test result: ") {
+        // nextest shows the output of a test that failed, a closing line included, indented.
+        let counts = if let Some(rest) = line.strip_prefix("test result: ") {
             rest.split_once(". ").map_or(rest, |(_, counts)| counts).to_owned()
         } else if line.trim_start().starts_with("Summary [") {
             line.rsplit_once(" run: ").map_or_else(String::new, |(_, counts)| counts.to_owned())
@@ -109,6 +110,12 @@ mod tests {
         let line = "\u{1b}[32;1m     Summary\u{1b}[0m [   0.005s] \u{1b}[1m1\u{1b}[0m test run: \
                     \u{1b}[1m1\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m, \u{1b}[1m0\u{1b}[0m skipped";
         assert_eq!(Tally::of_line(line), Tally { passed: 1, failed: 0 });
+    }
+
+    #[test]
+    fn the_closing_line_within_a_failed_tests_output_is_not_counted_again() {
+        let shown = "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured";
+        assert_eq!(Tally::of_line(shown), Tally::default());
     }
 
     #[test]

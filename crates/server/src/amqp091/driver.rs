@@ -131,7 +131,9 @@ impl Driver {
                 _ = tick.tick() => self.on_tick()?,
                 _ = drain.changed(), if !is_draining => {
                     is_draining = true;
+                    // What was published before is delivered before.
                     self.connection.on_read_end();
+                    self.connection.on_wake();
                     let text = "broker is shutting down";
                     self.connection.close(Refusal::new(ReplyCode::ConnectionForced, text));
                 }
