@@ -92,16 +92,7 @@ impl Content {
         self.size = size;
     }
 
-    /// Whether a page is the same in both.
-    pub(crate) fn has_same_page(&self, page: u64, other: &Content) -> bool {
-        match (self.pages.get(&page), other.pages.get(&page)) {
-            (None, None) => true,
-            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
-            _ => false,
-        }
-    }
-
-    /// Whether a range within one page is the same in both.
+    /// Whether a range is the same in both.
     pub(crate) fn has_same_range(&self, range: Range<u64>, other: &Content) -> bool {
         pieces(range).all(|piece| {
             let zeros = [0; PAGE as usize];
@@ -162,9 +153,8 @@ mod tests {
         let mut content = Content::default();
         content.write(0, &[1; 5000]);
         let copy = content.clone();
-        assert!(content.has_same_page(0, &copy));
+        assert!(content.has_same_range(0..5000, &copy));
         content.write(100, &[2; 10]);
-        assert!(!content.has_same_page(0, &copy) && content.has_same_page(1, &copy));
         assert!(content.has_same_range(512..1024, &copy));
         assert!(!content.has_same_range(0..512, &copy));
         assert_eq!(copy.read(100, 10), [1; 10]);

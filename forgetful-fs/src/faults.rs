@@ -8,12 +8,14 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(crate) struct Faults {
     /// Operations that change something, syncs included.
     pub(crate) operations: u64,
-    kill: Option<(u64, Pid)>,
+    power_fails_at: Option<u64>,
     syncs_until_failure: Option<u64>,
     /// Syncs return success and do nothing.
     pub(crate) lie: bool,
     /// No power: nothing works until it is back.
     pub(crate) off: bool,
+    /// The process, or a thread of it, that asks for the operation.
+    pub(crate) caller: u32,
 }
 
 /// What a sync is to do.
@@ -26,9 +28,9 @@ pub(crate) enum Sync {
 
 impl Faults {
     /// The power fails at the operation `ahead` operations from now (1 is the next), which no longer
-    /// happens; the process that works on the file system is killed.
-    pub(crate) fn kill_at(&mut self, ahead: u64, process: Pid) {
-        self.kill = Some((self.operations + ahead, process));
+    /// happens; the process that asks for it is killed.
+    pub(crate) fn fail_power_at(&mut self, ahead: u64) {
+        self.power_fails_at = Some(self.operations + ahead);
     }
 
     /// The sync `ahead` syncs from now (1 is the next) fails.
@@ -38,7 +40,7 @@ impl Faults {
 
     /// The power is back; what was to happen no longer is.
     pub(crate) fn power_on(&mut self) {
-        (self.kill, self.syncs_until_failure, self.off) = (None, None, false);
+        (self.power_fails_at, self.syncs_until_failure, self.off) = (None, None, false);
     }
 
     /// Counts an operation.
@@ -50,15 +52,15 @@ impl Faults {
             return Err(Errno::EIO);
         }
         self.operations += 1;
-        match self.kill {
-            Some((at, process)) if self.operations >= at => {
-                self.off = true;
-                // It may have ended already.
-                let _ = kill_process(process, Signal::KILL);
-                Err(Errno::EIO)
-            }
-            _ => Ok(()),
+        if self.power_fails_at.is_none_or(|at| self.operations < at) {
+            return Ok(());
         }
+        self.off = true;
+        // Linux takes the number of a thread for its process; which may have ended already.
+        if let Some(process) = i32::try_from(self.caller).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(process, Signal::KILL);
+        }
+        Err(Errno::EIO)
     }
 
     /// Counts a sync.
@@ -93,12 +95,10 @@ mod tests {
 
     #[test]
     fn without_power_nothing_works_until_it_is_back() {
-        let mut child = std::process::Command::new("cat")
-            .stdin(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut faults = Faults::default();
-        faults.kill_at(2, Pid::from_child(&child));
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut faults = Faults { caller: child.id(), ..Faults::default() };
+        faults.fail_power_at(2);
         assert!(faults.operation().is_ok() && faults.operation().is_err());
         assert!(!child.wait().unwrap().success(), "the process was killed");
         assert!(faults.sync().is_err());

@@ -9,7 +9,7 @@ use std::{
 use fuser::{BackgroundSession, Config, MountOption};
 use rustix::{
     mount::{UnmountFlags, unmount},
-    process::{Pid, getgid, getuid},
+    process::{getgid, getuid},
 };
 
 use crate::{Loss, Lost, medium::Medium, operations::Operations};
@@ -55,15 +55,10 @@ impl ForgetfulFs {
     }
 
     /// Lets the power fail at the operation so many operations from now (1 is the next): it no longer
-    /// happens, the process is killed, and nothing works any more until [`ForgetfulFs::lose_power`].
-    ///
-    /// # Errors
-    /// That is no number of a process.
-    pub fn kill_at(&self, ahead: u64, process: u32) -> io::Result<()> {
-        let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| io::Error::other(format!("{process} is no process")))?;
-        self.medium().faults.kill_at(ahead, pid);
-        Ok(())
+    /// happens, the process that asks for it is killed, and nothing works any more until
+    /// [`ForgetfulFs::lose_power`].
+    pub fn fail_power_at(&self, ahead: u64) {
+        self.medium().faults.fail_power_at(ahead);
     }
 
     /// Lets the sync so many syncs from now (1 is the next) fail with `EIO`. As on Linux, the cache
@@ -77,7 +72,7 @@ impl ForgetfulFs {
         self.medium().faults.lie = lie;
     }
 
-    /// Whether the power has failed as [`ForgetfulFs::kill_at`] asked for.
+    /// Whether the power has failed as [`ForgetfulFs::fail_power_at`] asked for.
     pub fn is_off(&self) -> bool {
         self.medium().faults.off
     }

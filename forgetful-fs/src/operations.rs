@@ -36,6 +36,13 @@ impl Operations {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The medium, for somebody who changes it.
+    fn medium_for(&self, request: &Request) -> MutexGuard<'_, Medium> {
+        let mut medium = self.medium();
+        medium.faults.caller = request.pid();
+        medium
+    }
+
     fn make(
         &self,
         parent: INodeNo,
@@ -46,7 +53,7 @@ impl Operations {
     ) -> Result<FileAttr, Errno> {
         let (mode, owner) = ((mode & 0o7777) as u16, (request.uid(), request.gid()));
         let node = Node { kind, mode, owner, changed: SystemTime::now() };
-        let mut medium = self.medium();
+        let mut medium = self.medium_for(request);
         let number = medium.make(parent.0, name, node)?;
         attributes(&medium, number)
     }
@@ -110,7 +117,7 @@ impl Filesystem for Operations {
 
     fn setattr(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         mode: Option<u32>,
         _: Option<u32>,
@@ -126,7 +133,7 @@ impl Filesystem for Operations {
         _: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
-        let mut medium = self.medium();
+        let mut medium = self.medium_for(request);
         let mut change = || {
             if let Some(mode) = mode {
                 medium.node_mut(ino.0)?.mode = (mode & 0o7777) as u16;
@@ -175,17 +182,17 @@ impl Filesystem for Operations {
         }
     }
 
-    fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        answer(self.medium().remove(parent.0, name), reply);
+    fn unlink(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        answer(self.medium_for(request).remove(parent.0, name), reply);
     }
 
-    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        answer(self.medium().remove(parent.0, name), reply);
+    fn rmdir(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        answer(self.medium_for(request).remove(parent.0, name), reply);
     }
 
     fn rename(
         &self,
-        _: &Request,
+        request: &Request,
         parent: INodeNo,
         from: &OsStr,
         new_parent: INodeNo,
@@ -199,7 +206,7 @@ impl Filesystem for Operations {
         if !flags.is_empty() {
             return reply.error(Errno::EINVAL);
         }
-        answer(self.medium().rename(parent.0, from, to), reply);
+        answer(self.medium_for(request).rename(parent.0, from, to), reply);
     }
 
     fn open(&self, _: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
@@ -228,7 +235,7 @@ impl Filesystem for Operations {
 
     fn write(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         _: FileHandle,
         offset: u64,
@@ -238,7 +245,7 @@ impl Filesystem for Operations {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        match self.medium().write(ino.0, offset, data) {
+        match self.medium_for(request).write(ino.0, offset, data) {
             Ok(()) => reply.written(data.len() as u32),
             Err(error) => reply.error(error),
         }
@@ -246,7 +253,7 @@ impl Filesystem for Operations {
 
     fn fallocate(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         _: FileHandle,
         offset: u64,
@@ -257,18 +264,18 @@ impl Filesystem for Operations {
         if mode != 0 {
             return reply.error(Errno::EOPNOTSUPP);
         }
-        let mut medium = self.medium();
+        let mut medium = self.medium_for(request);
         let size = medium.file(ino.0).map(|file| file.cached().size());
         let end = offset.saturating_add(length);
         answer(size.and_then(|size| medium.set_size(ino.0, size.max(end))), reply);
     }
 
-    fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        answer(self.medium().sync(ino.0), reply);
+    fn fsync(&self, request: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        answer(self.medium_for(request).sync(ino.0), reply);
     }
 
-    fn fsyncdir(&self, _: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        answer(self.medium().sync(ino.0), reply);
+    fn fsyncdir(&self, request: &Request, ino: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        answer(self.medium_for(request).sync(ino.0), reply);
     }
 
     fn readdir(

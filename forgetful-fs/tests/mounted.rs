@@ -87,7 +87,7 @@ fn the_power_fails_in_the_middle_of_a_program() {
         .spawn()
         .unwrap();
     // Each file is made and written: the seventh operation makes the fourth.
-    fs.kill_at(7, child.id()).unwrap();
+    fs.fail_power_at(7);
     child.stdin.take().unwrap().write_all(b"go\n").unwrap();
     assert!(!child.wait().unwrap().success());
     assert!(fs.is_off() && fs::write(directory.path().join("x"), "").is_err());

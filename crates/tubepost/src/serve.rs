@@ -89,8 +89,7 @@ impl Start {
         let Start { config, notifier, registry, data, users, listeners } = self;
         let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
 
-        let mut broker =
-            broker_part::start(&config.amqp, &data, Arc::clone(&users), listeners.amqp)?;
+        let mut broker = broker_part::start(&config, &data, Arc::clone(&users), listeners.amqp)?;
         let (stop, stopping) = Stopping::channel();
         let mut parts = Vec::new();
         let mut ready = async {}.boxed();

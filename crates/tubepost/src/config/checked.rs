@@ -19,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// The broker's protocol.
     pub(crate) amqp: Amqp,
+    /// The broker's memory on disk.
+    pub(crate) journal: Journal,
     /// Where the pages are served.
     pub(crate) http_listen: ListenAddress,
     /// The bus that commands use.
@@ -54,6 +56,13 @@ pub(crate) struct Amqp {
     pub(crate) connections_max: NonZeroU32,
     /// From accept to open.
     pub(crate) handshake_timeout: Duration,
+}
+
+/// How messages are kept on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Journal {
+    /// Bytes of a segment file, 64 KiB to 2 GiB.
+    pub(crate) segment_size: u32,
 }
 
 /// How pushes become events.
@@ -107,6 +116,7 @@ impl Config {
                 connections_max: settings.need(&table::AMQP_CONNECTIONS_MAX)?,
                 handshake_timeout: settings.need(&table::AMQP_HANDSHAKE_TIMEOUT)?,
             },
+            journal: Journal { segment_size: settings.need(&table::JOURNAL_SEGMENT_SIZE)? },
             http_listen: settings.need(&table::HTTP_LISTEN)?,
             bus_url: settings.need(&table::BUS_URL)?,
             bus_named: settings.said(table::BUS_URL.declaration.key).is_some(),

@@ -92,6 +92,14 @@ pub(super) fn frame_max(text: &str) -> Result<u32, String> {
     }
 }
 
+// Below 64 KiB making segments is most of the work; the journal's offsets end at 2 GiB.
+pub(super) fn segment_size(text: &str) -> Result<u32, String> {
+    match parse_size(text)? {
+        size @ 0x1_0000..=0x8000_0000 => Ok(u32::try_from(size).unwrap_or(u32::MAX)),
+        _ => Err("is out of bounds: expected 64 KiB to 2 GiB".to_owned()),
+    }
+}
+
 pub(super) fn channel_max(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(max) if max > 0 => Ok(max),

@@ -2,7 +2,9 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
-use super::checks::{channel_max, count, frame_max, heartbeat, log_level, path, positive_duration};
+use super::checks::{
+    channel_max, count, frame_max, heartbeat, log_level, path, positive_duration, segment_size,
+};
 use crate::config::{
     checked::LogFormat,
     declared::{Declaration, Declared, Fallback, Mask, Verb},
@@ -158,6 +160,22 @@ pub(crate) static AMQP_HANDSHAKE_TIMEOUT: Declared<Duration> = Declared {
         verbs: &[Verb::Serve, Verb::Config],
     },
     parse: positive_duration,
+};
+
+pub(crate) static JOURNAL_SEGMENT_SIZE: Declared<u32> = Declared {
+    declaration: Declaration {
+        key: "journal.segment_size",
+        flag: Some("journal-segment-size"),
+        variable: "TUBEPOST_JOURNAL_SEGMENT_SIZE",
+        value: "SIZE",
+        default: Fallback::Text("64 MiB"),
+        help: "The size of the journal's files, 64 KiB to 2 GiB, each reserved whole when it is made; \
+               space comes back in pieces of it, so make it smaller on a small disk",
+        example: "4 MiB",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: segment_size,
 };
 
 pub(crate) static HTTP_LISTEN: Declared<ListenAddress> = Declared {

@@ -1,0 +1,279 @@
+//! A load for a server that is going to be ended: publishers that wait for confirms, a consumer that
+//! acknowledges, a client that declares and deletes. What the server promised each of them is
+//! written down on this side of the sockets, so that after a restart everything can be compared.
+
+mod client;
+mod drain;
+mod message;
+mod publisher;
+mod record;
+mod script;
+mod topology;
+mod worker;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::{runtime::Runtime, sync::Notify, task::JoinSet, time::timeout};
+
+use self::{record::Record, topology::Topology};
+
+/// A queue that is read only when it is checked.
+pub(crate) const KEPT: &str = "load.kept";
+/// A queue whose messages are acknowledged as they come.
+pub(crate) const WORKED: &str = "load.worked";
+/// A queue that must not outlive the server.
+pub(crate) const TRANSIENT: &str = "load.transient";
+/// Takes the message whose confirm says that everything before it is on disk.
+pub(crate) const BARRIER: &str = "load.barrier";
+/// Fans out to the first three.
+pub(crate) const ALL: &str = "load.all";
+
+/// How long anything may take that is not limited by the test itself.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// In what way the server broke its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wrong {
+    /// A confirmed message is nowhere.
+    Lost,
+    /// A message that nobody published, or not to this queue.
+    Invented,
+    /// A message with other bytes than were published.
+    Altered,
+    /// A first delivery before one that was published earlier by the same publisher.
+    Misordered,
+    /// A second delivery that does not say so.
+    Unmarked,
+    /// A second delivery without a reason for one.
+    Twice,
+    /// A message that was settled for good, again.
+    Resurrected,
+    /// Something declared is gone, or something deleted is there.
+    Topology,
+}
+
+/// Everything in which the server broke its word.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict(Vec<(Wrong, String)>);
+
+impl Verdict {
+    /// How often in each way.
+    pub fn counts(&self) -> BTreeMap<Wrong, usize> {
+        let mut counts = BTreeMap::new();
+        self.0.iter().for_each(|(wrong, _)| *counts.entry(*wrong).or_default() += 1);
+        counts
+    }
+
+    /// Passes only where nothing is wrong.
+    ///
+    /// # Errors
+    /// What is, the first cases of each kind.
+    pub fn hold(&self) -> Result<()> {
+        ensure!(self.0.is_empty(), "{self}");
+        Ok(())
+    }
+
+    fn add(&mut self, wrong: Wrong, what: String) {
+        self.0.push((wrong, what));
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (wrong, count) in self.counts() {
+            let cases = self.0.iter().filter(|(kind, _)| *kind == wrong);
+            let shown: Vec<&str> = cases.map(|(_, what)| what.as_str()).take(SHOWN).collect();
+            writeln!(f, "{wrong:?}: {count}: {}", shown.join("; "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Cases of a kind that are shown.
+const SHOWN: usize = 12;
+
+/// What a burst of load did until the server was gone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Burst {
+    /// Messages that were confirmed.
+    pub confirmed: u64,
+    /// Declarations and deletions that were answered.
+    pub declared: u64,
+    /// Deliveries that were acknowledged.
+    pub worked: u64,
+    /// From the first publish to the end of the last connection.
+    pub took: Duration,
+}
+
+/// Counters of a burst, and who waits for them.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    confirmed: AtomicU64,
+    declared: AtomicU64,
+    worked: AtomicU64,
+    wanted: u64,
+    reached: Notify,
+}
+
+impl Progress {
+    pub(crate) fn confirm(&self) {
+        if self.confirmed.fetch_add(1, Relaxed) + 1 == self.wanted {
+            self.reached.notify_one();
+        }
+    }
+}
+
+/// The load, and the record of what it was promised.
+#[derive(Debug)]
+pub struct Load {
+    url: String,
+    seed: u64,
+    runtime: Runtime,
+    record: Arc<Mutex<Record>>,
+    topology: Arc<Mutex<Topology>>,
+}
+
+impl Load {
+    /// For the server at this address, with nothing published yet.
+    ///
+    /// # Errors
+    /// There are no threads for the clients.
+    pub fn new(url: &str, seed: u64) -> Result<Load> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .context("no runtime for the clients")?;
+        let (record, topology) = (Arc::default(), Arc::default());
+        Ok(Load { url: url.to_owned(), seed, runtime, record, topology })
+    }
+
+    /// Publishes, consumes and declares until every connection is broken. Calls `end` as soon as so
+    /// many messages were confirmed; it, or something else, has to end the server.
+    ///
+    /// # Errors
+    /// A client is still served when its patience is over; `end` fails.
+    pub fn run(
+        &self,
+        confirms: u64,
+        end: impl FnOnce() -> Result<()> + Send + 'static,
+    ) -> Result<Burst> {
+        let progress = Arc::new(Progress { wanted: confirms.max(1), ..Progress::default() });
+        let begun = Instant::now();
+        self.lock().begin_life();
+        self.runtime.block_on(async {
+            // A server that ends this early breaks off the load as well.
+            let declared = topology::declare_fixed(&self.url, &self.topology).await;
+            let mut clients = JoinSet::new();
+            if declared.is_ok() {
+                self.spawn_clients(&mut clients, &progress);
+            }
+            let ended = async { while clients.join_next().await.is_some() {} };
+            tokio::pin!(ended);
+            tokio::select! {
+                () = progress.reached.notified() => {
+                    tokio::task::spawn_blocking(end).await.context("the end panicked")??;
+                }
+                () = &mut ended => return anyhow::Ok(()),
+            }
+            let left = timeout(PATIENCE, ended).await;
+            left.context("clients are still served after the server was to end")
+        })?;
+        Ok(Burst {
+            confirmed: progress.confirmed.load(Relaxed),
+            declared: progress.declared.load(Relaxed),
+            worked: progress.worked.load(Relaxed),
+            took: begun.elapsed(),
+        })
+    }
+
+    fn spawn_clients(&self, clients: &mut JoinSet<()>, progress: &Arc<Progress>) {
+        for publisher in &publisher::PUBLISHERS {
+            let (url, record, progress) =
+                (self.url.clone(), Arc::clone(&self.record), Arc::clone(progress));
+            clients.spawn(async move {
+                // It ends with the connection; what it was promised is in the record.
+                let _ = publisher::publish(&url, publisher, &record, &progress).await;
+            });
+        }
+        let (url, record, counters) =
+            (self.url.clone(), Arc::clone(&self.record), Arc::clone(progress));
+        clients.spawn(async move {
+            let _ = worker::work(&url, &record, &counters).await;
+        });
+        let (url, topology, counters) =
+            (self.url.clone(), Arc::clone(&self.topology), Arc::clone(progress));
+        let rng = fastrand::Rng::with_seed(self.seed);
+        clients.spawn(async move {
+            let _ = topology::churn(&url, &topology, rng, &counters).await;
+        });
+    }
+
+    /// As [`Load::run`], one step after the other on one connection, `steps` of them: the same steps
+    /// for the same seed. Returns how many were done when the server was gone, or all.
+    ///
+    /// # Errors
+    /// The server answers something that breaks no promise and makes no sense.
+    pub fn run_script(&self, steps: u32) -> Result<u32> {
+        self.lock().begin_life();
+        let rng = fastrand::Rng::with_seed(self.seed);
+        let script = script::run(&self.url, &self.record, &self.topology, rng, steps);
+        let done = self.runtime.block_on(async { timeout(PATIENCE, script).await });
+        done.context("a step of the script got no answer and no end of the connection")
+    }
+
+    /// Compares the restarted server with the record: the topology, and the queue that is worked
+    /// on, which is emptied; with `kept` also the other one. What is wrong is taken as it is from
+    /// then on.
+    ///
+    /// # Errors
+    /// The server does not do what it is asked.
+    pub fn check(&self, kept: bool) -> Result<Verdict> {
+        self.lock().begin_life();
+        let queues: &[&'static str] = if kept { &[WORKED, KEPT] } else { &[WORKED] };
+        let verdict = self.runtime.block_on(async {
+            let mut verdict = topology::check(&self.url, &self.topology).await?;
+            for queue in queues {
+                timeout(PATIENCE, drain::drain(&self.url, queue, &self.record))
+                    .await
+                    .with_context(|| {
+                        format!("{queue} could not be emptied within {PATIENCE:?}")
+                    })??;
+            }
+            drain::make_durable(&self.url).await?;
+            let mut record = self.lock();
+            queues.iter().for_each(|queue| record.close(queue));
+            verdict.0.append(&mut record.verdict.0);
+            anyhow::Ok(verdict)
+        })?;
+        Ok(verdict)
+    }
+
+    /// How many messages were confirmed so far.
+    pub fn confirmed(&self) -> u64 {
+        self.lock().confirmed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        lock(&self.record)
+    }
+}
+
+/// A panic elsewhere is reported there.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An answer of the server that came although it should have been refused, or the other way round.
+fn unexpected<T>(what: &str, answer: impl fmt::Debug) -> Result<T> {
+    bail!("{what}: the server answered {answer:?}")
+}
