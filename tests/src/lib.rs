@@ -9,6 +9,7 @@
 mod browser;
 mod environment;
 mod fedora_messaging;
+mod forgetful_site;
 mod load;
 mod mailbox;
 mod port;
@@ -27,6 +28,8 @@ mod wait;
 pub use browser::Page;
 pub use environment::{chromium, node, python, root, tubepost_binary};
 pub use fedora_messaging::{Consumer, publish as publish_by_fedora_messaging};
+pub use forgetful_fs::{ForgetfulFs, Loss, Lost};
+pub use forgetful_site::ForgetfulSite;
 pub use load::{Burst, Load, Verdict, Wrong};
 pub use mailbox::{Mail, Mailbox};
 pub use port::free_port;

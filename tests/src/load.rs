@@ -40,6 +40,9 @@ pub(crate) const ALL: &str = "load.all";
 /// How long anything may take that is not limited by the test itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long after the end of the server, or of the first client, the others have to end.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// In what way the server broke its word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wrong {
@@ -102,7 +105,7 @@ impl fmt::Display for Verdict {
 const SHOWN: usize = 12;
 
 /// What a burst of load did until the server was gone.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Burst {
     /// Messages that were confirmed.
     pub confirmed: u64,
@@ -110,8 +113,10 @@ pub struct Burst {
     pub declared: u64,
     /// Deliveries that were acknowledged.
     pub worked: u64,
-    /// From the first publish to the end of the last connection.
+    /// From the first connection to the end of the server, or of the first client.
     pub took: Duration,
+    /// How each client ended, for a report.
+    pub ends: Vec<String>,
 }
 
 /// Counters of a burst, and who waits for them.
@@ -157,11 +162,11 @@ impl Load {
         Ok(Load { url: url.to_owned(), seed, runtime, record, topology })
     }
 
-    /// Publishes, consumes and declares until every connection is broken. Calls `end` as soon as so
-    /// many messages were confirmed; it, or something else, has to end the server.
+    /// Publishes, consumes and declares until the connections break. Calls `end` as soon as so many
+    /// messages were confirmed; it, or something else, has to end the server.
     ///
     /// # Errors
-    /// A client is still served when its patience is over; `end` fails.
+    /// The clients are still served when their patience is over; `end` fails.
     pub fn run(
         &self,
         confirms: u64,
@@ -170,51 +175,64 @@ impl Load {
         let progress = Arc::new(Progress { wanted: confirms.max(1), ..Progress::default() });
         let begun = Instant::now();
         self.lock().begin_life();
-        self.runtime.block_on(async {
+        let (ends, took) = self.runtime.block_on(async {
             // A server that ends this early breaks off the load as well.
             let declared = topology::declare_fixed(&self.url, &self.topology).await;
             let mut clients = JoinSet::new();
-            if declared.is_ok() {
-                self.spawn_clients(&mut clients, &progress);
+            match declared {
+                Ok(()) => self.spawn_clients(&mut clients, &progress),
+                Err(error) => {
+                    let end = format!("declaring: {error:#}");
+                    return anyhow::Ok((vec![end], begun.elapsed()));
+                }
             }
-            let ended = async { while clients.join_next().await.is_some() {} };
-            tokio::pin!(ended);
+            let mut ends = Vec::new();
             tokio::select! {
                 () = progress.reached.notified() => {
                     tokio::task::spawn_blocking(end).await.context("the end panicked")??;
                 }
-                () = &mut ended => return anyhow::Ok(()),
+                first = timeout(PATIENCE, clients.join_next()) => {
+                    ends.extend(first.context("clients are still served, nothing ended them")?);
+                }
             }
-            let left = timeout(PATIENCE, ended).await;
-            left.context("clients are still served after the server was to end")
+            let took = begun.elapsed();
+            // A client library may take its time to see that a connection is broken.
+            while let Ok(Some(next)) = timeout(GRACE, clients.join_next()).await {
+                ends.push(next);
+            }
+            let said = ends.into_iter().map(|end| end.unwrap_or_else(|panic| panic.to_string()));
+            Ok((said.collect(), took))
         })?;
         Ok(Burst {
             confirmed: progress.confirmed.load(Relaxed),
             declared: progress.declared.load(Relaxed),
             worked: progress.worked.load(Relaxed),
-            took: begun.elapsed(),
+            took,
+            ends,
         })
     }
 
-    fn spawn_clients(&self, clients: &mut JoinSet<()>, progress: &Arc<Progress>) {
+    fn spawn_clients(&self, clients: &mut JoinSet<String>, progress: &Arc<Progress>) {
         for publisher in &publisher::PUBLISHERS {
             let (url, record, progress) =
                 (self.url.clone(), Arc::clone(&self.record), Arc::clone(progress));
             clients.spawn(async move {
-                // It ends with the connection; what it was promised is in the record.
-                let _ = publisher::publish(&url, publisher, &record, &progress).await;
+                let end = publisher::publish(&url, publisher, &record, &progress).await;
+                format!("publisher {}: {end:#?}", publisher.number)
             });
         }
         let (url, record, counters) =
             (self.url.clone(), Arc::clone(&self.record), Arc::clone(progress));
         clients.spawn(async move {
-            let _ = worker::work(&url, &record, &counters).await;
+            let end = worker::work(&url, &record, &counters).await;
+            format!("worker: {end:#?}")
         });
         let (url, topology, counters) =
             (self.url.clone(), Arc::clone(&self.topology), Arc::clone(progress));
         let rng = fastrand::Rng::with_seed(self.seed);
         clients.spawn(async move {
-            let _ = topology::churn(&url, &topology, rng, &counters).await;
+            let end = topology::churn(&url, &topology, rng, &counters).await;
+            format!("churn: {end:#?}")
         });
     }
 
@@ -239,9 +257,22 @@ impl Load {
     /// The server does not do what it is asked.
     pub fn check(&self, kept: bool) -> Result<Verdict> {
         self.lock().begin_life();
+        self.compare(kept, true)
+    }
+
+    /// As [`Load::check`] with `kept`, of a server that was not restarted. Its other clients must
+    /// have disconnected.
+    ///
+    /// # Errors
+    /// As [`Load::check`].
+    pub fn check_again(&self) -> Result<Verdict> {
+        self.compare(true, false)
+    }
+
+    fn compare(&self, kept: bool, restarted: bool) -> Result<Verdict> {
         let queues: &[&'static str] = if kept { &[WORKED, KEPT] } else { &[WORKED] };
         let verdict = self.runtime.block_on(async {
-            let mut verdict = topology::check(&self.url, &self.topology).await?;
+            let mut verdict = topology::check(&self.url, &self.topology, restarted).await?;
             for queue in queues {
                 timeout(PATIENCE, drain::drain(&self.url, queue, &self.record))
                     .await

@@ -25,7 +25,8 @@ pub struct FileDisk {
 }
 
 impl FileDisk {
-    /// Opens the directory, and makes it (mode 0700, its own entry synced) where it is missing.
+    /// Opens the directory, and makes it (mode 0700) where it is missing. Syncs the directory above
+    /// it each time: a program that made this one may have been killed before it had done so.
     pub fn open(path: impl AsRef<Path>) -> Result<FileDisk, Error> {
         let path = path.as_ref().to_path_buf();
         let shown = path.display().to_string();
@@ -35,12 +36,12 @@ impl FileDisk {
                 .mode(0o700)
                 .create(&path)
                 .map_err(Error::io("create directory", &shown))?;
-            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-            let above = above.unwrap_or(Path::new("."));
-            open_dir(above)
-                .and_then(|dir| Ok(fs::fsync(&dir)?))
-                .map_err(Error::io("sync directory", &above.display().to_string()))?;
         }
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        let above = above.unwrap_or(Path::new("."));
+        open_dir(above)
+            .and_then(|dir| Ok(fs::fsync(&dir)?))
+            .map_err(Error::io("sync directory", &above.display().to_string()))?;
         let dir = open_dir(&path).map_err(Error::io("open directory", &shown))?;
         Ok(FileDisk { path, dir })
     }

@@ -44,6 +44,14 @@ pub(crate) struct Topology {
 
 /// Exchange of the bindings that come and go.
 const CHURN: &str = "load.churn";
+/// What every client of the load needs.
+const FIXED: [(Thing, &str); 5] = [
+    (Thing::Exchange, ALL),
+    (Thing::Exchange, CHURN),
+    (Thing::Queue, KEPT),
+    (Thing::Queue, WORKED),
+    (Thing::Queue, BARRIER),
+];
 /// More queues than this are not kept.
 const QUEUES_MAX: usize = 25;
 /// So many of what was found gone earlier are looked for again.
@@ -176,7 +184,11 @@ async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Resu
 
 /// Compares the restarted server with what it answered. What is open is taken as it is found, and
 /// so is what is wrong.
-pub(crate) async fn check(url: &str, topology: &Mutex<Topology>) -> Result<Verdict> {
+pub(crate) async fn check(
+    url: &str,
+    topology: &Mutex<Topology>,
+    restarted: bool,
+) -> Result<Verdict> {
     let (connection, mut channel) = client::connect(url).await?;
     let mut verdict = Verdict::default();
     let (is_fixed, things, mut gone) = {
@@ -184,12 +196,12 @@ pub(crate) async fn check(url: &str, topology: &Mutex<Topology>) -> Result<Verdi
         (topology.is_fixed, topology.things.clone(), topology.gone.clone())
     };
     let mut wrong = |what: String| verdict.add(Wrong::Topology, what);
-    for queue in if is_fixed { &[KEPT, WORKED, BARRIER][..] } else { &[] } {
-        if !is_there(&connection, &mut channel, Thing::Queue, queue).await? {
-            wrong(format!("{queue} is gone"));
+    for (thing, name) in if is_fixed { &FIXED[..] } else { &[] } {
+        if !is_there(&connection, &mut channel, *thing, name).await? {
+            wrong(format!("{name} is gone"));
         }
     }
-    if is_there(&connection, &mut channel, Thing::Queue, TRANSIENT).await? {
+    if restarted && is_there(&connection, &mut channel, Thing::Queue, TRANSIENT).await? {
         wrong(format!("{TRANSIENT} outlived the server"));
     }
     let mut left = BTreeMap::new();
@@ -225,17 +237,18 @@ async fn is_there(
     name: &str,
 ) -> Result<bool> {
     let answer = match thing {
-        Thing::Queue => client::waiting(channel, name).await.map(|_| ()),
+        Thing::Queue => client::waiting(channel, name).await.map(|_| true),
         Thing::Exchange => {
             let options =
                 ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
             let kind = ExchangeKind::Topic;
-            channel.exchange_declare(name.into(), kind, options, FieldTable::default()).await
+            let arguments = FieldTable::default();
+            channel.exchange_declare(name.into(), kind, options, arguments).await.map(|()| true)
         }
-        Thing::Binding => return is_routed(channel, name).await,
+        Thing::Binding => is_routed(channel, name).await,
     };
     match answer {
-        Ok(()) => Ok(true),
+        Ok(is_there) => Ok(is_there),
         Err(error) if is_not_found(&error) => {
             // The refusal closed the channel.
             *channel = client::confirming(connection).await?;
@@ -247,13 +260,9 @@ async fn is_there(
 
 /// Whether a message with this key reaches a queue. It is not persistent, so that it is gone with
 /// this life of the server.
-async fn is_routed(channel: &Channel, key: &str) -> Result<bool> {
+async fn is_routed(channel: &Channel, key: &str) -> lapin::Result<bool> {
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let properties = BasicProperties::default().with_delivery_mode(1);
     let publishing = channel.basic_publish(CHURN.into(), key.into(), options, b"", properties);
-    let confirm = publishing.await?.await?;
-    if !confirm.is_ack() {
-        return super::unexpected("a mandatory publish", confirm);
-    }
-    Ok(confirm.take_message().is_none())
+    Ok(publishing.await?.await?.take_message().is_none())
 }
