@@ -249,6 +249,21 @@ impl Load {
         done.context("a step of the script got no answer and no end of the connection")
     }
 
+    /// Publishes persistent messages, each after the confirm of the one before, until the connection
+    /// breaks; returns how many were confirmed.
+    ///
+    /// # Errors
+    /// No confirm and no end comes.
+    pub fn publish_one_by_one(&self) -> Result<u64> {
+        let before = self.confirmed();
+        self.lock().begin_life();
+        let publishing = script::publish_one_by_one(&self.url, &self.record);
+        self.runtime
+            .block_on(async { timeout(PATIENCE, publishing).await })
+            .context("a publish got no confirm, and no end of the connection")?;
+        Ok(self.confirmed() - before)
+    }
+
     /// Compares the restarted server with the record: the topology, and the queue that is worked
     /// on, which is emptied; with `kept` also the other one. What is wrong is taken as it is from
     /// then on.

@@ -13,7 +13,7 @@ use lapin::{
 
 use super::{
     WORKED, client, lock,
-    publisher::PUBLISHERS,
+    publisher::{PUBLISHERS, Publisher},
     record::Record,
     topology::{self, Topology},
 };
@@ -43,10 +43,26 @@ pub(crate) async fn run(
     steps
 }
 
+/// Publishes one message after the other until the connection breaks.
+pub(crate) async fn publish_one_by_one(url: &str, record: &Mutex<Record>) {
+    let Ok((_connection, channel)) = client::connect(url).await else { return };
+    let publisher = &PUBLISHERS[0];
+    while publish_some(&channel, record, publisher, 1).await.is_ok() {}
+}
+
 async fn publish(channel: &Channel, record: &Mutex<Record>, rng: &mut Rng) -> Result<()> {
     let publisher = rng.choice(&PUBLISHERS).context("there are publishers")?;
+    publish_some(channel, record, publisher, rng.u32(1..10)).await
+}
+
+async fn publish_some(
+    channel: &Channel,
+    record: &Mutex<Record>,
+    publisher: &Publisher,
+    count: u32,
+) -> Result<()> {
     let mut confirms = Vec::new();
-    for _ in 0..rng.u32(1..10) {
+    for _ in 0..count {
         let id = lock(record).next(publisher);
         let is_persistent = publisher.is_persistent(id.number);
         let (exchange, key) = (publisher.exchange, publisher.key);
