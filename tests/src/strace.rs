@@ -71,7 +71,12 @@ impl Strace {
     /// strace follows it from aside.
     pub(crate) fn words(&self) -> Vec<String> {
         let mut words = vec![self.program.display().to_string()];
-        words.extend(["-D", "-f", "--seccomp-bpf", "-y", "-ttt", "-o"].map(str::to_owned));
+        words.extend(["-D", "-f", "-y", "-ttt"].map(str::to_owned));
+        // With the filter strace 6.1 does not stop where it could hand over a signal.
+        if !self.expressions.iter().any(|expression| expression.contains("signal=KILL")) {
+            words.push("--seccomp-bpf".to_owned());
+        }
+        words.push("-o".to_owned());
         words.push(self.output.display().to_string());
         for expression in &self.expressions {
             words.extend(["-e".to_owned(), expression.clone()]);

@@ -136,8 +136,9 @@ impl Broker {
     /// # Errors
     /// [`Kind::DiskFull`]: it stays pending, publishers have to wait, and the next commit tries
     /// again. Anything else is for ever: nothing of this batch may be confirmed, and the process
-    /// has to end.
+    /// has to end. It is said as well when the ledger failed, in whoever's hands.
     pub fn commit(&self) -> Result<(), Error> {
+        self.ledger.check()?;
         if let Some(journal) = self.store.journal() {
             let result = journal.commit().map_err(Error::from);
             let is_full = matches!(&result, Err(error) if error.kind == Kind::DiskFull);

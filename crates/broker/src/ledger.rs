@@ -109,6 +109,14 @@ impl Ledger {
         Ok(())
     }
 
+    /// Whether changes can still be written: a write or sync that failed is for ever.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.journal.as_ref().and_then(Journal::failed) {
+            Some(reason) => Err(journal::Error::Failed(format!("the ledger: {reason}")).into()),
+            None => Ok(()),
+        }
+    }
+
     /// Whether most of the ledger is history.
     pub(crate) fn wants_rewrite(&self) -> bool {
         let size = self.journal.as_ref().map_or(0, Journal::size_bytes);

@@ -107,14 +107,27 @@ impl Start {
         drop(tokio::time::timeout(READY_PATIENCE, ready).await);
         greeting::greet(&config, &amqp, &http, subscriptions)?;
 
+        let mut patience = None;
         let failure = tokio::select! {
             () = signals.next() => None,
-            failure = broker.failed() => Some(failure),
+            failure = broker.failed() => {
+                // Nothing can be finished any more, and who still waits has to learn that it is so.
+                patience = Some(FAILED_PATIENCE);
+                Some(failure)
+            }
             failure = first_failed(&mut parts) => Some(failure),
         };
         stop.send_replace(true);
+        let drained = async {
+            match patience {
+                None => drain(parts, broker).await,
+                Some(patience) => {
+                    drop(tokio::time::timeout(patience, drain(parts, broker)).await);
+                }
+            }
+        };
         tokio::select! {
-            () = drain(parts, broker) => failure.map_or(Ok(()), Err),
+            () = drained => failure.map_or(Ok(()), Err),
             () = signals.next() => Err(Failure::Said(TOLD_TWICE)),
         }
     }
@@ -156,6 +169,10 @@ async fn drain(parts: Vec<Part>, broker: BrokerPart) {
     }
     broker.drain().await;
 }
+
+/// How long clients and services have to take their leave of a broker that has failed: it ends
+/// within a second, whoever does not answer.
+const FAILED_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long the greeting waits for the notifier's queue; a bus on another machine may be away.
 const READY_PATIENCE: Duration = Duration::from_secs(2);

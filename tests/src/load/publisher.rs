@@ -36,7 +36,7 @@ pub(crate) const PUBLISHERS: [Publisher; 3] = [
 impl Publisher {
     /// Whether this message has to survive.
     pub(crate) fn is_persistent(&self, number: u64) -> bool {
-        self.transient_every == 0 || number % self.transient_every != 0
+        self.transient_every == 0 || !number.is_multiple_of(self.transient_every)
     }
 }
 
