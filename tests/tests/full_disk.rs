@@ -16,7 +16,7 @@ use lapin::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions,
         ConfirmSelectOptions, QueueDeclareOptions,
     },
-    types::FieldTable,
+    types::{AMQPValue, FieldTable},
 };
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -68,6 +68,79 @@ fn a_full_disk_makes_publishers_wait_and_loses_nothing() -> Result<()> {
     runtime.block_on(publisher.reconnect(&site.amqp_url()))?;
     runtime.block_on(publisher.publish_some()).context("after a restart on a full disk")?;
     server.terminate()
+}
+
+#[test]
+fn a_declaration_refused_for_lack_of_space_does_not_come_into_force_later() -> Result<()> {
+    let mut site = Site::new()?;
+    let Some(disk) = SmallDisk::mount(&site.path("disk"), 2)? else { return Ok(()) };
+    site.keep_data_in(disk.path().join("data"));
+    site.set("TUBEPOST_JOURNAL_SEGMENT_SIZE", "64 KiB");
+    let runtime = Runtime::new()?;
+    let server = site.serve()?;
+    let mut publisher = runtime.block_on(Publisher::connect(&site.amqp_url()))?;
+    runtime.block_on(publisher.fill())?;
+    let (declared, refused) = runtime.block_on(declare_until_refused(&site.amqp_url()))?;
+    println!("{} queues declared, then refused: {refused}", declared.len());
+    publisher.delivered.extend(runtime.block_on(drain(&site.amqp_url()))?);
+    runtime.block_on(publisher.go_on())?;
+    // The ledger works again, and has more written to it.
+    runtime.block_on(declare(&site.amqp_url(), "full.later", 1))?.context("there is space")?;
+    let expected = |there: &[String]| {
+        let missing: Vec<_> = declared.iter().filter(|name| !there.contains(name)).collect();
+        ensure!(missing.is_empty(), "declared and gone: {missing:?}");
+        ensure!(!there.contains(&refused), "{refused} was refused and is there");
+        ensure!(there.contains(&"full.later".to_owned()), "full.later is gone");
+        Ok(())
+    };
+    let names = [&declared[..], &[refused.clone(), "full.later".to_owned()]].concat();
+    expected(&runtime.block_on(there_of(&site.amqp_url(), &names))?)?;
+    server.terminate()?;
+    let _server = site.serve()?;
+    expected(&runtime.block_on(there_of(&site.amqp_url(), &names))?).context("after a restart")
+}
+
+/// Declares queues with long arguments until one is refused: the names of those that were not, and
+/// the name of the one that was.
+async fn declare_until_refused(url: &str) -> Result<(Vec<String>, String)> {
+    let mut declared = Vec::new();
+    for number in 0..1000 {
+        let name = format!("full.declared.{number}");
+        match declare(url, &name, 9000).await? {
+            Ok(()) => declared.push(name),
+            Err(error) => {
+                ensure!(error.to_string().contains("no space"), "refused with: {error}");
+                return Ok((declared, name));
+            }
+        }
+    }
+    bail!("{} queues were declared on a full disk", declared.len())
+}
+
+async fn declare(url: &str, name: &str, note_bytes: usize) -> Result<lapin::Result<()>> {
+    let (_connection, channel, _) = connect(url).await?;
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-note".into(), AMQPValue::LongString("n".repeat(note_bytes).into()));
+    let declaring = channel.queue_declare(name.into(), options, arguments);
+    let answer = timeout(PATIENCE, declaring).await.context("no answer to a declaration")?;
+    Ok(answer.map(drop))
+}
+
+/// Which of these queues there are.
+async fn there_of(url: &str, names: &[String]) -> Result<Vec<String>> {
+    let (connection, mut channel, _) = connect(url).await?;
+    let mut there = Vec::new();
+    for name in names {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let asking = channel.queue_declare(name.as_str().into(), options, FieldTable::default());
+        match asking.await {
+            Ok(_) => there.push(name.clone()),
+            // The refusal closed the channel.
+            Err(_) => channel = connection.create_channel().await?,
+        }
+    }
+    Ok(there)
 }
 
 /// A publisher that remembers what was confirmed.

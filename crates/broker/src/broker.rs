@@ -142,13 +142,21 @@ impl Broker {
         if let Some(journal) = self.store.journal() {
             let result = journal.commit().map_err(Error::from);
             let is_full = matches!(&result, Err(error) if error.kind == Kind::DiskFull);
-            self.is_disk_full.store(is_full, Relaxed);
+            let was_full = self.is_disk_full.swap(is_full, Relaxed);
+            if is_full && !was_full {
+                // Who waits for a confirm learns that it takes longer.
+                self.wake_waiting();
+            }
             result?;
         }
+        self.wake_waiting();
+        Ok(())
+    }
+
+    fn wake_waiting(&self) {
         for mailbox in std::mem::take(&mut *lock(&self.waiting)) {
             mailbox.wake_after_commit();
         }
-        Ok(())
     }
 
     /// What has to be done now and then, beside the commits: gives back disk, memory and the
