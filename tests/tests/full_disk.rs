@@ -14,7 +14,7 @@ use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, Event, PublisherConfirm,
     options::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions,
-        ConfirmSelectOptions, QueueDeclareOptions,
+        ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
     },
     types::{AMQPValue, FieldTable},
 };
@@ -82,8 +82,12 @@ fn a_declaration_refused_for_lack_of_space_does_not_come_into_force_later() -> R
     runtime.block_on(publisher.fill())?;
     let (declared, refused) = runtime.block_on(declare_until_refused(&site.amqp_url()))?;
     println!("{} queues declared, then refused: {refused}", declared.len());
+    // Nor is a queue emptied whose deletion is refused.
+    runtime.block_on(refused_to_delete(&site.amqp_url()))?;
     publisher.delivered.extend(runtime.block_on(drain(&site.amqp_url()))?);
     runtime.block_on(publisher.go_on())?;
+    publisher.delivered.extend(runtime.block_on(drain(&site.amqp_url()))?);
+    publisher.check()?;
     // The ledger works again, and has more written to it.
     runtime.block_on(declare(&site.amqp_url(), "full.later", 1))?.context("there is space")?;
     let expected = |there: &[String]| {
@@ -115,6 +119,15 @@ async fn declare_until_refused(url: &str) -> Result<(Vec<String>, String)> {
         }
     }
     bail!("{} queues were declared on a full disk", declared.len())
+}
+
+async fn refused_to_delete(url: &str) -> Result<()> {
+    let (_connection, channel, _) = connect(url).await?;
+    let deleting = channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default());
+    match deleting.await {
+        Err(error) if error.to_string().contains("no space") => Ok(()),
+        other => bail!("a queue was to be deleted on a full disk: {other:?}"),
+    }
 }
 
 async fn declare(url: &str, name: &str, note_bytes: usize) -> Result<lapin::Result<()>> {

@@ -140,16 +140,15 @@ impl VirtualHost {
         allowed: impl FnOnce(&QueueCounts) -> Result<(), Error>,
     ) -> Result<usize, Error> {
         let _turn = self.ledger.turn();
-        let mut recorded = Ok(());
+        // A queue that cannot be deleted keeps its messages.
         let ended = queue.delete(|counts| {
             allowed(counts)?;
             if queue.is_durable() {
                 let (vhost, id) = (self.name.clone(), queue.id());
-                recorded = self.ledger.record(&[Change::QueueDeleted { vhost, id }]);
+                self.ledger.record(&[Change::QueueDeleted { vhost, id }])?;
             }
             Ok(())
         })?;
-        recorded?;
         let Some(count) = ended else { return Ok(0) };
         let orphans = self.apply(|topology| topology.remove_queue(queue));
         self.record_orphans(&orphans)?;

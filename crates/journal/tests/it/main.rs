@@ -13,3 +13,4 @@ mod reclaim;
 mod rewrite;
 mod sim_disk;
 mod threads;
+mod withdraw;
