@@ -1,5 +1,7 @@
 //! The file system as programs see it: mounted, used by the ordinary calls, and its power cut.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of it is tests")]
+
 use std::{
     fs::{self, File, OpenOptions},
     io::Write as _,

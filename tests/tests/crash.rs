@@ -1,6 +1,7 @@
 //! `kill -9` of the server at random moments under load. What was confirmed is written down on this
 //! side of the sockets; after the restart all of it must be there, once and in order, and of what was
 //! declared and deleted exactly what was answered. What was not confirmed may be there or not.
+#![allow(clippy::print_stdout, reason = "what a failed test shows, and the numbers")]
 
 use std::{
     thread,
@@ -32,13 +33,27 @@ const CONFIRMED_MIN: u64 = 20;
 
 #[test]
 fn kill_9_at_random_moments_under_load_loses_no_confirmed_message() -> Result<()> {
+    kill_again_and_again(scaled(50, 5000), &[])
+}
+
+/// The machine stays up, so what was written and not synced is there, too. The interval is longer
+/// than the test: no confirm waits for a sync.
+#[test]
+fn nor_does_it_with_syncs_at_intervals() -> Result<()> {
+    let variables =
+        [("TUBEPOST_JOURNAL_SYNC", "interval"), ("TUBEPOST_JOURNAL_SYNC_INTERVAL", "60s")];
+    kill_again_and_again(scaled(10, 500), &variables)
+}
+
+fn kill_again_and_again(cycles: u64, variables: &[(&str, &str)]) -> Result<()> {
     let seed = seed();
     let mut rng = Rng::with_seed(seed);
     let mut site = Site::new()?;
     // Small, so that segments begin and end all the time.
     site.set("TUBEPOST_JOURNAL_SEGMENT_SIZE", "256 KiB");
+    variables.iter().for_each(|(name, value)| site.set(name, value));
     let load = Load::new(&site.amqp_url(), seed)?;
-    let (begun, cycles) = (Instant::now(), scaled(50, 5000));
+    let begun = Instant::now();
     let (mut starts, mut loaded, mut declared, mut empty) = (Vec::new(), Duration::ZERO, 0, 0);
     let mut server = site.serve()?;
     for cycle in 1..=cycles {

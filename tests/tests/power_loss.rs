@@ -1,6 +1,7 @@
 //! The power fails under the real binary: what was not synced is forgotten, names in directories
 //! included, and the last write may be torn. Nothing that was confirmed may be missing. A control
 //! run with a disk that lies about syncs has to lose messages: else these tests would be blind.
+#![allow(clippy::print_stdout, reason = "what a failed test shows, and the numbers")]
 
 use std::time::{Duration, Instant};
 
