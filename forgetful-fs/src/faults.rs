@@ -27,8 +27,8 @@ pub(crate) enum Sync {
 }
 
 impl Faults {
-    /// The power fails at the operation `ahead` operations from now (1 is the next), which no longer
-    /// happens; the process that asks for it is killed.
+    /// The power fails at the operation `ahead` operations from now (1 is the next), which no
+    /// longer happens; the process that asks for it is killed.
     pub(crate) fn fail_power_at(&mut self, ahead: u64) {
         self.power_fails_at = Some(self.operations + ahead);
     }

@@ -1,14 +1,14 @@
 //! A file system that forgets, when the power fails, what was not synced. It is mounted with FUSE,
 //! so that an unmodified program runs on it; the test that mounted it says when the power fails.
 //!
-//! The model: everything a program does goes to a cache, where every program sees it at once. A sync
-//! of a file brings its bytes and its size to the medium; a sync of a directory brings the names in
-//! it. When the power fails, the cache is gone, except for what of it reached the medium by chance:
-//! [`Loss`] says what chance does. Both cache and medium are memory of this process.
+//! The model: everything a program does goes to a cache, where every program sees it at once. A
+//! sync of a file brings its bytes and its size to the medium; a sync of a directory brings the
+//! names in it. When the power fails, the cache is gone, except for what of it reached the medium
+//! by chance: [`Loss`] says what chance does. Both cache and medium are memory of this process.
 //!
 //! It is harsher than most file systems: a synced file is lost if the directory was not synced, and
-//! unsynced names and sectors may arrive in any order. It cannot do links, and renames only within a
-//! directory.
+//! unsynced names and sectors may arrive in any order. It cannot do links, and renames only within
+//! a directory.
 //!
 //! ```no_run
 //! use forgetful_fs::{ForgetfulFs, Loss};

@@ -23,8 +23,8 @@ pub struct ForgetfulFs {
 }
 
 impl ForgetfulFs {
-    /// Mounts an empty one on a directory. Asks the kernel itself, without fusermount, so the caller
-    /// must be root, and there must be a `/dev/fuse`.
+    /// Mounts an empty one on a directory. Asks the kernel itself, without fusermount, so the
+    /// caller must be root, and there must be a `/dev/fuse`.
     ///
     /// # Errors
     /// The kernel does not let us.
@@ -54,15 +54,16 @@ impl ForgetfulFs {
         self.medium().faults.operations
     }
 
-    /// Lets the power fail at the operation so many operations from now (1 is the next): it no longer
-    /// happens, the process that asks for it is killed, and nothing works any more until
+    /// Lets the power fail at the operation so many operations from now (1 is the next): it no
+    /// longer happens, the process that asks for it is killed, and nothing works any more until
     /// [`ForgetfulFs::lose_power`].
     pub fn fail_power_at(&self, ahead: u64) {
         self.medium().faults.fail_power_at(ahead);
     }
 
     /// Lets the sync so many syncs from now (1 is the next) fail with `EIO`. As on Linux, the cache
-    /// shows what was written and holds it for clean: a sync after it succeeds and saves none of it.
+    /// shows what was written and holds it for clean: a sync after it succeeds and saves none of
+    /// it.
     pub fn fail_sync_at(&self, ahead: u64) {
         self.medium().faults.fail_sync_at(ahead);
     }
@@ -91,8 +92,8 @@ impl ForgetfulFs {
 
 impl Drop for ForgetfulFs {
     fn drop(&mut self) {
-        // Whoever still has a file open there keeps it, and nobody waits for them. If it fails, it was
-        // unmounted by somebody else.
+        // Whoever still has a file open there keeps it, and nobody waits for them. If it fails, it
+        // was unmounted by somebody else.
         let _ = unmount(&self.path, UnmountFlags::DETACH);
     }
 }

@@ -1,5 +1,5 @@
-//! A load for a server that is going to be ended: publishers that wait for confirms, a consumer that
-//! acknowledges, a client that declares and deletes. What the server promised each of them is
+//! A load for a server that is going to be ended: publishers that wait for confirms, a consumer
+//! that acknowledges, a client that declares and deletes. What the server promised each of them is
 //! written down on this side of the sockets, so that after a restart everything can be compared.
 
 mod client;
@@ -236,8 +236,8 @@ impl Load {
         });
     }
 
-    /// As [`Load::run`], one step after the other on one connection, `steps` of them: the same steps
-    /// for the same seed. Returns how many were done when the server was gone, or all.
+    /// As [`Load::run`], one step after the other on one connection, `steps` of them: the same
+    /// steps for the same seed. Returns how many were done when the server was gone, or all.
     ///
     /// # Errors
     /// The server answers something that breaks no promise and makes no sense.
@@ -249,8 +249,8 @@ impl Load {
         done.context("a step of the script got no answer and no end of the connection")
     }
 
-    /// Publishes persistent messages, each after the confirm of the one before, until the connection
-    /// breaks; returns how many were confirmed.
+    /// Publishes persistent messages, each after the confirm of the one before, until the
+    /// connection breaks; returns how many were confirmed.
     ///
     /// # Errors
     /// No confirm and no end comes.

@@ -1,6 +1,6 @@
 //! `kill -9` of the server at random moments under load. What was confirmed is written down on this
-//! side of the sockets; after the restart all of it must be there, once and in order, and of what was
-//! declared and deleted exactly what was answered. What was not confirmed may be there or not.
+//! side of the sockets; after the restart all of it must be there, once and in order, and of what
+//! was declared and deleted exactly what was answered. What was not confirmed may be there or not.
 #![allow(clippy::print_stdout, reason = "what a failed test shows, and the numbers")]
 
 use std::{

@@ -1,6 +1,7 @@
-//! A sync fails. After that Linux may hold pages for clean that are not on disk, so that a sync that
-//! succeeds later proves nothing: the server confirms nothing of that batch, syncs those files no
-//! more, ends at once and says why; and what it finds when it is started again it does not trust.
+//! A sync fails. After that Linux may hold pages for clean that are not on disk, so that a sync
+//! that succeeds later proves nothing: the server confirms nothing of that batch, syncs those files
+//! no more, ends at once and says why; and what it finds when it is started again it does not
+//! trust.
 #![allow(clippy::print_stdout, reason = "what a failed test shows, and the numbers")]
 
 use std::time::{Duration, Instant};

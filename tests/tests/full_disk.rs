@@ -1,6 +1,6 @@
 //! A disk of 64 MiB is filled, and emptied again by consumers. Publishers are told to wait, nothing
-//! is confirmed that is not on it, and work goes on by itself; so it does after a start on a disk that
-//! is still full.
+//! is confirmed that is not on it, and work goes on by itself; so it does after a start on a disk
+//! that is still full.
 #![allow(clippy::print_stdout, reason = "what a failed test shows, and the numbers")]
 
 use std::{

@@ -6,8 +6,8 @@ use crate::error::Error;
 
 impl Journal {
     /// Takes back everything that is pending, as if it had never been appended. For a journal with
-    /// one writer, after its [`Journal::commit`] said [`Error::Full`]. Nothing of it may be retained,
-    /// and its positions are given out again.
+    /// one writer, after its [`Journal::commit`] said [`Error::Full`]. Nothing of it may be
+    /// retained, and its positions are given out again.
     ///
     /// # Errors
     /// [`Error::Failed`].

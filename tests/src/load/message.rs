@@ -31,8 +31,8 @@ impl FromStr for MessageId {
 }
 
 impl MessageId {
-    /// Its body: of every size, so that records end anywhere in the journal's pages and sectors, and
-    /// now and then larger than a segment of the smallest size.
+    /// Its body: of every size, so that records end anywhere in the journal's pages and sectors,
+    /// and now and then larger than a segment of the smallest size.
     pub(crate) fn body(self) -> Vec<u8> {
         let mut rng = Rng::with_seed(self.number << 8 | u64::from(self.publisher));
         let size = match rng.u32(0..4000) {

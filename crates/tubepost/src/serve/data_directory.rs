@@ -148,8 +148,8 @@ impl DataDirectory {
         })
     }
 
-    // Everything in it is lost if power fails and its own name, or that of a directory above it, was
-    // not on disk. Whether this start made them or one before that was cut off, nobody knows.
+    // Everything in it is lost if power fails and its own name, or that of a directory above it,
+    // was not on disk. Whether this start made them or one before that was cut off, nobody knows.
     fn sync_way(&self) -> Result<(), Failure> {
         let sync = || -> io::Result<()> {
             for directory in self.path.canonicalize()?.ancestors().skip(1) {
