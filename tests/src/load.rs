@@ -16,7 +16,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -240,28 +240,38 @@ impl Load {
     /// steps for the same seed. Returns how many were done when the server was gone, or all.
     ///
     /// # Errors
-    /// The server answers something that breaks no promise and makes no sense.
+    /// A step gets no answer although the server is there.
     pub fn run_script(&self, steps: u32) -> Result<u32> {
         self.lock().begin_life();
+        let done = AtomicU32::new(0);
         let rng = fastrand::Rng::with_seed(self.seed);
-        let script = script::run(&self.url, &self.record, &self.topology, rng, steps);
-        let done = self.runtime.block_on(async { timeout(PATIENCE, script).await });
-        done.context("a step of the script got no answer and no end of the connection")
+        let script = script::run(&self.url, &self.record, &self.topology, rng, steps, &done);
+        self.until_it_is_gone(script).context("a step of the script got no answer")?;
+        Ok(done.into_inner())
     }
 
     /// Publishes persistent messages, each after the confirm of the one before, until the
     /// connection breaks; returns how many were confirmed.
     ///
     /// # Errors
-    /// No confirm and no end comes.
+    /// No confirm comes although the server is there.
     pub fn publish_one_by_one(&self) -> Result<u64> {
         let before = self.confirmed();
         self.lock().begin_life();
         let publishing = script::publish_one_by_one(&self.url, &self.record);
-        self.runtime
-            .block_on(async { timeout(PATIENCE, publishing).await })
-            .context("a publish got no confirm, and no end of the connection")?;
+        self.until_it_is_gone(publishing).context("a publish got no confirm")?;
         Ok(self.confirmed() - before)
+    }
+
+    /// Runs a client to its end, or until nobody listens any more: a client library may miss that
+    /// its connection was reset, and wait for ever.
+    fn until_it_is_gone(&self, client: impl Future<Output = ()>) -> Result<()> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                ended = timeout(PATIENCE, client) => ended.context("and the server is there"),
+                () = client::gone(&self.url) => Ok(()),
+            }
+        })
     }
 
     /// Compares the restarted server with the record: the topology, and the queue that is worked

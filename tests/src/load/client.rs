@@ -1,5 +1,7 @@
 //! Connections of the load, by lapin: a client that is not ours.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, ErrorKind, PublisherConfirm,
@@ -7,7 +9,10 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
     types::FieldTable,
 };
-use tokio::time::timeout;
+use tokio::{
+    net::TcpStream,
+    time::{interval, timeout},
+};
 
 use super::{PATIENCE, message::MessageId};
 
@@ -40,6 +45,22 @@ pub(crate) async fn publish(
     let options = BasicPublishOptions::default();
     channel.basic_publish(exchange.into(), key.into(), options, &id.body(), properties).await
 }
+
+/// Ends when nobody has listened at the address for a while.
+pub(crate) async fn gone(url: &str) {
+    let address = url.rsplit('@').next().and_then(|rest| rest.split('/').next());
+    let mut look = interval(LOOK_EVERY);
+    let mut refused = 0;
+    while refused < REFUSED {
+        look.tick().await;
+        let connecting = TcpStream::connect(address.unwrap_or_default()).await;
+        refused = if connecting.is_err() { refused + 1 } else { 0 };
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// So often in a row: clients that see the end by themselves have seen it by then.
+const REFUSED: u32 = 10;
 
 /// Which message of the load was delivered.
 pub(crate) fn id_of(delivery: &Delivery) -> Option<MessageId> {

@@ -2,7 +2,10 @@
 //! the same for the same seed, so that the how manieth operation of the disk is always in the same
 //! place.
 
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
@@ -18,29 +21,30 @@ use super::{
     topology::{self, Topology},
 };
 
-/// Runs so many steps; returns how many were done when the connection broke, or all of them.
+/// Runs so many steps, and counts those that were done when it ends or the connection breaks.
 pub(crate) async fn run(
     url: &str,
     record: &Mutex<Record>,
     topology: &Mutex<Topology>,
     mut rng: Rng,
     steps: u32,
-) -> u32 {
+    done: &AtomicU32,
+) {
     if topology::declare_fixed(url, topology).await.is_err() {
-        return 0;
+        return;
     }
-    let Ok((_connection, channel)) = client::connect(url).await else { return 0 };
-    for done in 0..steps {
+    let Ok((_connection, channel)) = client::connect(url).await else { return };
+    for _ in 0..steps {
         let step = match rng.u32(0..10) {
             0..5 => publish(&channel, record, &mut rng).await,
             5..8 => get(&channel, record, &mut rng).await,
             _ => topology::step(&channel, topology, &mut rng).await,
         };
         if step.is_err() {
-            return done;
+            return;
         }
+        done.fetch_add(1, Relaxed);
     }
-    steps
 }
 
 /// Publishes one message after the other until the connection breaks.
