@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use tokio::{runtime::Runtime, sync::Notify, task::JoinSet, time::timeout};
 
 use self::{record::Record, topology::Topology};
@@ -177,7 +177,10 @@ impl Load {
         self.lock().begin_life();
         let (ends, took) = self.runtime.block_on(async {
             // A server that ends this early breaks off the load as well.
-            let declared = topology::declare_fixed(&self.url, &self.topology).await;
+            let declared = tokio::select! {
+                declared = topology::declare_fixed(&self.url, &self.topology) => declared,
+                () = client::gone(&self.url) => Err(anyhow!("nobody listens any more")),
+            };
             let mut clients = JoinSet::new();
             match declared {
                 Ok(()) => self.spawn_clients(&mut clients, &progress),
