@@ -34,7 +34,7 @@ enum Thing {
 #[derive(Debug, Default)]
 pub(crate) struct Topology {
     /// The queues and exchanges that every client of the load needs were declared.
-    is_fixed: bool,
+    pub(crate) is_fixed: bool,
     next: u64,
     /// Whether it is there; none while a question is open, or was when the connection broke.
     things: BTreeMap<(Thing, String), Option<bool>>,
