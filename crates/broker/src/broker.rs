@@ -136,9 +136,8 @@ impl Broker {
     /// # Errors
     /// [`Kind::DiskFull`]: it stays pending, publishers have to wait, and the next commit tries
     /// again. Anything else is for ever: nothing of this batch may be confirmed, and the process
-    /// has to end. It is said as well when the ledger failed, in whoever's hands.
+    /// has to end.
     pub fn commit(&self) -> Result<(), Error> {
-        self.ledger.check()?;
         if let Some(journal) = self.store.journal() {
             let result = journal.commit().map_err(Error::from);
             let is_full = matches!(&result, Err(error) if error.kind == Kind::DiskFull);

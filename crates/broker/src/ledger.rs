@@ -98,30 +98,15 @@ impl Ledger {
         self.next_queue_id.load(Relaxed)
     }
 
-    /// Writes the changes, all or none of which survive, and returns when they are on disk. Where
-    /// there is no space, none of them does, then or later: whoever asked is told that they were
-    /// refused.
+    /// Writes the changes, all or none of which survive, and returns when they are on disk.
     pub(crate) fn record(&self, changes: &[Change]) -> Result<(), Error> {
         let Some(journal) = self.journal.as_ref().filter(|_| !changes.is_empty()) else {
             return Ok(());
         };
         let payload = encode(changes)?;
         journal.append(CHANGE, &[&payload])?;
-        match journal.commit() {
-            Err(error @ journal::Error::Full { .. }) => {
-                journal.withdraw()?;
-                Err(error.into())
-            }
-            committed => Ok(committed.map(drop)?),
-        }
-    }
-
-    /// Whether changes can still be written: a write or sync that failed is for ever.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        match self.journal.as_ref().and_then(Journal::failed) {
-            Some(reason) => Err(journal::Error::Failed(format!("the ledger: {reason}")).into()),
-            None => Ok(()),
-        }
+        journal.commit()?;
+        Ok(())
     }
 
     /// Whether most of the ledger is history.

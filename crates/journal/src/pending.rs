@@ -148,26 +148,6 @@ impl Pending {
         Ok(position)
     }
 
-    /// Takes back everything: the next record goes where the first of them was to go.
-    pub(crate) fn withdraw(&mut self, segments: &Segments) {
-        let Some(first) = self.chunks.pop_front() else { return };
-        let header = RecordHeader::decode(&first.bytes).expect("a chunk begins with a record");
-        self.bytes -= first.bytes.len();
-        let mut next_id = self.tail.next_id;
-        for chunk in std::mem::take(&mut self.chunks) {
-            self.bytes -= chunk.bytes.len();
-            // Its number was the next one before it was begun.
-            if chunk.segment.id != first.segment.id {
-                segments.forget(chunk.segment.id);
-                next_id = Some(next_id.map_or(chunk.segment.id, |next| next.min(chunk.segment.id)));
-            }
-        }
-        self.tail.next_id = next_id;
-        self.tail.open = Some((first.segment, first.offset));
-        self.tail.next_sequence = header.sequence;
-        self.full = None;
-    }
-
     /// The segment and offset for a record of that size; begins another segment if it does not fit.
     fn place(
         &mut self,

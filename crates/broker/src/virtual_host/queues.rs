@@ -140,15 +140,16 @@ impl VirtualHost {
         allowed: impl FnOnce(&QueueCounts) -> Result<(), Error>,
     ) -> Result<usize, Error> {
         let _turn = self.ledger.turn();
-        // A queue that cannot be deleted keeps its messages.
+        let mut recorded = Ok(());
         let ended = queue.delete(|counts| {
             allowed(counts)?;
             if queue.is_durable() {
                 let (vhost, id) = (self.name.clone(), queue.id());
-                self.ledger.record(&[Change::QueueDeleted { vhost, id }])?;
+                recorded = self.ledger.record(&[Change::QueueDeleted { vhost, id }]);
             }
             Ok(())
         })?;
+        recorded?;
         let Some(count) = ended else { return Ok(0) };
         let orphans = self.apply(|topology| topology.remove_queue(queue));
         self.record_orphans(&orphans)?;

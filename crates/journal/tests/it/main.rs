@@ -13,4 +13,3 @@ mod reclaim;
 mod rewrite;
 mod sim_disk;
 mod threads;
-mod withdraw;
