@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use journal::{Error, Journal, Options, Position, Reason, Recovery};
 
 use crate::model::{Model, Records, open, small};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, Image, SimDisk};
+use sim::{Fault, Hits, Image, Random, SimDisk};
 
 /// A journal of several segments, with the sizes of its records.
 pub(crate) struct Sample {

@@ -7,8 +7,7 @@ use std::io::ErrorKind;
 use journal::Error;
 
 use crate::model::{Model, live, open};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, SimDisk};
+use sim::{Fault, Hits, Random, SimDisk};
 
 /// Runs the script with the fault; returns whether the fault was met.
 fn run(seed: u64, fault: Fault, grow_only: bool) -> bool {

@@ -4,8 +4,7 @@
 use std::io::ErrorKind;
 
 use crate::model::{Model, live};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, SimDisk};
+use sim::{Fault, Hits, Random, SimDisk};
 
 #[test]
 fn a_power_loss_at_any_operation_loses_nothing_confirmed() {
