@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::copies::{Copies, DEAD_LETTERED, Place, REQUEUED};
+use crate::copies::{Copies, DEAD_LETTERED, Moved, Place, REQUEUED};
 use crate::standing::Topology;
 use crate::{Event, Hash, MessageId, Minimum, Record, Report, Thing, Verdict};
 
@@ -229,19 +229,19 @@ impl Checker {
                 self.broken(Verdict::RedeliveredAfterSettle { message, queue: name() });
             }
             Place::Deleted => self.broken(Verdict::Resurrected { message, queue: name() }),
-            Place::Settled => self.report.duplicates += 1,
+            Place::Settled | Place::InDoubt if copy.acked => self.report.duplicates += 1,
             Place::InDoubt if !copy.sent_in_this_life && copy.seen == 0 => {
                 self.report.recovered += u64::from(!sent.confirmed);
             }
             _ => {}
         }
-        if copy.seen >= copy.sent && !redelivered {
+        if !redelivered && !copy.may_come_unmarked() {
             self.broken(Verdict::UnmarkedRedelivery { message, queue: name() });
         }
         // What was marked and not seen in this life was on its way to somebody else, unless it is
         // marked because the broker started anew.
         let first = !copy.seen_in_this_life && (!redelivered || !copy.sent_in_this_life);
-        if first && !copy.order_unknown {
+        if first && !copy.order_unknown && copy.moved == Moved::No {
             let at = (message.publisher, consumer.to_owned());
             let last = self.queue(queue).order.entry(at).or_default();
             let after = std::mem::replace(last, message.sequence.max(*last));
@@ -252,7 +252,9 @@ impl Checker {
         }
         if let Some(copy) = self.queue(queue).copies.get_mut(&message) {
             copy.seen += 1;
+            copy.seen_unmarked += u32::from(!redelivered);
             copy.seen_in_this_life = true;
+            copy.acked = false;
             copy.place = Place::Out;
         }
     }
@@ -265,6 +267,14 @@ impl Checker {
         {
             copy.place = Place::SettledDurably;
         }
+        // If it was dead-lettered, that has come at least as far.
+        for copies in self.queues.values_mut() {
+            if let Some(copy) = copies.copies.get_mut(&message)
+                && copy.moved == Moved::Perhaps
+            {
+                copy.moved = Moved::Durably;
+            }
+        }
     }
 
     fn dead_letter(&mut self, message: MessageId, queue: &str, to: &[String]) {
@@ -272,7 +282,7 @@ impl Checker {
         self.move_to(message, queue, Place::Settled);
         for name in to {
             let persistent = from.is_some_and(|copy| copy.persistent);
-            self.queue(name).sent(message, persistent);
+            self.queue(name).sent(message, persistent).moved = Moved::Perhaps;
             self.move_to(message, name, Place::Queued(DEAD_LETTERED));
         }
     }

@@ -12,18 +12,35 @@ pub(crate) struct Copy {
     pub(crate) sent: u32,
     /// Seen by consumers so many times.
     pub(crate) seen: u32,
+    /// Of these without a mark.
+    pub(crate) seen_unmarked: u32,
     pub(crate) seen_in_this_life: bool,
     pub(crate) sent_in_this_life: bool,
+    /// A consumer was done with it, and it has not come again since.
+    pub(crate) acked: bool,
     /// It survives a crash once it was confirmed.
     pub(crate) persistent: bool,
     /// A consumer it was on its way to was lost: its order is not known.
     pub(crate) order_unknown: bool,
+    /// It came from another queue, in that one's time.
+    pub(crate) moved: Moved,
+}
+
+/// Whether a copy was dead-lettered to where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moved {
+    No,
+    /// A crash may put it back where it was.
+    Perhaps,
+    Durably,
 }
 
 /// Where a copy is, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// In the queue or nowhere.
+    /// Published and not answered: a confirm will say that it is in the queue.
+    Sent,
+    /// In the queue or nowhere, and nothing will ever tell.
     InDoubt,
     /// In the queue, for this reason: nothing else is allowed.
     Queued(&'static str),
@@ -43,6 +60,15 @@ pub(crate) const CONFIRMED: &str = "was confirmed";
 pub(crate) const REQUEUED: &str = "was requeued";
 pub(crate) const DEAD_LETTERED: &str = "was dead-lettered";
 
+impl Copy {
+    /// Whether the next delivery may come without a mark. Dead letters of one message are new each
+    /// time: a crash may have taken back that it was dead-lettered before.
+    pub(crate) fn may_come_unmarked(&self) -> bool {
+        let seen = if self.moved == Moved::No { self.seen } else { self.seen_unmarked };
+        seen < self.sent
+    }
+}
+
 /// A queue as consumers see it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Copies {
@@ -57,16 +83,22 @@ impl Copies {
     /// A message is on its way to the queue.
     pub(crate) fn sent(&mut self, message: MessageId, persistent: bool) -> &mut Copy {
         let fresh = Copy {
-            place: Place::InDoubt,
+            place: Place::Sent,
             sent: 0,
             seen: 0,
+            seen_unmarked: 0,
             seen_in_this_life: false,
             sent_in_this_life: true,
+            acked: false,
             persistent,
             order_unknown: false,
+            moved: Moved::No,
         };
         let copy = self.copies.entry(message).or_insert(fresh);
         copy.sent += 1;
+        if copy.place == Place::InDoubt {
+            copy.place = Place::Sent;
+        }
         copy.sent_in_this_life = true;
         copy
     }
@@ -74,22 +106,24 @@ impl Copies {
     /// The message has to be in the queue from now on, unless it is somewhere else already.
     pub(crate) fn confirmed(&mut self, message: MessageId) {
         if let Some(copy) = self.copies.get_mut(&message)
-            && copy.place == Place::InDoubt
+            && copy.place == Place::Sent
         {
             copy.place = Place::Queued(CONFIRMED);
             self.undrained = true;
         }
     }
 
-    /// Moves a copy that is known; returns whether it is.
-    pub(crate) fn move_to(&mut self, message: MessageId, place: Place) -> bool {
+    /// Moves a copy that is known.
+    pub(crate) fn move_to(&mut self, message: MessageId, place: Place) {
         self.undrained |= matches!(place, Place::Queued(_));
-        self.copies.get_mut(&message).map(|copy| copy.place = place).is_some()
+        let Some(copy) = self.copies.get_mut(&message) else { return };
+        copy.acked |= place == Place::Settled;
+        copy.place = place;
     }
 
     pub(crate) fn purged(&mut self) {
         for copy in self.copies.values_mut() {
-            if matches!(copy.place, Place::Queued(_) | Place::InDoubt) {
+            if matches!(copy.place, Place::Queued(_) | Place::Sent | Place::InDoubt) {
                 copy.place = Place::Settled;
             }
         }
@@ -99,11 +133,13 @@ impl Copies {
     /// to a later queue of that name.
     pub(crate) fn deleted(&mut self) {
         for copy in self.copies.values_mut() {
-            if copy.place != Place::InDoubt {
-                copy.place = Place::Deleted;
-            }
+            copy.place = match copy.place {
+                Place::Sent | Place::InDoubt => Place::InDoubt,
+                _ => Place::Deleted,
+            };
         }
         self.order.clear();
+        self.undrained = false;
     }
 
     pub(crate) fn consumer_lost(&mut self) {
@@ -129,12 +165,12 @@ impl Copies {
     /// queue is durable and was not about to be deleted.
     pub(crate) fn crash(&mut self, kept: bool, confirmed: impl Fn(&MessageId) -> bool) {
         for (message, copy) in &mut self.copies {
-            let survives = kept && copy.persistent && confirmed(message);
+            let promised = confirmed(message) && copy.moved != Moved::Perhaps;
+            let survives = kept && copy.persistent && promised;
             copy.place = match copy.place {
-                // Dead-lettering is promised like a confirm: it moves what had been confirmed.
                 Place::Queued(because) if survives => Place::Queued(because),
                 Place::Out if survives => Place::Queued(CONFIRMED),
-                Place::Queued(_) | Place::Out | Place::Settled => Place::InDoubt,
+                Place::Queued(_) | Place::Out | Place::Settled | Place::Sent => Place::InDoubt,
                 other => other,
             };
             self.undrained |= matches!(copy.place, Place::Queued(_));

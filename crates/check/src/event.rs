@@ -102,7 +102,7 @@ pub enum Event {
     },
     /// A consumer got it.
     Deliver {
-        /// What its body says it is.
+        /// Which: what its `message-id` says or, where it has none, its body.
         #[serde(flatten)]
         message: MessageId,
         /// From this queue.
@@ -147,7 +147,8 @@ pub enum Event {
         /// To this queue.
         queue: String,
     },
-    /// It was rejected or expired, and has to be in other queues now.
+    /// It was rejected or expired, and has to be in other queues now. [`Event::AckDurable`] says
+    /// that this survives.
     DeadLetter {
         /// Which.
         #[serde(flatten)]
