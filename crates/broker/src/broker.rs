@@ -19,6 +19,7 @@ use crate::{
     connection::ConnectionId,
     error::Kind,
     ledger::{Change, Ledger},
+    limits::LEDGER_REWRITE_BYTES,
     recovery::{self, Recovered},
     store::Store,
     sync::lock,
@@ -32,11 +33,18 @@ pub struct Options {
     pub memory_bytes_max: usize,
     /// How the message journal is set up.
     pub journal: journal::Options,
+    /// The ledger is rewritten when it grew by this many bytes since it was last rewritten, and to
+    /// four times what it was then.
+    pub ledger_rewrite_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { memory_bytes_max: 256 * 1024 * 1024, journal: journal::Options::default() }
+        Options {
+            memory_bytes_max: 256 * 1024 * 1024,
+            journal: journal::Options::default(),
+            ledger_rewrite_bytes: LEDGER_REWRITE_BYTES,
+        }
     }
 }
 
@@ -65,7 +73,7 @@ impl Broker {
     /// A broker that forgets everything when it ends.
     pub fn in_memory(options: &Options) -> Broker {
         let store = Arc::new(Store::new(None, options.memory_bytes_max));
-        Broker::new(Recovered::nothing(Ledger::new(None, 1), store))
+        Broker::new(Recovered::nothing(Ledger::new(None, 1, options.ledger_rewrite_bytes), store))
     }
 
     /// Opens a data directory: declares what was durable, and finds the messages that were not

@@ -11,10 +11,7 @@ use bytestring::ByteString;
 use journal::Journal;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Arguments, Error, ExchangeDeclaration, QueueDeclaration, limits::LEDGER_REWRITE_BYTES,
-    queue::QueueId, sync::lock,
-};
+use crate::{Arguments, Error, ExchangeDeclaration, QueueDeclaration, queue::QueueId, sync::lock};
 
 /// One change of the durable topology.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +52,17 @@ pub(crate) struct Bound {
     pub(crate) arguments: Arguments,
 }
 
+impl Bound {
+    /// Whether this is the binding that is meant by the other. Arguments may be written otherwise:
+    /// in another order, integers in another width.
+    pub(crate) fn is_same(&self, other: &Bound) -> bool {
+        let ends = |it: &Bound| (it.vhost.clone(), it.source.clone(), it.key.clone());
+        ends(self) == ends(other)
+            && self.destination == other.destination
+            && self.arguments.is_equivalent(&other.arguments)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BoundTo {
@@ -69,6 +77,7 @@ pub(crate) struct Ledger {
     /// One change at a time; held from the check to the end of the change.
     turn: Mutex<()>,
     next_queue_id: AtomicU64,
+    rewrite_bytes: u64,
     size_after_rewrite: AtomicU64,
 }
 
@@ -76,9 +85,10 @@ pub(crate) struct Ledger {
 pub(crate) const CHANGE: u8 = 1;
 
 impl Ledger {
-    pub(crate) fn new(journal: Option<Journal>, next_queue_id: u64) -> Ledger {
+    pub(crate) fn new(journal: Option<Journal>, next_queue_id: u64, rewrite_bytes: u64) -> Ledger {
         Ledger {
             journal,
+            rewrite_bytes,
             turn: Mutex::new(()),
             next_queue_id: AtomicU64::new(next_queue_id),
             size_after_rewrite: AtomicU64::new(0),
@@ -112,7 +122,7 @@ impl Ledger {
     /// Whether most of the ledger is history.
     pub(crate) fn wants_rewrite(&self) -> bool {
         let size = self.journal.as_ref().map_or(0, Journal::size_bytes);
-        size > LEDGER_REWRITE_BYTES + 4 * self.size_after_rewrite.load(Relaxed)
+        size > self.rewrite_bytes + 4 * self.size_after_rewrite.load(Relaxed)
     }
 
     /// Replaces the ledger by these changes, which say all that is true now.

@@ -70,7 +70,8 @@ pub(crate) fn recover(
         torn_bytes: ledger_report.torn_bytes + report.torn_bytes,
     };
 
-    let ledger = Arc::new(Ledger::new(Some(ledger), declared.next_queue_id.max(1)));
+    let next_queue_id = declared.next_queue_id.max(1);
+    let ledger = Arc::new(Ledger::new(Some(ledger), next_queue_id, options.ledger_rewrite_bytes));
     let topology = declared.build(&store, unsettled.queues);
     let topologies = vec![(DEFAULT_VHOST, topology)];
     Ok((Recovered { ledger, store, topologies }, report))
@@ -137,7 +138,7 @@ impl Declared {
                 self.bindings.retain(|it| it.destination != gone);
             }
             Change::Bound(bound) => self.bindings.push(bound),
-            Change::Unbound(bound) => self.bindings.retain(|it| *it != bound),
+            Change::Unbound(bound) => self.bindings.retain(|it| !it.is_same(&bound)),
         }
     }
 

@@ -113,10 +113,13 @@ impl Copies {
         }
     }
 
-    /// Moves a copy that is known.
+    /// Moves a copy that is known. What went with its queue stays gone, whatever its consumer does.
     pub(crate) fn move_to(&mut self, message: MessageId, place: Place) {
-        self.undrained |= matches!(place, Place::Queued(_));
         let Some(copy) = self.copies.get_mut(&message) else { return };
+        if copy.place == Place::Deleted {
+            return;
+        }
+        self.undrained |= matches!(place, Place::Queued(_));
         copy.acked |= place == Place::Settled;
         copy.place = place;
     }
@@ -164,6 +167,7 @@ impl Copies {
     /// The broker ended. `survives` says of each message whether it was confirmed; `kept` that the
     /// queue is durable and was not about to be deleted.
     pub(crate) fn crash(&mut self, kept: bool, confirmed: impl Fn(&MessageId) -> bool) {
+        self.undrained = false;
         for (message, copy) in &mut self.copies {
             let promised = confirmed(message) && copy.moved != Moved::Perhaps;
             let survives = kept && copy.persistent && promised;

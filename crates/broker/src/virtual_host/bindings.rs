@@ -71,6 +71,18 @@ impl VirtualHost {
         self.record_orphans(&orphans)
     }
 
+    /// The bindings there are now, each with the exchange it leads from. Those of the default
+    /// exchange, which every queue has, are not among them.
+    pub fn bindings(&self) -> Vec<(ByteString, Binding)> {
+        let topology = read(&self.topology);
+        let of = |source: &crate::exchange::Exchange| {
+            let name = source.declaration.name.clone();
+            let bindings: Vec<Binding> = source.bindings().cloned().collect();
+            bindings.into_iter().map(move |binding| (name.clone(), binding))
+        };
+        topology.exchanges().flat_map(of).collect()
+    }
+
     fn check_ends(
         &self,
         source: &ByteString,

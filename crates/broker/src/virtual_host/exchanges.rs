@@ -63,6 +63,11 @@ impl VirtualHost {
         self.record_orphans(&orphans)
     }
 
+    /// The exchanges there are now, those that every virtual host has included.
+    pub fn exchanges(&self) -> Vec<ExchangeDeclaration> {
+        read(&self.topology).exchanges().map(|it| it.declaration.clone()).collect()
+    }
+
     fn exchange_declaration(&self, name: &str) -> Option<ExchangeDeclaration> {
         read(&self.topology).exchange(name).map(|it| it.declaration.clone())
     }
