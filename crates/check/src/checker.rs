@@ -77,7 +77,7 @@ impl Checker {
             Event::Purged { queue } => self.queue(queue).purged(),
             Event::ConsumerLost { queue } => self.queue(queue).consumer_lost(),
             Event::Drained { queue } => self.drained(queue),
-            Event::Declaring { thing } => self.topology.declaring(thing),
+            Event::Declaring { thing, durable } => self.topology.declaring(thing, *durable),
             Event::Declared { thing, durable } => self.topology.declared(thing, *durable),
             Event::Deleting { thing } => self.topology.deleting(thing),
             Event::Deleted { thing } => {

@@ -177,6 +177,8 @@ pub enum Event {
     Declaring {
         /// What.
         thing: Thing,
+        /// It is to survive a crash.
+        durable: bool,
     },
     /// It was declared: the broker said so.
     Declared {

@@ -83,7 +83,7 @@ mod tests {
         let destination = Box::new(Thing::Queue(queue()));
         let binding = Thing::Binding { source: "e".into(), destination, key: "a.#".into() };
         vec![
-            Event::Declaring { thing: binding.clone() },
+            Event::Declaring { thing: binding.clone(), durable: true },
             Event::Declared { thing: Thing::Exchange("e".into()), durable: true },
             Event::Attempt { message, hash, queues: vec![queue()], persistent: true },
             Event::Confirm { message },

@@ -24,8 +24,8 @@ enum State {
 struct Standing {
     state: State,
     durable: bool,
-    /// Asked for, and not answered yet.
-    declaring: bool,
+    /// Asked for, durable or not, and not answered yet.
+    declaring: Option<bool>,
     deleting: bool,
 }
 
@@ -34,18 +34,18 @@ impl Topology {
         self.things.entry(thing.clone()).or_insert(Standing {
             state: State::NeverThere,
             durable: true,
-            declaring: false,
+            declaring: None,
             deleting: false,
         })
     }
 
-    pub(crate) fn declaring(&mut self, thing: &Thing) {
-        self.at(thing).declaring = true;
+    pub(crate) fn declaring(&mut self, thing: &Thing, durable: bool) {
+        self.at(thing).declaring = Some(durable);
     }
 
     pub(crate) fn declared(&mut self, thing: &Thing, durable: bool) {
         *self.at(thing) =
-            Standing { state: State::There, durable, declaring: false, deleting: false };
+            Standing { state: State::There, durable, declaring: None, deleting: false };
     }
 
     pub(crate) fn deleting(&mut self, thing: &Thing) {
@@ -64,7 +64,7 @@ impl Topology {
 
     pub(crate) fn refused(&mut self, thing: &Thing) {
         let standing = self.at(thing);
-        (standing.declaring, standing.deleting) = (false, false);
+        (standing.declaring, standing.deleting) = (None, false);
     }
 
     pub(crate) fn is_deleting(&self, thing: &Thing) -> bool {
@@ -84,10 +84,12 @@ impl Topology {
             let there = standing.state == State::There;
             if there && !standing.durable {
                 standing.state = State::Ended;
-            } else if standing.declaring && !there || goes && there {
+            } else if there && goes {
                 standing.state = State::InDoubt;
+            } else if !there && standing.declaring == Some(true) {
+                (standing.state, standing.durable) = (State::InDoubt, true);
             }
-            (standing.declaring, standing.deleting) = (false, false);
+            (standing.declaring, standing.deleting) = (None, false);
         }
     }
 
@@ -169,7 +171,7 @@ mod tests {
     #[test]
     fn what_a_crash_interrupted_may_be_either_and_then_stays_what_it_is() {
         let mut topology = Topology::default();
-        topology.declaring(&queue());
+        topology.declaring(&queue(), true);
         topology.crash();
         assert_eq!(found(&mut topology.clone(), &[]), [""; 0]);
         assert_eq!(found(&mut topology, &[queue()]), [""; 0]);
@@ -182,9 +184,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_transient_does_not_survive_and_may_come_back_durable() {
+        let mut topology = Topology::default();
+        topology.declared(&queue(), false);
+        topology.crash();
+        assert_eq!(found(&mut topology.clone(), &[queue()]).len(), 1);
+        topology.declaring(&queue(), true);
+        for _ in 0..2 {
+            topology.crash();
+            assert_eq!(found(&mut topology, &[queue()]), [""; 0]);
+        }
+    }
+
+    #[test]
     fn what_was_refused_has_changed_nothing() {
         let mut topology = Topology::default();
-        topology.declaring(&queue());
+        topology.declaring(&queue(), true);
         topology.refused(&queue());
         topology.crash();
         assert_eq!(found(&mut topology.clone(), &[queue()]).len(), 1);

@@ -43,14 +43,21 @@ impl Programme {
 
     /// The seeds to run: `usual` of them from 1 on, or `long` under torture, or the one that is
     /// replayed. `regressions` failed once and come first.
-    pub fn seeds(&self, usual: u64, long: u64, regressions: &[u64]) -> Vec<u64> {
-        if let Some(seed) = number(SEED) {
-            return vec![seed];
-        }
-        let first = if is_torture() { number(FIRST_SEED).unwrap_or(1) } else { 1 };
-        let count = self.size(usual, long);
-        let rest = (first..first.saturating_add(count)).filter(|seed| !regressions.contains(seed));
-        regressions.iter().copied().chain(rest).collect()
+    pub fn seeds<'a>(
+        &self,
+        usual: u64,
+        long: u64,
+        regressions: &'a [u64],
+    ) -> impl Iterator<Item = u64> + 'a {
+        let (regressions, range) = match number(SEED) {
+            Some(seed) => (&[][..], seed..seed.saturating_add(1)),
+            None => {
+                let first = if is_torture() { number(FIRST_SEED).unwrap_or(1) } else { 1 };
+                (regressions, first..first.saturating_add(self.size(usual, long)))
+            }
+        };
+        let rest = range.filter(|seed| !regressions.contains(seed));
+        regressions.iter().copied().chain(rest)
     }
 
     /// The size of this run: `usual`, or `long` under torture.

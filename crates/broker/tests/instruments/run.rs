@@ -147,7 +147,7 @@ impl Run {
         for change in changes {
             let thing = change.thing.clone();
             self.note(match change.declared {
-                Some(_) => Event::Declaring { thing },
+                Some(durable) => Event::Declaring { thing, durable },
                 None => Event::Deleting { thing },
             });
         }

@@ -83,7 +83,7 @@ impl Run {
 
     fn declare(&mut self, queue: &'static str) {
         let thing = Thing::Queue(queue.into());
-        self.note(Event::Declaring { thing: thing.clone() });
+        self.note(Event::Declaring { thing: thing.clone(), durable: true });
         self.broker.declare(queue);
         self.note(Event::Declared { thing, durable: true });
     }

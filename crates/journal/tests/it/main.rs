@@ -11,3 +11,4 @@ mod real_disk;
 mod reclaim;
 mod rewrite;
 mod threads;
+mod withdraw;
