@@ -73,7 +73,8 @@ impl Broker {
     /// A broker that forgets everything when it ends.
     pub fn in_memory(options: &Options) -> Broker {
         let store = Arc::new(Store::new(None, options.memory_bytes_max));
-        Broker::new(Recovered::nothing(Ledger::new(None, 1, options.ledger_rewrite_bytes), store))
+        let ledger = Ledger::new(None, store.clone(), 1, options.ledger_rewrite_bytes);
+        Broker::new(Recovered::nothing(ledger, store))
     }
 
     /// Opens a data directory: declares what was durable, and finds the messages that were not
@@ -146,6 +147,7 @@ impl Broker {
     /// again. Anything else is for ever: nothing of this batch may be confirmed, and the process
     /// has to end.
     pub fn commit(&self) -> Result<(), Error> {
+        self.ledger.check()?;
         if let Some(journal) = self.store.journal() {
             let result = journal.commit().map_err(Error::from);
             let is_full = matches!(&result, Err(error) if error.kind == Kind::DiskFull);
@@ -164,6 +166,7 @@ impl Broker {
     /// # Errors
     /// A journal failed.
     pub fn tidy(&self) -> Result<(), Error> {
+        self.ledger.check()?;
         if let Some(journal) = self.store.journal() {
             journal.reclaim()?;
         }

@@ -3,7 +3,7 @@
 //! naked eye.
 
 use std::sync::{
-    Mutex,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -11,7 +11,10 @@ use bytestring::ByteString;
 use journal::Journal;
 use serde::{Deserialize, Serialize};
 
-use crate::{Arguments, Error, ExchangeDeclaration, QueueDeclaration, queue::QueueId, sync::lock};
+use crate::{
+    Arguments, Error, ExchangeDeclaration, QueueDeclaration, queue::QueueId, store::Store,
+    sync::lock,
+};
 
 /// One change of the durable topology.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,6 +77,8 @@ pub(crate) enum BoundTo {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     journal: Option<Journal>,
+    /// The messages: when their journal failed, nothing is declared any more.
+    store: Arc<Store>,
     /// One change at a time; held from the check to the end of the change.
     turn: Mutex<()>,
     next_queue_id: AtomicU64,
@@ -85,9 +90,15 @@ pub(crate) struct Ledger {
 pub(crate) const CHANGE: u8 = 1;
 
 impl Ledger {
-    pub(crate) fn new(journal: Option<Journal>, next_queue_id: u64, rewrite_bytes: u64) -> Ledger {
+    pub(crate) fn new(
+        journal: Option<Journal>,
+        store: Arc<Store>,
+        next_queue_id: u64,
+        rewrite_bytes: u64,
+    ) -> Ledger {
         Ledger {
             journal,
+            store,
             rewrite_bytes,
             turn: Mutex::new(()),
             next_queue_id: AtomicU64::new(next_queue_id),
@@ -108,15 +119,31 @@ impl Ledger {
         self.next_queue_id.load(Relaxed)
     }
 
-    /// Writes the changes, all or none of which survive, and returns when they are on disk.
+    /// Writes the changes, all or none of which survive, and returns when they are on disk. After
+    /// [`crate::error::Kind::DiskFull`] none of them is there, nor ever will be.
     pub(crate) fn record(&self, changes: &[Change]) -> Result<(), Error> {
         let Some(journal) = self.journal.as_ref().filter(|_| !changes.is_empty()) else {
             return Ok(());
         };
+        self.store.check()?;
         let payload = encode(changes)?;
         journal.append(CHANGE, &[&payload])?;
-        journal.commit()?;
-        Ok(())
+        match journal.commit() {
+            Ok(_) => Ok(()),
+            Err(full @ journal::Error::Full { .. }) => {
+                // Whoever asked is told no. Left pending it would be written with the next change:
+                // a queue that nobody has declared, or one deleted that is in use.
+                journal.withdraw()?;
+                Err(full.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// An error if the ledger's journal failed: then nothing is accepted any more, as what is
+    /// declared and what is queued belong together.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        check(self.journal.as_ref())
     }
 
     /// Whether most of the ledger is history.
@@ -125,14 +152,27 @@ impl Ledger {
         size > self.rewrite_bytes + 4 * self.size_after_rewrite.load(Relaxed)
     }
 
-    /// Replaces the ledger by these changes, which say all that is true now.
+    /// Replaces the ledger by these changes, which say all that is true now. Each is a record of its
+    /// own: damage to one costs one thing, not all.
     pub(crate) fn rewrite(&self, changes: &[Change]) -> Result<(), Error> {
         if let Some(journal) = &self.journal {
-            let payload = encode(changes)?;
-            journal.rewrite(&[(CHANGE, &payload)])?;
+            self.store.check()?;
+            let payloads: Vec<Vec<u8>> =
+                changes.chunks(1).map(encode).collect::<Result<_, Error>>()?;
+            let records: Vec<(u8, &[u8])> =
+                payloads.iter().map(|payload| (CHANGE, payload.as_slice())).collect();
+            journal.rewrite(&records)?;
             self.size_after_rewrite.store(journal.size_bytes(), Relaxed);
         }
         Ok(())
+    }
+}
+
+/// An error if this journal failed.
+pub(crate) fn check(journal: Option<&Journal>) -> Result<(), Error> {
+    match journal.and_then(Journal::failed) {
+        Some(reason) => Err(journal::Error::Failed(reason).into()),
+        None => Ok(()),
     }
 }
 

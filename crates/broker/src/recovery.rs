@@ -71,7 +71,9 @@ pub(crate) fn recover(
     };
 
     let next_queue_id = declared.next_queue_id.max(1);
-    let ledger = Arc::new(Ledger::new(Some(ledger), next_queue_id, options.ledger_rewrite_bytes));
+    let rewrite_bytes = options.ledger_rewrite_bytes;
+    let ledger = Ledger::new(Some(ledger), store.clone(), next_queue_id, rewrite_bytes);
+    let ledger = Arc::new(ledger);
     let topology = declared.build(&store, unsettled.queues);
     let topologies = vec![(DEFAULT_VHOST, topology)];
     Ok((Recovered { ledger, store, topologies }, report))

@@ -119,8 +119,7 @@ impl Bus {
 
     /// Does what a command says.
     pub(crate) fn step(&mut self, command: &Command, chosen: &Chosen) -> Result<Effects, Error> {
-        let mut effects = Effects::default();
-        effects.count = self.act(command, chosen)?;
+        let mut effects = Effects { count: self.act(command, chosen)?, ..Effects::default() };
         self.deliver(&mut effects)?;
         for seen in &self.seen {
             if let Event::Deliver { message, consumer, redelivered, .. } = &seen.event {

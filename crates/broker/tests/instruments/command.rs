@@ -101,7 +101,9 @@ pub(crate) enum Command {
     Commit,
     /// Gives back space. What was settled and not committed may be gone for ever then, or not; after
     /// a commit it is all the same.
-    Tidy { commit: bool },
+    Tidy {
+        commit: bool,
+    },
     Crash {
         power: bool,
     },

@@ -587,7 +587,7 @@ impl Naive {
 
     /// What a connection holds, by queue and consumer.
     pub(crate) fn held_by(&self, by: u32) -> Vec<Vec<(u64, MessageId)>> {
-        let mut groups: BTreeMap<(u64, Option<u32>), Vec<(u64, MessageId)>> = BTreeMap::new();
+        let mut groups = BTreeMap::<_, Vec<(u64, MessageId)>>::new();
         for (key, held) in self.held.iter().filter(|(_, held)| held.by == by) {
             groups.entry((key.0, held.consumer)).or_default().push(*key);
         }

@@ -22,6 +22,8 @@ pub(crate) struct Run {
     consumers: u32,
     /// Settled and not known to be durable.
     acked: Vec<(MessageId, String)>,
+    /// The last commit found no space: part of it may be on disk, and the model does not know which.
+    half_committed: bool,
     random: Random,
 }
 
@@ -34,7 +36,19 @@ impl Run {
         let (bus, _) = Bus::open(&disk, &options).map_err(Stopped)?;
         let (history, acked) = (Vec::new(), Vec::new());
         let (naive, sequences, random) = (Naive::new(), [0; 3], Random::new(seed));
-        Ok(Run { disk, options, bus, naive, history, sequences, consumers: 0, acked, random })
+        let (consumers, half_committed) = (0, false);
+        Ok(Run {
+            disk,
+            options,
+            bus,
+            naive,
+            history,
+            sequences,
+            consumers,
+            acked,
+            half_committed,
+            random,
+        })
     }
 
     /// A run of so many commands, with a restart in its middle.
@@ -44,7 +58,9 @@ impl Run {
             self.step(&command)?;
             if number == commands / 2 {
                 self.step(&Command::Commit)?;
-                self.crash(false)?;
+                if !self.half_committed {
+                    self.crash(false)?;
+                }
             }
         }
         self.step(&Command::Commit)?;
@@ -61,6 +77,7 @@ impl Run {
             return self.crash(*power);
         }
         let chosen = self.choose(command);
+        let commits = matches!(command, Command::Commit | Command::Tidy { commit: true });
         let mut after = self.naive.clone();
         let expected = after.step(command, &chosen.messages, self.consumers);
         let changes = match command.is_of_topology() {
@@ -72,6 +89,7 @@ impl Run {
             (Err(error), _) if error.kind == Kind::DiskFull => {
                 self.refused(&chosen, &changes);
                 self.confirm();
+                self.half_committed |= commits;
                 return Ok(());
             }
             (Err(error), _) if error.kind == Kind::Internal => {
@@ -97,7 +115,8 @@ impl Run {
             self.unroutable(command, &chosen);
         }
         self.confirm();
-        if matches!(command, Command::Commit | Command::Tidy { commit: true }) {
+        if commits {
+            self.half_committed = false;
             for (message, queue) in std::mem::take(&mut self.acked) {
                 self.note(Event::AckDurable { message, queue });
             }
