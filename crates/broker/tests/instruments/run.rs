@@ -24,6 +24,8 @@ pub(crate) struct Run {
     acked: Vec<(MessageId, String)>,
     /// The last commit found no space: part of it may be on disk, and the model does not know which.
     half_committed: bool,
+    /// It ended and did not start again: `bus` is the one that ended.
+    pub(crate) is_down: bool,
     random: Random,
 }
 
@@ -36,7 +38,7 @@ impl Run {
         let (bus, _) = Bus::open(&disk, &options).map_err(Stopped)?;
         let (history, acked) = (Vec::new(), Vec::new());
         let (naive, sequences, random) = (Naive::new(), [0; 3], Random::new(seed));
-        let (consumers, half_committed) = (0, false);
+        let (consumers, half_committed, is_down) = (0, false, false);
         Ok(Run {
             disk,
             options,
@@ -47,6 +49,7 @@ impl Run {
             consumers,
             acked,
             half_committed,
+            is_down,
             random,
         })
     }
@@ -272,7 +275,9 @@ impl Run {
             let nothing = self.disk.after_power_loss(&mut self.random, 0).swap_remove(0);
             self.disk = SimDisk::from_image(nothing);
         }
+        self.is_down = true;
         let (bus, report) = Bus::open(&self.disk, &self.options).map_err(Stopped)?;
+        self.is_down = false;
         assert_eq!(report.damage, [""; 0], "a crash is no damage");
         self.bus = bus;
         self.acked.clear();
