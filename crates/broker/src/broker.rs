@@ -177,8 +177,11 @@ impl Broker {
         }
         if self.ledger.wants_rewrite() {
             let _turn = self.ledger.turn();
-            let mut changes = vec![Change::QueueIds { next: self.ledger.next_queue_id() }];
+            let mut changes = Vec::new();
             self.vhosts.iter().for_each(|vhost| vhost.snapshot(&mut changes));
+            // Last, and queues by number: should the end of the file be lost, then the numbers that
+            // are missing are above all that are left, and recovery can tell them from deleted ones.
+            changes.push(Change::QueueIds { next: self.ledger.next_queue_id() });
             self.ledger.rewrite(&changes)?;
         }
         Ok(())

@@ -121,7 +121,9 @@ impl VirtualHost {
             let declaration = exchange.declaration.clone();
             changes.push(Change::Exchange { vhost: vhost(), declaration });
         }
-        for queue in topology.queues().filter(|queue| queue.is_durable()) {
+        let mut queues: Vec<_> = topology.queues().filter(|queue| queue.is_durable()).collect();
+        queues.sort_unstable_by_key(|queue| queue.id());
+        for queue in queues {
             let (id, declaration) = (queue.id(), queue.declaration().clone());
             changes.push(Change::Queue { vhost: vhost(), id, declaration });
         }

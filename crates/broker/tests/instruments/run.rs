@@ -26,6 +26,8 @@ pub(crate) struct Run {
     half_committed: bool,
     /// It ended and did not start again: `bus` is the one that ended.
     pub(crate) is_down: bool,
+    /// Whether a publish may be one of many hundred messages.
+    pub(crate) bursts: bool,
     random: Random,
 }
 
@@ -50,6 +52,7 @@ impl Run {
             acked,
             half_committed,
             is_down,
+            bursts: false,
             random,
         })
     }
@@ -137,8 +140,9 @@ impl Run {
         let mut chosen = Chosen::default();
         match *command {
             Command::Publish { count, size_bytes, by, .. } => {
-                // A burst is one of small messages.
-                chosen.size_bytes = if count > 4 { 20 } else { size_bytes as usize };
+                let is_burst = count > 4;
+                let count = if is_burst && !self.bursts { 4 } else { count };
+                chosen.size_bytes = if is_burst { 20 } else { size_bytes as usize };
                 let sequence = &mut self.sequences[by as usize];
                 for _ in 0..count {
                     *sequence += 1;
@@ -291,48 +295,65 @@ impl Run {
     }
 }
 
-/// The judgement of a run that ended and whose disk was found as `image`: starts a broker there,
-/// looks at all it has, then has it take one more message for each queue, and start once more.
+/// What a start found, and what became of it.
+pub(crate) struct Ending {
+    pub(crate) report: Report,
+    pub(crate) recovery: RecoveryReport,
+    /// The disk when the broker had given back what space it could.
+    pub(crate) tidied: Image,
+}
+
+/// The judgement of a run that ended and whose disk was found as `image`; nothing is excused.
 pub(crate) fn judge_end(
-    mut checker: Checker,
+    checker: Checker,
     image: Image,
     options: &Options,
     context: &str,
 ) -> (Report, RecoveryReport) {
+    let ending = end_of(checker, image, options, context);
+    (ending.report, ending.recovery)
+}
+
+/// Starts a broker on what was found, looks at all it has, has it take one more message for each
+/// queue, and starts it once more.
+pub(crate) fn end_of(
+    mut checker: Checker,
+    image: Image,
+    options: &Options,
+    context: &str,
+) -> Ending {
     let disk = SimDisk::from_image(image);
     let opened = Bus::open(&disk, options);
-    let (mut bus, report) = opened.unwrap_or_else(|error| panic!("{context}: no start: {error}"));
+    let (mut bus, recovery) = opened.unwrap_or_else(|error| panic!("{context}: no start: {error}"));
     checker.observe(&Event::Crash);
-    for what in &report.damage {
-        checker.observe(&Event::Damage { what: what.clone() });
-    }
     checker.observe(&Event::Found { things: bus.things() });
     look_at_all(&mut bus, &mut checker);
     // It works on.
-    let queues = bus.counts();
-    for (index, name) in queues.keys().enumerate() {
+    let names: Vec<String> = bus.counts().into_keys().collect();
+    for (index, name) in names.into_iter().enumerate() {
         let message = MessageId { publisher: 99, sequence: index as u64 + 1 };
         let chosen = Chosen { messages: vec![message], ..Chosen::default() };
-        let key = *crate::command::QUEUES.iter().find(|queue| *queue == name).unwrap();
+        let key = *crate::command::QUEUES.iter().find(|queue| **queue == name).unwrap();
         let (exchange, headers, persistent, by) = ("", Pairs::default(), true, 0);
         let (count, size_bytes) = (1, 0);
         let command =
             Command::Publish { exchange, key, headers, persistent, count, size_bytes, by };
-        let (hash, queues) = (Hash::of(body(message, 0).bytes()), vec![name.clone()]);
+        let (hash, queues) = (Hash::of(body(message, 0).bytes()), vec![name]);
         checker.observe(&Event::Attempt { message, hash, queues, persistent });
         bus.step(&command, &chosen).unwrap_or_else(|error| panic!("{context}: {error}"));
     }
-    bus.step(&Command::Commit, &Chosen::default())
-        .unwrap_or_else(|error| panic!("{context}: no commit after the start: {error}"));
+    for command in [Command::Commit, Command::Tidy { commit: false }] {
+        let done = bus.step(&command, &Chosen::default());
+        done.unwrap_or_else(|error| panic!("{context}: {command:?} after the start: {error}"));
+    }
     bus.confirms().into_iter().for_each(|message| checker.observe(&Event::Confirm { message }));
-    bus.step(&Command::Tidy { commit: false }, &Chosen::default())
-        .unwrap_or_else(|error| panic!("{context}: not tidied after the start: {error}"));
     drop(bus);
+    let tidied = disk.live();
     let (mut bus, _) = Bus::open(&disk, options).unwrap();
     checker.observe(&Event::Crash);
     checker.observe(&Event::Found { things: bus.things() });
     look_at_all(&mut bus, &mut checker);
-    (checker.finish(&Minimum::confirmed(0)), report)
+    Ending { report: checker.finish(&Minimum::confirmed(0)), recovery, tidied }
 }
 
 /// Takes out all there is and gives nothing back.
