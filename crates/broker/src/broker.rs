@@ -18,7 +18,7 @@ use crate::{
     Error, Mailbox, VirtualHost,
     connection::ConnectionId,
     error::Kind,
-    ledger::{Change, Ledger},
+    ledger::Ledger,
     limits::LEDGER_REWRITE_BYTES,
     recovery::{self, Recovered},
     store::Store,
@@ -179,9 +179,7 @@ impl Broker {
             let _turn = self.ledger.turn();
             let mut changes = Vec::new();
             self.vhosts.iter().for_each(|vhost| vhost.snapshot(&mut changes));
-            // Last, and queues by number: should the end of the file be lost, then the numbers that
-            // are missing are above all that are left, and recovery can tell them from deleted ones.
-            changes.push(Change::QueueIds { next: self.ledger.next_queue_id() });
+            self.ledger.snapshot(&mut changes);
             self.ledger.rewrite(&changes)?;
         }
         Ok(())

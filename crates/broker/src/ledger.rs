@@ -41,6 +41,10 @@ pub(crate) enum Change {
         vhost: ByteString,
         id: QueueId,
     },
+    /// Messages are there of a queue that the ledger has lost: they are kept.
+    QueueLost {
+        id: QueueId,
+    },
     Bound(Bound),
     Unbound(Bound),
 }
@@ -82,6 +86,8 @@ pub(crate) struct Ledger {
     /// One change at a time; held from the check to the end of the change.
     turn: Mutex<()>,
     next_queue_id: AtomicU64,
+    /// Queues that it has lost and that have messages.
+    lost: Vec<QueueId>,
     rewrite_bytes: u64,
     size_after_rewrite: AtomicU64,
 }
@@ -102,8 +108,28 @@ impl Ledger {
             rewrite_bytes,
             turn: Mutex::new(()),
             next_queue_id: AtomicU64::new(next_queue_id),
+            lost: Vec::new(),
             size_after_rewrite: AtomicU64::new(0),
         }
+    }
+
+    /// Writes down, at a start, that it has lost these queues. On a full disk the next start finds it
+    /// out again, unless queues were declared meanwhile.
+    pub(crate) fn has_lost(&mut self, queues: Vec<QueueId>, new: &[QueueId]) -> Result<(), Error> {
+        self.lost = queues;
+        let changes: Vec<Change> = new.iter().map(|&id| Change::QueueLost { id }).collect();
+        match self.record(&changes) {
+            Err(error) if error.kind == crate::error::Kind::DiskFull => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Adds what the ledger itself knows to changes that say all that is true.
+    pub(crate) fn snapshot(&self, changes: &mut Vec<Change>) {
+        changes.extend(self.lost.iter().map(|&id| Change::QueueLost { id }));
+        // Last, and queues by number: should the end of the file be lost, then the numbers that are
+        // missing are above all that are left, and recovery can tell them from deleted ones.
+        changes.push(Change::QueueIds { next: self.next_queue_id() });
     }
 
     /// Waits until no other change is under way.
@@ -127,6 +153,10 @@ impl Ledger {
         };
         self.store.check()?;
         let payload = encode(changes)?;
+        // A change that cannot be read again would stop the next start.
+        decode(&payload).map_err(|reason| {
+            Error::precondition(format!("arguments that cannot be kept on disk: {reason}"))
+        })?;
         journal.append(CHANGE, &[&payload])?;
         match journal.commit() {
             Ok(_) => Ok(()),

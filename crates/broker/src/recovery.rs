@@ -1,7 +1,10 @@
 //! Starting again: first the ledger says what there is, then the journal says which messages
 //! were not settled.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytestring::ByteString;
 use journal::{Journal, Position, Record};
@@ -44,7 +47,7 @@ pub(crate) fn recover(
     // has lost something. What cannot be found is never a reason to delete.
     let is_whole = ledger_report.damaged.is_empty() && ledger_report.set_aside.is_empty();
     let never_given = declared.next_queue_id;
-    let is_kept = |id: QueueId| !is_whole || id.0 >= never_given;
+    let is_kept = |id: QueueId| !is_whole || id.0 >= never_given || declared.lost.contains(&id);
     let mut unsettled = Unsettled::new(declared.queues.keys().copied(), &is_kept);
     let (journal, report) =
         Journal::open(disks.messages.clone(), options.journal.clone(), &mut |record| {
@@ -70,11 +73,12 @@ pub(crate) fn recover(
     }
     damage.extend(unreadable.iter().map(|it| format!("messages: {it}")));
     let is_declared = |id: &QueueId| declared.queues.contains_key(id);
+    let mut lost = Vec::new();
     for (id, positions) in unsettled.extract_if(|id, it| !is_declared(id) && !it.is_empty()) {
+        lost.push(id);
         damage.push(format!(
             "messages: {} messages of queue number {} are kept and not served: the ledger has lost \
-             what it said of that queue; repair its files, or remove those that end in .damaged to \
-             let the messages go",
+             what it said of that queue; repair its files, or put them back from a backup",
             positions.len(),
             id.0
         ));
@@ -89,7 +93,10 @@ pub(crate) fn recover(
     // A number that messages bear is never given out again, even if the ledger has forgotten it.
     let next_queue_id = declared.next_queue_id.max(highest_id + 1);
     let rewrite_bytes = options.ledger_rewrite_bytes;
-    let ledger = Ledger::new(Some(ledger), store.clone(), next_queue_id, rewrite_bytes);
+    let mut ledger = Ledger::new(Some(ledger), store.clone(), next_queue_id, rewrite_bytes);
+    let is_new = |id: &QueueId| id.0 >= never_given && !declared.lost.contains(id);
+    let new: Vec<QueueId> = lost.iter().copied().filter(is_new).collect();
+    ledger.has_lost(lost, &new)?;
     let ledger = Arc::new(ledger);
     let topology = declared.build(&store, unsettled);
     let topologies = vec![(DEFAULT_VHOST, topology)];
@@ -134,6 +141,8 @@ struct Declared {
     queues: BTreeMap<QueueId, crate::QueueDeclaration>,
     /// The queue that has each name now.
     names: Map<ByteString, QueueId>,
+    /// Queues that an earlier start missed.
+    lost: BTreeSet<QueueId>,
     bindings: Vec<Bound>,
 }
 
@@ -161,6 +170,9 @@ impl Declared {
                 {
                     self.names.remove(&gone.name);
                 }
+            }
+            Change::QueueLost { id } => {
+                self.lost.insert(id);
             }
             Change::Bound(bound) => self.bindings.push(bound),
             Change::Unbound(bound) => self.bindings.retain(|it| !it.is_same(&bound)),

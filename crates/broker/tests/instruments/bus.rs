@@ -8,6 +8,7 @@ use broker::{
     Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Destination, Disks,
     Entry, Error, ExchangeDeclaration, Letter, Mailbox, Message, Options, Position, Publish,
     Publisher, Queue, QueueDeclaration, RecoveryReport, SharedLimit, VirtualHost, Wake,
+    error::Kind,
 };
 use check::{Body, Event, Hash, MessageId, Thing};
 use sim::SimDisk;
@@ -20,7 +21,7 @@ pub(crate) fn options(segment_bytes: u32) -> Options {
     Options {
         memory_bytes_max: 64 * 1024,
         journal: journal::Options { segment_bytes, first_sequence: Some(1), ..Default::default() },
-        ledger_rewrite_bytes: 3000,
+        ledger_rewrite_bytes: 700,
     }
 }
 
@@ -171,7 +172,7 @@ impl Bus {
             }
             Command::Cancel { .. } => {
                 if let Some((_, consumer)) = self.consumers.remove(&chosen.consumer) {
-                    self.vhost.cancel(&consumer)?;
+                    self.cancel(&consumer)?;
                 }
                 Ok(0)
             }
@@ -396,7 +397,7 @@ impl Bus {
         let numbers: Vec<u32> = self.consumers.iter().filter_map(mine).collect();
         for number in numbers {
             if let Some((_, consumer)) = self.consumers.remove(&number) {
-                self.vhost.cancel(&consumer)?;
+                self.cancel(&consumer)?;
             }
         }
         self.requeue(chosen);
@@ -406,6 +407,15 @@ impl Bus {
         anew.unconfirmed = std::mem::take(&mut self.connections[by as usize].unconfirmed);
         self.connections[by as usize] = anew;
         Ok(0)
+    }
+
+    /// Ends a consumer. An auto-delete queue that has to go with it stays if that cannot be written
+    /// down; a server logs that and goes on.
+    fn cancel(&self, consumer: &Arc<Consumer>) -> Result<(), Error> {
+        match self.vhost.cancel(consumer) {
+            Err(error) if error.kind == Kind::DiskFull => Ok(()),
+            other => other,
+        }
     }
 
     fn dispatch_if_shared(&self, by: u32) {

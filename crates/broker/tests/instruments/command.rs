@@ -195,29 +195,29 @@ impl Command {
 
     fn of_disk(share: u64, dice: &mut Dice) -> Command {
         match share {
-            0..80 => Command::publish(dice),
-            80..100 => Command::DeclareQueue {
+            0..60 => Command::publish(dice),
+            60..80 => Command::DeclareQueue {
                 name: dice.pick(&QUEUES),
                 durable: !dice.rarely(8),
                 exclusive: false,
                 auto_delete: dice.rarely(10),
                 by: dice.by(),
             },
-            100..110 => Command::declare_exchange(dice),
-            110..130 => Command::bind(dice),
-            130..150 => Command::Get { queue: dice.pick(&QUEUES), by: dice.by() },
-            150..160 => Command::consume(dice),
-            160..190 => {
-                Command::Settle { which: dice.below(64) as u32, count: 1 + dice.below(8) as u32 }
+            80..92 => Command::declare_exchange(dice),
+            92..114 => Command::bind(dice),
+            114..124 => Command::Get { queue: dice.pick(&QUEUES), by: dice.by() },
+            124..140 => Command::consume(dice),
+            140..184 => {
+                Command::Settle { which: dice.below(64) as u32, count: 2 + dice.below(10) as u32 }
             }
-            190..196 => Command::Requeue { which: dice.below(64) as u32, count: 1 },
-            196..230 => Command::Commit,
-            230..234 => Command::unbind(dice),
-            234..236 => Command::Cancel { which: dice.below(16) as u32 },
-            236..240 => Command::delete_queue(dice),
-            240..243 => Command::delete_exchange(dice),
-            243..246 => Command::Purge { queue: dice.pick(&QUEUES), by: dice.by() },
-            246..248 => Command::Close { by: dice.by() },
+            184..188 => Command::Requeue { which: dice.below(64) as u32, count: 1 },
+            188..222 => Command::Commit,
+            222..228 => Command::unbind(dice),
+            228..230 => Command::Cancel { which: dice.below(16) as u32 },
+            230..236 => Command::delete_queue(dice),
+            236..240 => Command::delete_exchange(dice),
+            240..244 => Command::Purge { queue: dice.pick(&QUEUES), by: dice.by() },
+            244..246 => Command::Close { by: dice.by() },
             _ => Command::Tidy { commit: false },
         }
     }

@@ -107,6 +107,8 @@ pub(crate) struct Naive {
     pending: Vec<Stored>,
     /// Numbers of queues, consumers and copies given out.
     numbers: u64,
+    /// Auto-delete queues that do not go, because nothing can be written down: the disk is full.
+    pub(crate) undeletable: BTreeSet<String>,
     effects: Effects,
 }
 
@@ -555,7 +557,8 @@ impl Naive {
         if let Some(queue) = self.queues.iter_mut().find(has) {
             queue.consumers.retain(|it| it.number != consumer);
             queue.turn = 0;
-            if queue.consumers.is_empty() && queue.auto_delete {
+            let goes = queue.auto_delete && !self.undeletable.contains(&queue.name);
+            if queue.consumers.is_empty() && goes {
                 let number = queue.number;
                 self.end_queue(number);
             }

@@ -1,7 +1,7 @@
 //! One run: commands go to the real broker and to the naive one, what comes of them has to be the
 //! same, and all that is seen from outside is written down with the moment on the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use broker::{Error, Options, RecoveryReport, error::Kind};
 use check::{Checker, Event, Hash, MessageId, Minimum, Report, Thing};
@@ -9,7 +9,7 @@ use sim::{Image, Random, SimDisk};
 
 use crate::bus::{Bus, Chosen, body};
 use crate::command::{CONNECTIONS, Command, Mix, Pairs};
-use crate::naive::{Naive, Refusal, Target};
+use crate::naive::{Effects, Naive, Refusal, Target};
 
 pub(crate) struct Run {
     pub(crate) disk: SimDisk,
@@ -85,13 +85,17 @@ impl Run {
         let chosen = self.choose(command);
         let commits = matches!(command, Command::Commit | Command::Tidy { commit: true });
         let mut after = self.naive.clone();
-        let expected = after.step(command, &chosen.messages, self.consumers);
-        let changes = match command.is_of_topology() {
+        let mut expected = after.step(command, &chosen.messages, self.consumers);
+        let mut changes = match command.is_of_topology() {
             true => changes(&self.naive, &after),
             false => Vec::new(),
         };
         self.announce(command, &chosen, &changes);
-        match (self.bus.step(command, &chosen), expected) {
+        let outcome = self.bus.step(command, &chosen);
+        if outcome.is_ok() && self.disk.refused() > 0 {
+            self.left_behind(command, &mut after, &mut expected, &mut changes);
+        }
+        match (outcome, expected) {
             (Err(error), _) if error.kind == Kind::DiskFull => {
                 self.refused(&chosen, &changes);
                 self.confirm();
@@ -129,6 +133,36 @@ impl Run {
         }
         self.compare(command);
         Ok(())
+    }
+
+    /// On a full disk an auto-delete queue may outlive its last consumer. Which one did is taken from
+    /// the broker.
+    fn left_behind(
+        &mut self,
+        command: &Command,
+        after: &mut Naive,
+        expected: &mut Result<Effects, Refusal>,
+        changes: &mut Vec<Change>,
+    ) {
+        if !matches!(command, Command::Cancel { .. } | Command::Close { .. }) {
+            return;
+        }
+        let there = self.bus.counts().into_keys();
+        let left: BTreeSet<String> = there.filter(|name| after.queue(name).is_none()).collect();
+        if left.is_empty() {
+            return;
+        }
+        *after = self.naive.clone();
+        after.undeletable = left;
+        *expected = after.step(command, &[], self.consumers);
+        after.undeletable.clear();
+        let fewer = self::changes(&self.naive, after);
+        for change in changes.drain(..) {
+            if !fewer.iter().any(|other| other.thing == change.thing) {
+                self.note(Event::Refused { thing: change.thing });
+            }
+        }
+        *changes = fewer;
     }
 
     /// What a command is about, of what there is.

@@ -35,7 +35,8 @@ fn run(seed: u64, fault: Fault, grow_only: bool) -> bool {
 
 fn run_all(hits: Hits, kind: ErrorKind, for_ever: bool, grow_only: bool) {
     let mut met = 0;
-    for seed in 1..=3 {
+    let seeds = if sim::is_torture() { 60 } else { 3 };
+    for seed in 1..=seeds {
         for from in 1.. {
             if !run(seed, Fault { from, for_ever, kind, hits }, grow_only) {
                 break;
