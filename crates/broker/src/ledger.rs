@@ -113,8 +113,8 @@ impl Ledger {
         }
     }
 
-    /// Writes down, at a start, that it has lost these queues. On a full disk the next start finds it
-    /// out again, unless queues were declared meanwhile.
+    /// Writes down, at a start, that it has lost these queues. On a full disk the next start finds
+    /// it out again, unless queues were declared meanwhile.
     pub(crate) fn has_lost(&mut self, queues: Vec<QueueId>, new: &[QueueId]) -> Result<(), Error> {
         self.lost = queues;
         let changes: Vec<Change> = new.iter().map(|&id| Change::QueueLost { id }).collect();
@@ -182,8 +182,8 @@ impl Ledger {
         size > self.rewrite_bytes + 4 * self.size_after_rewrite.load(Relaxed)
     }
 
-    /// Replaces the ledger by these changes, which say all that is true now. Each is a record of its
-    /// own: damage to one costs one thing, not all.
+    /// Replaces the ledger by these changes, which say all that is true now. Each is a record of
+    /// its own: damage to one costs one thing, not all.
     pub(crate) fn rewrite(&self, changes: &[Change]) -> Result<(), Error> {
         if let Some(journal) = &self.journal {
             self.store.check()?;

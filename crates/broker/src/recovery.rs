@@ -43,8 +43,8 @@ pub(crate) fn recover(
     let mut declared = Declared::default();
     let (ledger, ledger_report) = read_ledger(disks, options, &mut declared)?;
 
-    // A queue that the ledger does not have was deleted, and its messages with it: unless the ledger
-    // has lost something. What cannot be found is never a reason to delete.
+    // A queue that the ledger does not have was deleted, and its messages with it: unless the
+    // ledger has lost something. What cannot be found is never a reason to delete.
     let is_whole = ledger_report.damaged.is_empty() && ledger_report.set_aside.is_empty();
     let never_given = declared.next_queue_id;
     let is_kept = |id: QueueId| !is_whole || id.0 >= never_given || declared.lost.contains(&id);

@@ -1,5 +1,5 @@
-//! Bodies that say what they are: `PUBLISHER SEQUENCE CHECKSUM FILLER`, the first three as text with
-//! a space behind each, so that a person can read them in a dump.
+//! Bodies that say what they are: `PUBLISHER SEQUENCE CHECKSUM FILLER`, the first three as text
+//! with a space behind each, so that a person can read them in a dump.
 
 use std::fmt;
 use std::str::FromStr;

@@ -132,8 +132,8 @@ impl Copies {
         }
     }
 
-    /// The queue is gone, and all it had. What was never confirmed nor seen may have been on its way
-    /// to a later queue of that name.
+    /// The queue is gone, and all it had. What was never confirmed nor seen may have been on its
+    /// way to a later queue of that name.
     pub(crate) fn deleted(&mut self) {
         for copy in self.copies.values_mut() {
             copy.place = match copy.place {

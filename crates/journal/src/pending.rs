@@ -113,8 +113,8 @@ impl Pending {
         }
     }
 
-    /// Takes back all that waits to be written, as if it had never been appended. Returns the numbers
-    /// of segments that were begun for it and have no file yet.
+    /// Takes back all that waits to be written, as if it had never been appended. Returns the
+    /// numbers of segments that were begun for it and have no file yet.
     pub(crate) fn withdraw(&mut self) -> Vec<u32> {
         let chunks = self.take();
         let Some(first) = chunks.front() else { return Vec::new() };

@@ -5,10 +5,10 @@ use crate::Journal;
 use crate::error::Error;
 
 impl Journal {
-    /// Takes back everything that was appended and is not on disk, as if it had never been appended:
-    /// it is never written, and its positions are given out again. Only for an owner that appends and
-    /// commits in turn, has kept none of these positions and retained none: what others appended
-    /// meanwhile goes, too.
+    /// Takes back everything that was appended and is not on disk, as if it had never been
+    /// appended: it is never written, and its positions are given out again. Only for an owner that
+    /// appends and commits in turn, has kept none of these positions and retained none: what others
+    /// appended meanwhile goes, too.
     ///
     /// # Errors
     /// [`Error::Failed`].

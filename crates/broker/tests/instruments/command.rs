@@ -99,8 +99,8 @@ pub(crate) enum Command {
         by: u32,
     },
     Commit,
-    /// Gives back space. What was settled and not committed may be gone for ever then, or not; after
-    /// a commit it is all the same.
+    /// Gives back space. What was settled and not committed may be gone for ever then, or not;
+    /// after a commit it is all the same.
     Tidy {
         commit: bool,
     },

@@ -1,6 +1,6 @@
 //! The medium changes or loses what it had confirmed, in the messages' journal or in the ledger.
-//! The broker always starts. Nothing altered is delivered; what is lost is what was hit, and that is
-//! reported; and nothing is deleted because something else could not be read.
+//! The broker always starts. Nothing altered is delivered; what is lost is what was hit, and that
+//! is reported; and nothing is deleted because something else could not be read.
 
 use std::collections::{BTreeMap, BTreeSet};
 

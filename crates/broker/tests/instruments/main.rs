@@ -13,6 +13,5 @@ mod damage;
 mod failing_disk;
 mod ledger;
 mod naive;
-mod naive_routing;
 mod power_loss;
 mod run;

@@ -22,7 +22,8 @@ pub(crate) struct Run {
     consumers: u32,
     /// Settled and not known to be durable.
     acked: Vec<(MessageId, String)>,
-    /// The last commit found no space: part of it may be on disk, and the model does not know which.
+    /// The last commit found no space: part of it may be on disk, and the model does not know
+    /// which.
     half_committed: bool,
     /// It ended and did not start again: `bus` is the one that ended.
     pub(crate) is_down: bool,
@@ -135,8 +136,8 @@ impl Run {
         Ok(())
     }
 
-    /// On a full disk an auto-delete queue may outlive its last consumer. Which one did is taken from
-    /// the broker.
+    /// On a full disk an auto-delete queue may outlive its last consumer. Which one did is taken
+    /// from the broker.
     fn left_behind(
         &mut self,
         command: &Command,

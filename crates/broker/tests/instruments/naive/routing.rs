@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use broker::ExchangeKind;
 
+use super::{Bound, Naive, Refusal, Target};
 use crate::command::{End, Pairs};
-use crate::naive::{Bound, Naive, Refusal, Target};
 
 impl Naive {
     /// The numbers of the queues a message reaches, in order; an error as the broker says it.
