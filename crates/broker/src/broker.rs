@@ -18,7 +18,8 @@ use crate::{
     Error, Mailbox, VirtualHost,
     connection::ConnectionId,
     error::Kind,
-    ledger::{Change, Ledger},
+    ledger::Ledger,
+    limits::LEDGER_REWRITE_BYTES,
     recovery::{self, Recovered},
     store::Store,
     sync::lock,
@@ -32,11 +33,18 @@ pub struct Options {
     pub memory_bytes_max: usize,
     /// How the message journal is set up.
     pub journal: journal::Options,
+    /// The ledger is rewritten when it grew by this many bytes since it was last rewritten, and to
+    /// four times what it was then.
+    pub ledger_rewrite_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { memory_bytes_max: 256 * 1024 * 1024, journal: journal::Options::default() }
+        Options {
+            memory_bytes_max: 256 * 1024 * 1024,
+            journal: journal::Options::default(),
+            ledger_rewrite_bytes: LEDGER_REWRITE_BYTES,
+        }
     }
 }
 
@@ -65,7 +73,8 @@ impl Broker {
     /// A broker that forgets everything when it ends.
     pub fn in_memory(options: &Options) -> Broker {
         let store = Arc::new(Store::new(None, options.memory_bytes_max));
-        Broker::new(Recovered::nothing(Ledger::new(None, 1), store))
+        let ledger = Ledger::new(None, store.clone(), 1, options.ledger_rewrite_bytes);
+        Broker::new(Recovered::nothing(ledger, store))
     }
 
     /// Opens a data directory: declares what was durable, and finds the messages that were not
@@ -138,6 +147,7 @@ impl Broker {
     /// again. Anything else is for ever: nothing of this batch may be confirmed, and the process
     /// has to end.
     pub fn commit(&self) -> Result<(), Error> {
+        self.ledger.check()?;
         if let Some(journal) = self.store.journal() {
             let result = journal.commit().map_err(Error::from);
             let is_full = matches!(&result, Err(error) if error.kind == Kind::DiskFull);
@@ -164,6 +174,7 @@ impl Broker {
     /// # Errors
     /// A journal failed.
     pub fn tidy(&self) -> Result<(), Error> {
+        self.ledger.check()?;
         if let Some(journal) = self.store.journal() {
             journal.reclaim()?;
         }
@@ -174,8 +185,9 @@ impl Broker {
         }
         if self.ledger.wants_rewrite() {
             let _turn = self.ledger.turn();
-            let mut changes = vec![Change::QueueIds { next: self.ledger.next_queue_id() }];
+            let mut changes = Vec::new();
             self.vhosts.iter().for_each(|vhost| vhost.snapshot(&mut changes));
+            self.ledger.snapshot(&mut changes);
             self.ledger.rewrite(&changes)?;
         }
         Ok(())

@@ -131,6 +131,7 @@ impl Publisher {
     /// Appends what has to survive, each message once.
     fn journal(&self, batch: &[Publish], done: &mut Vec<Option<Position>>) -> Result<(), Error> {
         let store = self.vhost.store();
+        self.vhost.check_ledger()?;
         let mut appender = None;
         for Publish { message, routes } in batch {
             let queues: SmallVec<[QueueId; 8]> = match message.persistent {

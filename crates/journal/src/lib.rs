@@ -64,6 +64,7 @@ mod scan;
 mod segment;
 mod segment_header;
 mod survey;
+mod withdraw;
 
 pub use appender::Appender;
 pub use damage::{Damage, Reason, Recovery, Torn};

@@ -113,6 +113,32 @@ impl Pending {
         }
     }
 
+    /// Takes back all that waits to be written, as if it had never been appended. Returns the
+    /// numbers of segments that were begun for it and have no file yet.
+    pub(crate) fn withdraw(&mut self) -> Vec<u32> {
+        let chunks = self.take();
+        let Some(first) = chunks.front() else { return Vec::new() };
+        let begun = chunks.iter().map(|chunk| &chunk.segment).filter(|segment| !segment.is_made());
+        let begun: Vec<u32> = begun.map(|segment| segment.id).collect();
+        let header = RecordHeader::decode(&first.bytes);
+        self.tail.next_sequence = header.expect("a chunk begins with a record").sequence;
+        self.tail.open = match first.segment.is_made() {
+            true => Some((Arc::clone(&first.segment), first.offset)),
+            false => {
+                self.tail.previous = first.segment.header.previous;
+                None
+            }
+        };
+        if let Some(id) = begun.first() {
+            self.tail.next_id = Some(*id);
+        }
+        let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        assert!(self.bytes >= bytes, "more bytes were withdrawn than were appended");
+        self.bytes -= bytes;
+        self.full = None;
+        begun
+    }
+
     /// Copies a record into the buffer and gives it its position.
     pub(crate) fn append(
         &mut self,

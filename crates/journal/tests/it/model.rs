@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use journal::{Error, Journal, Options, Position, Reason, Recovery};
 
-use crate::random::Random;
-use crate::sim_disk::SimDisk;
+use sim::{Random, SimDisk};
 
 pub(crate) type Records = BTreeMap<Position, (u8, Vec<u8>)>;
 
