@@ -15,6 +15,7 @@ use crate::limits::{
 };
 use crate::pending::Pending;
 use crate::reading::Start;
+use crate::reclaim::Listed;
 use crate::record::Record;
 use crate::recovery::recover;
 use crate::segment::Segments;
@@ -77,6 +78,8 @@ pub struct Journal {
     /// Every record at a position below this is on the medium.
     durable: AtomicU64,
     failed: OnceLock<String>,
+    /// Which segments were deleted. Locked with the committer's lock held, and for no longer.
+    reclaimed: Mutex<Listed>,
 }
 
 impl Journal {
@@ -145,6 +148,7 @@ impl Journal {
             room: Condvar::new(),
             durable: AtomicU64::new(found.durable.to_bits()),
             failed: OnceLock::new(),
+            reclaimed: Mutex::new(Listed { list: found.reclaimed, is_written: true }),
         };
         Ok((journal, found.recovery))
     }
@@ -291,6 +295,10 @@ impl Journal {
         let committer = Committer { journal: self, _guard: guard };
         self.check_failed()?;
         Ok(committer)
+    }
+
+    pub(crate) fn lock_reclaimed(&self) -> MutexGuard<'_, Listed> {
+        self.reclaimed.lock().unwrap_or_else(|poison| self.poisoned(poison))
     }
 
     pub(crate) fn lock_pending(&self) -> MutexGuard<'_, Pending> {

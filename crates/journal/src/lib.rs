@@ -59,6 +59,7 @@ mod position;
 mod read;
 mod reading;
 mod reclaim;
+mod reclaimed;
 mod record;
 mod recovery;
 mod resume;

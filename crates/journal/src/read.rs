@@ -1,5 +1,7 @@
 //! Reading one record back, with everything in it checked.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use crc32c::crc32c;
 
@@ -8,6 +10,7 @@ use crate::disk::read_full;
 use crate::error::Error;
 use crate::limits::FIRST_READ_BYTES;
 use crate::record::{ALIGN, HEADER_BYTES, RecordHeader};
+use crate::segment::Segment;
 use crate::segment_header::{SEGMENT_HEADER_BYTES, segment_name};
 use crate::{Journal, Position};
 
@@ -23,6 +26,14 @@ impl Journal {
             return Err(Error::NotDurable(position));
         }
         let segment = self.segments.get(position.segment()).ok_or(Error::NoRecord(position))?;
+        self.read_in(&segment, position).inspect_err(|error| {
+            if let Error::Damaged { .. } = error {
+                segment.note_damage();
+            }
+        })
+    }
+
+    fn read_in(&self, segment: &Arc<Segment>, position: Position) -> Result<Bytes, Error> {
         let name = segment_name(segment.id);
         if segment.missing {
             let reason = Reason::Missing;
@@ -34,7 +45,7 @@ impl Journal {
         if offset < SEGMENT_HEADER_BYTES || !aligned || room < HEADER_BYTES {
             return Err(Error::NoRecord(position));
         }
-        let file = self.segments.file(&segment)?;
+        let file = self.segments.file(segment)?;
         let mut record = vec![0; room.min(FIRST_READ_BYTES)];
         let read =
             read_full(&*file, &mut record, offset.into()).map_err(Error::io("read", &name))?;

@@ -4,7 +4,7 @@
 //! closed.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::disk::{Disk, DiskFile};
@@ -18,10 +18,10 @@ pub(crate) struct Segment {
     pub(crate) header: SegmentHeader,
     /// The size its file is made with, in bytes.
     pub(crate) capacity: u32,
-    /// Recovery found damage in it, so its file is kept.
-    pub(crate) damaged: bool,
     /// A checkpoint says that records in it are alive, and its file is gone.
     pub(crate) missing: bool,
+    /// Damage was found in it, so its file is kept.
+    damaged: AtomicBool,
     /// Bytes of it that are on the medium; 0 until its file is made.
     end: AtomicU32,
     live: AtomicU64,
@@ -34,7 +34,7 @@ impl Segment {
             id: header.id,
             header,
             capacity,
-            damaged,
+            damaged: AtomicBool::new(damaged),
             missing: false,
             end: AtomicU32::new(end),
             live: AtomicU64::new(0),
@@ -55,6 +55,15 @@ impl Segment {
     pub(crate) fn advance(&self, end: u32) {
         let before = self.end.swap(end, Ordering::AcqRel);
         assert!(before <= end, "segment {}: its end went back from {before} to {end}", self.id);
+    }
+
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Acquire)
+    }
+
+    /// Its file is kept from now on.
+    pub(crate) fn note_damage(&self) {
+        self.damaged.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_made(&self) -> bool {

@@ -6,6 +6,7 @@ mod checkpoint;
 mod damage;
 mod failing_disk;
 mod format;
+mod holes;
 mod model;
 mod power_loss;
 mod random;
