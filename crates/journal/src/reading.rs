@@ -262,13 +262,13 @@ impl<'a> Reading<'a> {
     }
 
     /// Notes that a segment was there once. If it is not there now, and was not deleted on purpose,
-    /// that is damage; unless there is nothing older, as the oldest go without a note.
+    /// that is damage; unless nothing is older and there is no list, as the oldest may go without.
     fn miss(&mut self, gone: Previous) {
         let (id, from) = (gone.id, self.start.from.segment());
         let older = from > 0
             || self.held.as_ref().is_some_and(|held| held.id < id)
             || self.segments.iter().any(|segment| segment.id < id)
-            || self.directory.reclaimed.holes().iter().any(|hole| hole.last < id);
+            || !self.directory.reclaimed.holes().is_empty();
         let there = self.directory.has(id) || self.directory.explains(id);
         if id > 0 && id >= from && older && !there {
             let bytes = gone.end.saturating_sub(SEGMENT_HEADER_BYTES).into();

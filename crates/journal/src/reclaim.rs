@@ -104,6 +104,10 @@ impl Journal {
         let journal = self.lock_pending().tail.journal;
         let mut listed = self.lock_reclaimed();
         let mut list = listed.list.clone();
+        if let Some(oldest) = dead.first().and_then(|_| self.segments.oldest()) {
+            list.begin(&oldest);
+        }
+        let base = list.clone();
         dead.iter().for_each(|segment| list.add(segment));
         if listed.is_written && listed.list == list {
             return Ok(true);
@@ -116,6 +120,7 @@ impl Journal {
             Err(ListFault::Full) => {
                 // One of them goes without being listed, and is listed when there is space.
                 if let Some(oldest) = dead.first() {
+                    listed.list = base;
                     listed.list.add(oldest);
                     listed.is_written = false;
                 }

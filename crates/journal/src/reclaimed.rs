@@ -71,6 +71,15 @@ impl Reclaimed {
         self.holes.retain(|hole| hole.last > id);
     }
 
+    /// The first list of a journal: what stood before its oldest segment has gone without one.
+    pub(crate) fn begin(&mut self, oldest: &Segment) {
+        let last = Hole::of(oldest).previous.id;
+        if self.holes.is_empty() && last > 0 {
+            let previous = Previous::default();
+            self.holes.push(Hole { previous, first_sequence: 0, last });
+        }
+    }
+
     pub(crate) fn add(&mut self, segment: &Segment) {
         if self.covers(segment.id) {
             return;

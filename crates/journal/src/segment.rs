@@ -139,6 +139,11 @@ impl Segments {
         self.opened().retain(|segment| segment.id != id);
     }
 
+    /// The oldest segment of which there is a file.
+    pub(crate) fn oldest(&self) -> Option<Arc<Segment>> {
+        self.map().values().find(|segment| !segment.missing).cloned()
+    }
+
     /// The segments before `id`, oldest first.
     pub(crate) fn before(&self, id: u32) -> Vec<Arc<Segment>> {
         self.map().range(..id).map(|(_, segment)| Arc::clone(segment)).collect()

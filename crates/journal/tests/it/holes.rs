@@ -48,8 +48,12 @@ impl Owner {
         let saved = self.saved.clone().filter(|_| start == Start::Checkpoint);
         let mut unsettled = saved.as_ref().map(|it| it.unsettled.clone()).unwrap_or_default();
         let before = unsettled.clone();
+        let mut found = BTreeSet::new();
         let mut visit = |record: Record<'_>| match record.kind {
-            MESSAGE => drop(unsettled.insert(record.position)),
+            MESSAGE => {
+                found.insert(record.position);
+                unsettled.insert(record.position);
+            }
             _ => record.payload.chunks(8).for_each(|bits| {
                 let bits = u64::from_le_bytes(bits.try_into().unwrap());
                 unsettled.remove(&Position::from_bits(bits));
@@ -65,8 +69,8 @@ impl Owner {
         self.unsettled = unsettled;
         self.check(&journal, &recovery, start);
         // What a crash took is forgotten: its position may be given again.
-        let Owner { sent, confirmed, unsettled, .. } = self;
-        sent.retain(|position, _| confirmed.contains(position) || unsettled.contains(position));
+        self.confirmed.extend(found);
+        self.sent.retain(|position, _| self.confirmed.contains(position));
         self.settled.retain(|position| self.sent.contains_key(position));
         Ok(journal)
     }
@@ -397,4 +401,32 @@ fn on_a_full_disk_segments_go_without_a_list_and_nothing_is_lost() {
     drop(journal);
     let (_, recovery) = Journal::open(disk.share(), small(), &mut |_| {}).unwrap();
     assert_eq!(recovery.damaged, []);
+}
+
+#[test]
+fn a_deleted_segment_that_is_there_again_holds_nothing() {
+    let disk = SimDisk::new();
+    let mut owner = Owner::default();
+    let journal = owner.open(&disk, Start::Checkpoint).unwrap();
+    owner.work(&journal, &mut Random::new(1)).unwrap();
+    let before = disk.live();
+    let at = Checkpoint::take(&journal).unwrap();
+    let dead = owner.unsettled.iter().copied().filter(|it| it.segment() == 3).collect::<Vec<_>>();
+    owner.settle(&journal, &dead).unwrap();
+    journal.commit().unwrap();
+    assert!(journal.reclaim_before(at.from).unwrap() > 0);
+    drop(journal);
+    let name = "00000000000000000003.log";
+    let mut image = disk.live();
+    assert!(!image.names().contains(&name.to_owned()));
+    image.put(name, before.file(name).clone());
+    let disk = SimDisk::from_image(image);
+    let mut found = BTreeSet::new();
+    let (_, recovery) = Journal::open(disk.share(), small(), &mut |record| {
+        found.insert(record.position.segment());
+    })
+    .unwrap();
+    assert_eq!((recovery.damaged, recovery.removed), (vec![], vec![name.to_owned()]));
+    assert!(!found.contains(&3) && found.contains(&4));
+    assert!(!disk.live().names().contains(&name.to_owned()));
 }
