@@ -54,8 +54,10 @@ mod file_disk;
 mod group_commit;
 mod journal;
 mod limits;
+mod options;
 mod pending;
 mod position;
+mod prepare;
 mod read;
 mod reading;
 mod reclaim;
@@ -73,10 +75,11 @@ pub use damage::{Damage, Reason, Recovery, Torn};
 pub use disk::{Disk, DiskFile};
 pub use error::Error;
 pub use file_disk::FileDisk;
-pub use journal::{Journal, Options};
+pub use journal::Journal;
 pub use limits::{
     OPEN_FILES_MAX_DEFAULT, PAYLOAD_BYTES_MAX, PENDING_BYTES_MAX_DEFAULT, SEGMENT_BYTES_DEFAULT,
     SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 };
+pub use options::{Options, Sync};
 pub use position::Position;
 pub use record::Record;

@@ -22,6 +22,15 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// Says that what was written before was not synced: its first record proves nothing of it.
+    pub(crate) fn continue_batch(&mut self) {
+        if let Some(header) = RecordHeader::decode(&self.bytes) {
+            let flags = header.flags & !FIRST_OF_BATCH;
+            let header = RecordHeader { flags, ..header }.encode();
+            self.bytes.splice(..header.len(), header);
+        }
+    }
+
     /// The offset behind its last record.
     pub(crate) fn end(&self) -> u32 {
         // A segment's end fits: its size is bounded where the record was placed.

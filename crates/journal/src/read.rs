@@ -15,14 +15,14 @@ use crate::segment_header::{SEGMENT_HEADER_BYTES, segment_name};
 use crate::{Journal, Position};
 
 impl Journal {
-    /// The payload of the record at `position`, which must be durable. Its checksum is verified.
+    /// The payload of the record at `position`, which must be committed. Its checksum is verified.
     /// Works on a journal that stopped accepting, too.
     ///
     /// # Errors
     /// [`Error::NotDurable`], [`Error::NoRecord`], [`Error::Damaged`], [`Error::Io`]; none of them
     /// says anything about other records.
     pub fn read(&self, position: Position) -> Result<Bytes, Error> {
-        if !self.is_durable(position) {
+        if !self.is_committed(position) {
             return Err(Error::NotDurable(position));
         }
         let segment = self.segments.get(position.segment()).ok_or(Error::NoRecord(position))?;
