@@ -27,16 +27,30 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
 fn kill_9_in_the_middle_of_publishing_loses_no_confirmed_event() -> Result<()> {
+    kill_in_the_middle(&ROUNDS, &[])
+}
+
+/// The machine stays up, so what was written and not synced is there, too. The interval is longer
+/// than the test: no confirm waits for a sync.
+#[test]
+fn nor_does_it_with_syncs_at_intervals() -> Result<()> {
+    let variables =
+        [("TUBEPOST_JOURNAL_SYNC", "interval"), ("TUBEPOST_JOURNAL_SYNC_INTERVAL", "60s")];
+    kill_in_the_middle(&ROUNDS[..4], &variables)
+}
+
+#[expect(clippy::print_stdout, reason = "what a round had is part of the test's report")]
+fn kill_in_the_middle(rounds: &[u64], variables: &[(&str, &str)]) -> Result<()> {
     let site = Site::new()?;
     let runtime = Runtime::new()?;
     let mut next = 0;
-    for (round, kill_after) in ROUNDS.into_iter().enumerate() {
-        let server = site.serve()?;
+    for (round, &kill_after) in rounds.iter().enumerate() {
+        let server = site.serve_with(variables)?;
         let first = next;
         let (confirmed, published) =
             runtime.block_on(publish_until_killed(&site, first, kill_after, || server.kill()))?;
         next = published;
-        let server = site.serve().context("restart after kill -9")?;
+        let server = site.serve_with(variables).context("restart after kill -9")?;
         let found = runtime.block_on(drain(&site))?;
         check(first, published, &confirmed, &found).with_context(|| format!("round {round}"))?;
         println!(

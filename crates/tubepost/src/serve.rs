@@ -89,8 +89,13 @@ impl Start {
         let Start { config, notifier, registry, data, users, listeners } = self;
         let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
 
-        let mut broker =
-            broker_part::start(&config.amqp, &data, Arc::clone(&users), listeners.amqp)?;
+        let mut broker = broker_part::start(
+            &config.amqp,
+            config.journal_sync,
+            &data,
+            Arc::clone(&users),
+            listeners.amqp,
+        )?;
         let (stop, stopping) = Stopping::channel();
         let mut parts = Vec::new();
         let mut ready = async {}.boxed();
@@ -103,7 +108,14 @@ impl Start {
         let ready = ready.shared();
         parts.push(agent_part::start(&config, bus.clone(), ready.clone(), stopping.clone())?);
         let registry = Arc::new(registry);
-        parts.extend(web_part::start(listeners.http, &users, registry, bus, &stopping)?);
+        parts.extend(web_part::start(
+            listeners.http,
+            &users,
+            registry,
+            bus,
+            broker_part::sync_notice(config.journal_sync),
+            &stopping,
+        )?);
         // Who reads the greeting and publishes expects mail of it.
         drop(tokio::time::timeout(READY_PATIENCE, ready).await);
         greeting::greet(&config, &amqp, &http, subscriptions)?;
