@@ -69,6 +69,7 @@ mod rewrite;
 mod scan;
 mod segment;
 mod segment_header;
+mod survey;
 
 pub use appender::Appender;
 pub use damage::{Damage, Reason, Recovery, Torn};
@@ -83,3 +84,4 @@ pub use limits::{
 pub use options::{Options, Sync};
 pub use position::Position;
 pub use record::Record;
+pub use survey::{SegmentSurvey, Survey, survey};

@@ -12,7 +12,10 @@ use crate::record::Record;
 use crate::resume::sequence_before;
 use crate::scan::{Bad, Expected, Scanned, scan};
 use crate::segment::Segment;
-use crate::segment_header::{Previous, SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
+use crate::segment_header::{
+    FORMAT_VERSION, Previous, SEGMENT_HEADER_BYTES, SegmentHeader, segment_name,
+};
+use crate::survey::SegmentSurvey;
 
 /// Where reading begins.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,8 @@ pub(crate) struct Reading<'a> {
     segment_bytes: u32,
     pub(crate) report: Recovery,
     pub(crate) segments: Vec<Segment>,
+    /// What each segment that was read has, for whoever only looks.
+    pub(crate) seen: Vec<SegmentSurvey>,
     /// The last segment that was read; judged by what follows.
     pub(crate) held: Option<Held>,
     /// The last segment that was passed over, as a place in the directory's list, and the sequence
@@ -63,8 +68,8 @@ impl<'a> Reading<'a> {
         segment_bytes: u32,
         report: Recovery,
     ) -> Reading<'a> {
-        let (segments, held, passed) = (Vec::new(), None, None);
-        Reading { disk, directory, start, segment_bytes, report, segments, held, passed }
+        let (segments, seen, held, passed) = (Vec::new(), Vec::new(), None, None);
+        Reading { disk, directory, start, segment_bytes, report, segments, seen, held, passed }
     }
 
     /// Reads all segments from the start on; the last one is held, not judged.
@@ -294,6 +299,14 @@ impl<'a> Reading<'a> {
         let capacity = if reserved { held.bytes as u32 } else { self.segment_bytes };
         let header = held.header.unwrap_or(SegmentHeader::unknown(held.id));
         let damaged = certain || held.header.is_none();
+        self.seen.push(SegmentSurvey {
+            file: held.name.clone(),
+            segment: held.id,
+            format: held.header.map(|_| FORMAT_VERSION),
+            file_bytes: held.bytes,
+            records: held.scanned.records,
+            record_bytes: held.scanned.record_bytes,
+        });
         self.segments.push(Segment::new(header, capacity, end, damaged));
     }
 

@@ -86,7 +86,11 @@ pub(crate) fn recover(
 }
 
 /// Judges the last segment, and decides whether records go on in it.
-fn judge_last(reading: &mut Reading<'_>, held: Option<&Held>, journal: u64) -> RecoveredTail {
+pub(crate) fn judge_last(
+    reading: &mut Reading<'_>,
+    held: Option<&Held>,
+    journal: u64,
+) -> RecoveredTail {
     let previous = Previous::default();
     let mut tail =
         RecoveredTail { open: None, next_id: None, journal, previous, next_sequence: journal };
