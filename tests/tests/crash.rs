@@ -53,6 +53,8 @@ fn kill_in_the_middle(rounds: &[u64], variables: &[(&str, &str)]) -> Result<()> 
         let server = site.serve_with(variables).context("restart after kill -9")?;
         let found = runtime.block_on(drain(&site))?;
         check(first, published, &confirmed, &found).with_context(|| format!("round {round}"))?;
+        let journals = site.tubepost(&["journal", "check", "data"])?;
+        ensure!(journals.code() == 0, "round {round}: {}{}", journals.stdout, journals.stderr);
         println!(
             "round {round}: {} published, {} confirmed, {} found",
             published - first,

@@ -22,7 +22,7 @@ pub(crate) static DATA_DIR: Declared<PathBuf> = Declared {
         help: "Where serve keeps messages and users",
         example: "/var/lib/tubepost",
         mask: Mask::Nothing,
-        verbs: &[Verb::Serve, Verb::Config, Verb::User],
+        verbs: &[Verb::Serve, Verb::Config, Verb::User, Verb::JournalCheck],
     },
     parse: path,
 };
