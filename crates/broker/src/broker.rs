@@ -141,8 +141,8 @@ impl Broker {
         self.commit_by(Journal::commit)
     }
 
-    /// As [`Broker::commit`], but with an interval ([`Broker::sync_interval`]) it leaves the sync to
-    /// a commit within it.
+    /// As [`Broker::commit`], but with an interval ([`Broker::sync_interval`]) it leaves the sync
+    /// to a commit within it.
     ///
     /// # Errors
     /// As [`Broker::commit`].

@@ -19,6 +19,11 @@
 //! with [`Journal::retain`]; the oldest segments in which nothing is alive go with
 //! [`Journal::reclaim`]. Opening reads everything again.
 //!
+//! An owner with a long backlog makes checkpoints of [`Journal::end`], [`Journal::live`] and what
+//! it knows of the records so far. [`Journal::open_from`] then reads only what came later, and
+//! [`Journal::reclaim_before`] gives back any segment in which nothing is alive. [`survey`] looks
+//! at a journal and touches nothing.
+//!
 //! Synchronous: no threads, no runtime, no clock. Who commits, and when, is the owner's choice.
 //!
 //! ```
