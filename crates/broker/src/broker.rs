@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytestring::ByteString;
-use journal::Disk;
+use journal::{Disk, Journal};
 
 use crate::{
     Error, Mailbox, VirtualHost,
@@ -147,9 +147,44 @@ impl Broker {
     /// again. Anything else is for ever: nothing of this batch may be confirmed, and the process
     /// has to end.
     pub fn commit(&self) -> Result<(), Error> {
+        self.commit_by(Journal::commit)
+    }
+
+    /// As [`Broker::commit`], but with an interval ([`Broker::sync_interval`]) it leaves the sync
+    /// to a commit within it.
+    ///
+    /// # Errors
+    /// As [`Broker::commit`].
+    pub fn write(&self) -> Result<(), Error> {
+        self.commit_by(Journal::write)
+    }
+
+    /// How long what was written may wait for its sync. None if it must not wait.
+    pub fn sync_interval(&self) -> Option<Duration> {
+        match self.store.journal()?.options().sync {
+            journal::Sync::Always => None,
+            journal::Sync::Interval(interval) => Some(interval),
+        }
+    }
+
+    /// Makes room in the journal ahead of need, so that no commit has to wait for it.
+    ///
+    /// # Errors
+    /// The journal failed. No space is no error yet.
+    pub fn prepare(&self) -> Result<(), Error> {
+        match self.store.journal().map_or(Ok(false), |journal| journal.prepare_next()) {
+            Err(error @ journal::Error::Failed(_)) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn commit_by(
+        &self,
+        commit: impl FnOnce(&Journal) -> Result<bool, journal::Error>,
+    ) -> Result<(), Error> {
         self.ledger.check()?;
         if let Some(journal) = self.store.journal() {
-            let result = journal.commit().map_err(Error::from);
+            let result = commit(journal).map_err(Error::from);
             let is_full = matches!(&result, Err(error) if error.kind == Kind::DiskFull);
             let was_full = self.is_disk_full.swap(is_full, Relaxed);
             if is_full && !was_full {

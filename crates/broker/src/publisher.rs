@@ -155,9 +155,10 @@ impl Publisher {
         Ok(())
     }
 
-    /// Whether the journal has this on disk.
+    /// Whether the journal keeps its promise for this: it is on disk, or, with a sync interval, on
+    /// its way there.
     pub fn is_durable(&self, position: Position) -> bool {
-        self.vhost.store().journal().is_none_or(|journal| journal.is_durable(position))
+        self.vhost.store().journal().is_none_or(|journal| journal.is_committed(position))
     }
 }
 

@@ -22,6 +22,15 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// Says that what was written before was not synced: its first record proves nothing of it.
+    pub(crate) fn continue_batch(&mut self) {
+        if let Some(header) = RecordHeader::decode(&self.bytes) {
+            let flags = header.flags & !FIRST_OF_BATCH;
+            let header = RecordHeader { flags, ..header }.encode();
+            self.bytes.splice(..header.len(), header);
+        }
+    }
+
     /// The offset behind its last record.
     pub(crate) fn end(&self) -> u32 {
         // A segment's end fits: its size is bounded where the record was placed.
@@ -42,6 +51,17 @@ pub(crate) struct Tail {
     pub(crate) journal: u64,
     /// The sequence of the next record.
     pub(crate) next_sequence: u64,
+}
+
+impl Tail {
+    /// Every record so far stands before it, every later one at it or behind it.
+    pub(crate) fn end(&self) -> Position {
+        match (&self.open, self.next_id) {
+            (Some((segment, offset)), _) => Position::new(segment.id, *offset),
+            (None, Some(next)) => Position::new(next, SEGMENT_HEADER_BYTES),
+            (None, None) => Position::new(u32::MAX, u32::MAX),
+        }
+    }
 }
 
 /// The segment there was no space for.

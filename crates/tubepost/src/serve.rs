@@ -102,7 +102,14 @@ impl Start {
         let ready = ready.shared();
         parts.push(agent_part::start(&config, bus.clone(), ready.clone(), stopping.clone())?);
         let registry = Arc::new(registry);
-        parts.extend(web_part::start(listeners.http, &users, registry, bus, &stopping)?);
+        parts.extend(web_part::start(
+            listeners.http,
+            &users,
+            registry,
+            bus,
+            broker_part::sync_notice(config.journal_sync),
+            &stopping,
+        )?);
         // Who reads the greeting and publishes expects mail of it.
         drop(tokio::time::timeout(READY_PATIENCE, ready).await);
         greeting::greet(&config, &amqp, &http, subscriptions)?;

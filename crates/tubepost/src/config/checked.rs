@@ -21,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) amqp: Amqp,
     /// The broker's memory on disk.
     pub(crate) journal: Journal,
+    /// When a message counts as on disk.
+    pub(crate) journal_sync: journal::Sync,
     /// Where the pages are served.
     pub(crate) http_listen: ListenAddress,
     /// The bus that commands use.
@@ -97,6 +99,25 @@ impl LogFormat {
     }
 }
 
+/// When a message counts as on disk, before it is known what the interval is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JournalSync {
+    /// When it is there.
+    Always,
+    /// When it is written.
+    Interval,
+}
+
+impl JournalSync {
+    pub(super) fn parse(text: &str) -> Result<JournalSync, String> {
+        match text {
+            "always" => Ok(JournalSync::Always),
+            "interval" => Ok(JournalSync::Interval),
+            _ => Err("is not a time to sync: expected always or interval".to_owned()),
+        }
+    }
+}
+
 impl Config {
     /// The values in force.
     ///
@@ -117,6 +138,12 @@ impl Config {
                 handshake_timeout: settings.need(&table::AMQP_HANDSHAKE_TIMEOUT)?,
             },
             journal: Journal { segment_size: settings.need(&table::JOURNAL_SEGMENT_SIZE)? },
+            journal_sync: match settings.need(&table::JOURNAL_SYNC)? {
+                JournalSync::Always => journal::Sync::Always,
+                JournalSync::Interval => {
+                    journal::Sync::Interval(settings.need(&table::JOURNAL_SYNC_INTERVAL)?)
+                }
+            },
             http_listen: settings.need(&table::HTTP_LISTEN)?,
             bus_url: settings.need(&table::BUS_URL)?,
             bus_named: settings.said(table::BUS_URL.declaration.key).is_some(),

@@ -20,7 +20,7 @@ pub(crate) use self::{
     server::{
         AMQP_CHANNEL_MAX, AMQP_CONNECTIONS_MAX, AMQP_FRAME_MAX, AMQP_HANDSHAKE_TIMEOUT,
         AMQP_HEARTBEAT, AMQP_LISTEN, AMQP_MESSAGE_BYTES_MAX, DATA_DIR, HTTP_LISTEN,
-        JOURNAL_SEGMENT_SIZE, LOG_FORMAT, LOG_LEVEL,
+        JOURNAL_SEGMENT_SIZE, JOURNAL_SYNC, JOURNAL_SYNC_INTERVAL, LOG_FORMAT, LOG_LEVEL,
     },
 };
 
@@ -39,7 +39,10 @@ pub(crate) static GROUPS: &[Group] = &[
             &AMQP_HANDSHAKE_TIMEOUT,
         ],
     },
-    Group { title: "Journal", options: &[&JOURNAL_SEGMENT_SIZE] },
+    Group {
+        title: "Journal",
+        options: &[&JOURNAL_SYNC, &JOURNAL_SYNC_INTERVAL, &JOURNAL_SEGMENT_SIZE],
+    },
     Group { title: "Pages", options: &[&HTTP_LISTEN] },
     Group { title: "Bus", options: &[&BUS_URL] },
     Group { title: "Events", options: &[&TOPIC_PREFIX, &SCHEMAS] },

@@ -32,10 +32,17 @@ pub(crate) fn start(
         Ok(Arc::new(FileDisk::open(data.path().join(name)).map_err(|error| cannot(&error))?))
     };
     let disks = Disks { messages: open("messages")?, ledger: open("ledger")? };
-    let journal =
-        journal::Options { segment_bytes: config.journal.segment_size, ..Default::default() };
-    let options = broker::Options { journal, ..Default::default() };
+    let sync = config.journal_sync;
+    let journal = journal::Options {
+        sync,
+        segment_bytes: config.journal.segment_size,
+        ..journal::Options::default()
+    };
+    let options = broker::Options { journal, ..broker::Options::default() };
     let (broker, report) = Broker::open(&disks, &options).map_err(|error| cannot(&error))?;
+    if let Some(notice) = sync_notice(sync) {
+        tracing::warn!("{notice}");
+    }
     for damage in &report.damage {
         tracing::error!("the journal needs a look; all else is served: {damage}");
     }
@@ -63,6 +70,15 @@ pub(crate) fn start(
     let server = Server::start(config, Arc::new(broker), users, listeners)
         .map_err(|error| cannot(&error))?;
     Ok(BrokerPart { server })
+}
+
+/// What everybody has to know of a journal that does not sync at once.
+pub(crate) fn sync_notice(sync: journal::Sync) -> Option<String> {
+    let journal::Sync::Interval(interval) = sync else { return None };
+    Some(format!(
+        "journal.sync = interval: a confirmed message is up to {interval:?} from the disk, and lost \
+         if this machine dies meanwhile; journal.sync = always keeps it"
+    ))
 }
 
 impl BrokerPart {

@@ -56,6 +56,22 @@ impl DataDirectory {
         Ok(directory)
     }
 
+    /// Checks the format of a directory, if it says one, and touches nothing.
+    ///
+    /// # Errors
+    /// It is of a newer version, or cannot be read.
+    pub(crate) fn recognise(path: &Path) -> Result<(), Failure> {
+        let directory = DataDirectory { path: path.to_owned() };
+        match fs::read_to_string(directory.path.join(FORMAT_FILE)) {
+            Ok(text) => directory.check_format(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => {
+                let what = format!("its file '{FORMAT_FILE}' cannot be read: {error}");
+                Err(directory.failure(&what, "run as its owner"))
+            }
+        }
+    }
+
     /// Takes the directory for this process.
     ///
     /// # Errors

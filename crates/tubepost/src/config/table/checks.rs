@@ -63,6 +63,14 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+pub(super) fn sync_interval(text: &str) -> Result<Duration, String> {
+    let bounds = Duration::from_millis(1)..=Duration::from_secs(60);
+    match parse_duration(text)? {
+        duration if bounds.contains(&duration) => Ok(duration),
+        _ => Err("is out of bounds: expected 1ms to 60s".to_owned()),
+    }
+}
+
 pub(super) fn whole_seconds(text: &str) -> Result<u16, String> {
     let duration = positive_duration(text)?;
     let whole = duration.subsec_nanos() == 0;
