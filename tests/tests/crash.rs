@@ -69,6 +69,8 @@ fn kill_again_and_again(cycles: u64, variables: &[(&str, &str)]) -> Result<()> {
         empty += u64::from(burst.confirmed < CONFIRMED_MIN);
         server = site.serve().with_context(|| format!("cycle {cycle}: restart after kill -9"))?;
         starts.push(server.accepted_after);
+        let journals = site.tubepost(&["journal", "check", "data"])?;
+        ensure!(journals.code() == 0, "cycle {cycle}: {}{}", journals.stdout, journals.stderr);
         let verdict = load.check(cycle % 5 == 0 || cycle == cycles)?;
         verdict.hold().with_context(|| format!("cycle {cycle} of seed {seed}"))?;
     }

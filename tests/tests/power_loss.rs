@@ -89,6 +89,31 @@ fn a_disk_that_lies_about_syncs_loses_confirmed_messages_and_that_is_seen() -> R
     Ok(())
 }
 
+/// What `journal.sync = "interval"` gives up is lost indeed: the same load on an honest disk, in
+/// segments so large that none ends meanwhile.
+#[test]
+fn with_syncs_at_intervals_confirmed_messages_are_lost_and_that_is_seen() -> Result<()> {
+    let seed = seed();
+    let Some(mut forgetful) = ForgetfulSite::new(seed, 16 << 20)? else { return Ok(()) };
+    forgetful.site.set("TUBEPOST_JOURNAL_SYNC", "interval");
+    forgetful.site.set("TUBEPOST_JOURNAL_SYNC_INTERVAL", "60s");
+    let ForgetfulSite { fs, load, .. } = &forgetful;
+    let server = forgetful.serve()?;
+    fs.fail_power_at(OPERATIONS / 2);
+    let burst = load.run(u64::MAX, || Ok(()))?;
+    server.wait_until_killed()?;
+    ensure!(burst.confirmed > 0, "nothing was confirmed: {:?}", burst.ends);
+    fs.lose_power(Loss::Everything, seed);
+    let _server = forgetful.serve()?;
+    let counts = load.check(true)?.counts();
+    println!("of {} confirmed messages, with syncs at intervals: {counts:?}", burst.confirmed);
+    let lost = counts.get(&Wrong::Lost).copied().unwrap_or(0);
+    ensure!(lost > 0, "nothing was synced and nothing was missed: {counts:?}");
+    // Declarations are synced in either case.
+    ensure!(counts.keys().all(|wrong| *wrong == Wrong::Lost), "more than lost: {counts:?}");
+    Ok(())
+}
+
 #[test]
 fn the_power_fails_at_any_operation_of_a_scripted_run() -> Result<()> {
     let seed = seed();
