@@ -8,8 +8,8 @@ use std::sync::Arc;
 use journal::{Disk, DiskFile, Error, FileDisk, Journal, Options, Position, Reason, Recovery};
 
 use crate::model::{Model, Records, no_false_alarm, open, small};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, Image, SimDisk};
+use sim::Random;
+use sim::{Fault, Hits, Image, SimDisk};
 
 /// What an owner writes down.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use journal::{Error, FileDisk, Journal, Options, Position, Reason, Recovery, survey};
 
-use crate::sim_disk::{Image, SimDisk};
+use sim::{Image, SimDisk};
 
 fn directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/format-1").join(name)

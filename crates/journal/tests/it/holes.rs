@@ -9,8 +9,8 @@ use journal::{Error, Journal, Position, Reason, Record, Recovery};
 
 use crate::checkpoint::Checkpoint;
 use crate::model::{Records, no_false_alarm, small};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, Image, SimDisk};
+use sim::Random;
+use sim::{Fault, Hits, Image, SimDisk};
 
 const MESSAGE: u8 = 1;
 const SETTLE: u8 = 2;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use journal::{Error, Journal, Options, Position, Sync};
 
 use crate::model::{Model, Records, no_false_alarm, open, small};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, SimDisk};
+use sim::Random;
+use sim::{Fault, Hits, SimDisk};
 
 fn begin(disk: &SimDisk) -> Result<(Journal, Records), Error> {
     let options = Options { sync: Sync::Interval(Duration::from_millis(200)), ..small() };

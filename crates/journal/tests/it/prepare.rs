@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use journal::{Error, Journal};
 
 use crate::model::{Model, no_false_alarm, open};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, SimDisk};
+use sim::Random;
+use sim::{Fault, Hits, SimDisk};
 
 const NEXT: &str = "00000000000000000002.new";
 

@@ -13,8 +13,8 @@ use journal::{Disk, DiskFile, Error, FileDisk, Journal, Options, Reason, survey}
 
 use crate::damage::Sample;
 use crate::model::{Model, open, small};
-use crate::random::Random;
-use crate::sim_disk::SimDisk;
+use sim::Random;
+use sim::SimDisk;
 
 /// A disk that nobody may change.
 struct LookOnly(SimDisk);
