@@ -12,13 +12,14 @@ use std::{
 };
 
 use bytestring::ByteString;
-use journal::Disk;
+use journal::{Disk, Journal};
 
 use crate::{
     Error, Mailbox, VirtualHost,
     connection::ConnectionId,
     error::Kind,
-    ledger::{Change, Ledger},
+    ledger::Ledger,
+    limits::LEDGER_REWRITE_BYTES,
     recovery::{self, Recovered},
     store::Store,
     sync::lock,
@@ -32,11 +33,18 @@ pub struct Options {
     pub memory_bytes_max: usize,
     /// How the message journal is set up.
     pub journal: journal::Options,
+    /// The ledger is rewritten when it grew by this many bytes since it was last rewritten, and to
+    /// four times what it was then.
+    pub ledger_rewrite_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { memory_bytes_max: 256 * 1024 * 1024, journal: journal::Options::default() }
+        Options {
+            memory_bytes_max: 256 * 1024 * 1024,
+            journal: journal::Options::default(),
+            ledger_rewrite_bytes: LEDGER_REWRITE_BYTES,
+        }
     }
 }
 
@@ -65,7 +73,8 @@ impl Broker {
     /// A broker that forgets everything when it ends.
     pub fn in_memory(options: &Options) -> Broker {
         let store = Arc::new(Store::new(None, options.memory_bytes_max));
-        Broker::new(Recovered::nothing(Ledger::new(None, 1), store))
+        let ledger = Ledger::new(None, store.clone(), 1, options.ledger_rewrite_bytes);
+        Broker::new(Recovered::nothing(ledger, store))
     }
 
     /// Opens a data directory: declares what was durable, and finds the messages that were not
@@ -138,16 +147,60 @@ impl Broker {
     /// again. Anything else is for ever: nothing of this batch may be confirmed, and the process
     /// has to end.
     pub fn commit(&self) -> Result<(), Error> {
+        self.commit_by(Journal::commit)
+    }
+
+    /// As [`Broker::commit`], but with an interval ([`Broker::sync_interval`]) it leaves the sync
+    /// to a commit within it.
+    ///
+    /// # Errors
+    /// As [`Broker::commit`].
+    pub fn write(&self) -> Result<(), Error> {
+        self.commit_by(Journal::write)
+    }
+
+    /// How long what was written may wait for its sync. None if it must not wait.
+    pub fn sync_interval(&self) -> Option<Duration> {
+        match self.store.journal()?.options().sync {
+            journal::Sync::Always => None,
+            journal::Sync::Interval(interval) => Some(interval),
+        }
+    }
+
+    /// Makes room in the journal ahead of need, so that no commit has to wait for it.
+    ///
+    /// # Errors
+    /// The journal failed. No space is no error yet.
+    pub fn prepare(&self) -> Result<(), Error> {
+        match self.store.journal().map_or(Ok(false), |journal| journal.prepare_next()) {
+            Err(error @ journal::Error::Failed(_)) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn commit_by(
+        &self,
+        commit: impl FnOnce(&Journal) -> Result<bool, journal::Error>,
+    ) -> Result<(), Error> {
+        self.ledger.check()?;
         if let Some(journal) = self.store.journal() {
-            let result = journal.commit().map_err(Error::from);
+            let result = commit(journal).map_err(Error::from);
             let is_full = matches!(&result, Err(error) if error.kind == Kind::DiskFull);
-            self.is_disk_full.store(is_full, Relaxed);
+            let was_full = self.is_disk_full.swap(is_full, Relaxed);
+            if is_full && !was_full {
+                // Who waits for a confirm learns that it takes longer.
+                self.wake_waiting();
+            }
             result?;
         }
+        self.wake_waiting();
+        Ok(())
+    }
+
+    fn wake_waiting(&self) {
         for mailbox in std::mem::take(&mut *lock(&self.waiting)) {
             mailbox.wake_after_commit();
         }
-        Ok(())
     }
 
     /// What has to be done now and then, beside the commits: gives back disk, memory and the
@@ -156,6 +209,7 @@ impl Broker {
     /// # Errors
     /// A journal failed.
     pub fn tidy(&self) -> Result<(), Error> {
+        self.ledger.check()?;
         if let Some(journal) = self.store.journal() {
             journal.reclaim()?;
         }
@@ -166,8 +220,9 @@ impl Broker {
         }
         if self.ledger.wants_rewrite() {
             let _turn = self.ledger.turn();
-            let mut changes = vec![Change::QueueIds { next: self.ledger.next_queue_id() }];
+            let mut changes = Vec::new();
             self.vhosts.iter().for_each(|vhost| vhost.snapshot(&mut changes));
+            self.ledger.snapshot(&mut changes);
             self.ledger.rewrite(&changes)?;
         }
         Ok(())

@@ -391,7 +391,7 @@ impl Queue {
             match entry.position {
                 // Behind this one everything was let go before.
                 _ if entry.message.is_none() => break,
-                Some(position) if journal.is_durable(position) => {
+                Some(position) if journal.is_committed(position) => {
                     entry.message = None;
                     freed += std::mem::take(&mut entry.share) as usize;
                 }

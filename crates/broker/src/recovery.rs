@@ -1,7 +1,10 @@
 //! Starting again: first the ledger says what there is, then the journal says which messages
 //! were not settled.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytestring::ByteString;
 use journal::{Journal, Position, Record};
@@ -40,12 +43,18 @@ pub(crate) fn recover(
     let mut declared = Declared::default();
     let (ledger, ledger_report) = read_ledger(disks, options, &mut declared)?;
 
-    let mut unsettled = Unsettled::new(declared.queues.keys().copied());
+    // A queue that the ledger does not have was deleted, and its messages with it: unless the
+    // ledger has lost something. What cannot be found is never a reason to delete.
+    let is_whole = ledger_report.damaged.is_empty() && ledger_report.set_aside.is_empty();
+    let never_given = declared.next_queue_id;
+    let is_kept = |id: QueueId| !is_whole || id.0 >= never_given || declared.lost.contains(&id);
+    let mut unsettled = Unsettled::new(declared.queues.keys().copied(), &is_kept);
     let (journal, report) =
         Journal::open(disks.messages.clone(), options.journal.clone(), &mut |record| {
             unsettled.visit(record);
         })?;
-    for positions in unsettled.queues.values() {
+    let Unsettled { queues: mut unsettled, unreadable, highest_id, .. } = unsettled;
+    for positions in unsettled.values() {
         positions.keys().for_each(|&position| journal.retain(position));
     }
     let store = Arc::new(Store::new(Some(Arc::new(journal)), options.memory_bytes_max));
@@ -62,16 +71,34 @@ pub(crate) fn recover(
                 .map(|file| format!("{name}: {file} is no file of this journal and is left alone")),
         );
     }
-    damage.extend(unsettled.unreadable.iter().map(|it| format!("messages: {it}")));
+    damage.extend(unreadable.iter().map(|it| format!("messages: {it}")));
+    let is_declared = |id: &QueueId| declared.queues.contains_key(id);
+    let mut lost = Vec::new();
+    for (id, positions) in unsettled.extract_if(|id, it| !is_declared(id) && !it.is_empty()) {
+        lost.push(id);
+        damage.push(format!(
+            "messages: {} messages of queue number {} are kept and not served: the ledger has lost \
+             what it said of that queue; repair its files, or put them back from a backup",
+            positions.len(),
+            id.0
+        ));
+    }
     let report = RecoveryReport {
         queues: declared.queues.len(),
-        messages: unsettled.queues.values().map(BTreeMap::len).sum(),
+        messages: unsettled.values().map(BTreeMap::len).sum(),
         damage,
         torn_bytes: ledger_report.torn_bytes + report.torn_bytes,
     };
 
-    let ledger = Arc::new(Ledger::new(Some(ledger), declared.next_queue_id.max(1)));
-    let topology = declared.build(&store, unsettled.queues);
+    // A number that messages bear is never given out again, even if the ledger has forgotten it.
+    let next_queue_id = declared.next_queue_id.max(highest_id + 1);
+    let rewrite_bytes = options.ledger_rewrite_bytes;
+    let mut ledger = Ledger::new(Some(ledger), store.clone(), next_queue_id, rewrite_bytes);
+    let is_new = |id: &QueueId| id.0 >= never_given && !declared.lost.contains(id);
+    let new: Vec<QueueId> = lost.iter().copied().filter(is_new).collect();
+    ledger.has_lost(lost, &new)?;
+    let ledger = Arc::new(ledger);
+    let topology = declared.build(&store, unsettled);
     let topologies = vec![(DEFAULT_VHOST, topology)];
     Ok((Recovered { ledger, store, topologies }, report))
 }
@@ -112,6 +139,10 @@ struct Declared {
     next_queue_id: u64,
     exchanges: BTreeMap<ByteString, crate::ExchangeDeclaration>,
     queues: BTreeMap<QueueId, crate::QueueDeclaration>,
+    /// The queue that has each name now.
+    names: Map<ByteString, QueueId>,
+    /// Queues that an earlier start missed.
+    lost: BTreeSet<QueueId>,
     bindings: Vec<Bound>,
 }
 
@@ -120,25 +151,46 @@ impl Declared {
         match change {
             Change::QueueIds { next } => self.next_queue_id = self.next_queue_id.max(next),
             Change::Exchange { declaration, .. } => {
+                // A name is free when it is declared. If the ledger still has something of that
+                // name, the record of its end was lost.
+                self.exchange_gone(&declaration.name);
                 self.exchanges.insert(declaration.name.clone(), declaration);
             }
-            Change::ExchangeDeleted { name, .. } => {
-                self.exchanges.remove(&name);
-                let gone = BoundTo::Exchange(name.clone());
-                self.bindings.retain(|it| it.source != name && it.destination != gone);
-            }
+            Change::ExchangeDeleted { name, .. } => self.exchange_gone(&name),
             Change::Queue { id, declaration, .. } => {
                 self.next_queue_id = self.next_queue_id.max(id.0 + 1);
+                if let Some(earlier) = self.names.insert(declaration.name.clone(), id) {
+                    self.queue_gone(earlier);
+                }
                 self.queues.insert(id, declaration);
             }
             Change::QueueDeleted { id, .. } => {
-                self.queues.remove(&id);
-                let gone = BoundTo::Queue(id);
-                self.bindings.retain(|it| it.destination != gone);
+                if let Some(gone) = self.queue_gone(id)
+                    && self.names.get(&gone.name) == Some(&id)
+                {
+                    self.names.remove(&gone.name);
+                }
+            }
+            Change::QueueLost { id } => {
+                self.lost.insert(id);
             }
             Change::Bound(bound) => self.bindings.push(bound),
-            Change::Unbound(bound) => self.bindings.retain(|it| *it != bound),
+            Change::Unbound(bound) => self.bindings.retain(|it| !it.is_same(&bound)),
         }
+    }
+
+    fn exchange_gone(&mut self, name: &ByteString) {
+        if self.exchanges.remove(name).is_some() {
+            let gone = BoundTo::Exchange(name.clone());
+            self.bindings.retain(|it| it.source != *name && it.destination != gone);
+        }
+    }
+
+    fn queue_gone(&mut self, id: QueueId) -> Option<crate::QueueDeclaration> {
+        let queue = self.queues.remove(&id)?;
+        let gone = BoundTo::Queue(id);
+        self.bindings.retain(|it| it.destination != gone);
+        Some(queue)
     }
 
     fn build(
@@ -175,15 +227,22 @@ impl Declared {
 }
 
 /// The messages that queues of the ledger have not settled, in the journal's order.
-struct Unsettled {
+struct Unsettled<'a> {
     queues: Map<QueueId, BTreeMap<Position, u32>>,
+    /// Whether the messages of a queue that is not in the ledger are counted as well.
+    is_kept: &'a dyn Fn(QueueId) -> bool,
+    /// Of all queues that records name.
+    highest_id: u64,
     unreadable: Vec<String>,
 }
 
-impl Unsettled {
-    fn new(queues: impl Iterator<Item = QueueId>) -> Unsettled {
+impl<'a> Unsettled<'a> {
+    fn new(
+        queues: impl Iterator<Item = QueueId>,
+        is_kept: &'a dyn Fn(QueueId) -> bool,
+    ) -> Unsettled<'a> {
         let queues = queues.map(|id| (id, BTreeMap::new())).collect();
-        Unsettled { queues, unreadable: Vec::new() }
+        Unsettled { queues, is_kept, highest_id: 0, unreadable: Vec::new() }
     }
 
     fn visit(&mut self, record: Record<'_>) {
@@ -191,14 +250,13 @@ impl Unsettled {
         let understood = match record.kind {
             store::MESSAGE => store::decode_queues(&mut &*record.payload).map(|ids| {
                 for id in ids {
-                    // A queue that the ledger does not have was deleted: its messages with it.
-                    if let Some(positions) = self.queues.get_mut(&id) {
+                    if let Some(positions) = self.of_queue(id) {
                         positions.insert(record.position, size);
                     }
                 }
             }),
             store::SETTLE => store::decode_settle(record.payload).map(|(id, settled)| {
-                if let Some(positions) = self.queues.get_mut(&id) {
+                if let Some(positions) = self.of_queue(id) {
                     settled.iter().for_each(|position| {
                         positions.remove(position);
                     });
@@ -210,5 +268,13 @@ impl Unsettled {
             let (kind, position) = (record.kind, record.position);
             self.unreadable.push(format!("a record of unknown kind {kind} at {position:?}"));
         }
+    }
+
+    fn of_queue(&mut self, id: QueueId) -> Option<&mut BTreeMap<Position, u32>> {
+        self.highest_id = self.highest_id.max(id.0);
+        if !self.queues.contains_key(&id) && (self.is_kept)(id) {
+            self.queues.insert(id, BTreeMap::new());
+        }
+        self.queues.get_mut(&id)
     }
 }

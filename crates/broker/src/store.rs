@@ -10,7 +10,7 @@ use bytes::{Buf, BufMut, Bytes};
 use bytestring::ByteString;
 use journal::{Appender, Journal, Position};
 
-use crate::{Error, Message, error::Kind, limits::SETTLE_RECORD_MAX, queue::QueueId};
+use crate::{Error, Message, error::Kind, ledger, limits::SETTLE_RECORD_MAX, queue::QueueId};
 
 /// The journal of messages, or none for a broker that lives in memory only.
 #[derive(Debug)]
@@ -34,6 +34,11 @@ impl Store {
 
     pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
         self.journal.as_ref()
+    }
+
+    /// An error if the messages' journal failed.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        ledger::check(self.journal.as_deref())
     }
 
     pub(crate) fn hold(&self, bytes: usize) {

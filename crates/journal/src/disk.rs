@@ -18,7 +18,8 @@ pub trait Disk: Send + Sync {
     /// Makes an empty file, or empties the one of that name.
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Gives a file another name in the same directory, at once and whole.
+    /// Gives a file another name in the same directory, at once and whole, instead of a file that
+    /// has it.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.

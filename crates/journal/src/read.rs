@@ -1,5 +1,7 @@
 //! Reading one record back, with everything in it checked.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use crc32c::crc32c;
 
@@ -8,29 +10,42 @@ use crate::disk::read_full;
 use crate::error::Error;
 use crate::limits::FIRST_READ_BYTES;
 use crate::record::{ALIGN, HEADER_BYTES, RecordHeader};
+use crate::segment::Segment;
 use crate::segment_header::{SEGMENT_HEADER_BYTES, segment_name};
 use crate::{Journal, Position};
 
 impl Journal {
-    /// The payload of the record at `position`, which must be durable. Its checksum is verified.
+    /// The payload of the record at `position`, which must be committed. Its checksum is verified.
     /// Works on a journal that stopped accepting, too.
     ///
     /// # Errors
     /// [`Error::NotDurable`], [`Error::NoRecord`], [`Error::Damaged`], [`Error::Io`]; none of them
     /// says anything about other records.
     pub fn read(&self, position: Position) -> Result<Bytes, Error> {
-        if !self.is_durable(position) {
+        if !self.is_committed(position) {
             return Err(Error::NotDurable(position));
         }
         let segment = self.segments.get(position.segment()).ok_or(Error::NoRecord(position))?;
+        self.read_in(&segment, position).inspect_err(|error| {
+            if let Error::Damaged { .. } = error {
+                segment.note_damage();
+            }
+        })
+    }
+
+    fn read_in(&self, segment: &Arc<Segment>, position: Position) -> Result<Bytes, Error> {
+        let name = segment_name(segment.id);
+        if segment.missing {
+            let reason = Reason::Missing;
+            return Err(Error::Damaged { file: name, offset: position.offset().into(), reason });
+        }
         let room = segment.end().saturating_sub(position.offset()) as usize;
         let offset = position.offset();
         let aligned = u64::from(offset).is_multiple_of(ALIGN);
         if offset < SEGMENT_HEADER_BYTES || !aligned || room < HEADER_BYTES {
             return Err(Error::NoRecord(position));
         }
-        let name = segment_name(segment.id);
-        let file = self.segments.file(&segment)?;
+        let file = self.segments.file(segment)?;
         let mut record = vec![0; room.min(FIRST_READ_BYTES)];
         let read =
             read_full(&*file, &mut record, offset.into()).map_err(Error::io("read", &name))?;

@@ -4,7 +4,7 @@
 //! closed.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::disk::{Disk, DiskFile};
@@ -18,8 +18,10 @@ pub(crate) struct Segment {
     pub(crate) header: SegmentHeader,
     /// The size its file is made with, in bytes.
     pub(crate) capacity: u32,
-    /// Recovery found damage in it, so its file is kept.
-    pub(crate) damaged: bool,
+    /// A checkpoint says that records in it are alive, and its file is gone.
+    pub(crate) missing: bool,
+    /// Damage was found in it, so its file is kept.
+    damaged: AtomicBool,
     /// Bytes of it that are on the medium; 0 until its file is made.
     end: AtomicU32,
     live: AtomicU64,
@@ -32,11 +34,17 @@ impl Segment {
             id: header.id,
             header,
             capacity,
-            damaged,
+            damaged: AtomicBool::new(damaged),
+            missing: false,
             end: AtomicU32::new(end),
             live: AtomicU64::new(0),
             file: Mutex::new(None),
         }
+    }
+
+    /// One of which nothing is left but the counting of what was alive in it.
+    pub(crate) fn missing(id: u32) -> Segment {
+        Segment { missing: true, ..Segment::new(SegmentHeader::unknown(id), 0, 0, false) }
     }
 
     pub(crate) fn end(&self) -> u32 {
@@ -49,6 +57,15 @@ impl Segment {
         assert!(before <= end, "segment {}: its end went back from {before} to {end}", self.id);
     }
 
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Acquire)
+    }
+
+    /// Its file is kept from now on.
+    pub(crate) fn note_damage(&self) {
+        self.damaged.store(true, Ordering::Release);
+    }
+
     pub(crate) fn is_made(&self) -> bool {
         self.end() > 0
     }
@@ -58,12 +75,17 @@ impl Segment {
         u64::from(self.end().saturating_sub(SEGMENT_HEADER_BYTES))
     }
 
-    pub(crate) fn is_released(&self) -> bool {
-        self.live.load(Ordering::Acquire) == 0
+    /// How many of its records are alive.
+    pub(crate) fn live(&self) -> u64 {
+        self.live.load(Ordering::Acquire)
     }
 
-    pub(crate) fn retain(&self) {
-        self.live.fetch_add(1, Ordering::AcqRel);
+    pub(crate) fn is_released(&self) -> bool {
+        self.live() == 0
+    }
+
+    pub(crate) fn retain(&self, records: u64) {
+        self.live.fetch_add(records, Ordering::AcqRel);
     }
 
     pub(crate) fn release(&self) {
@@ -117,9 +139,20 @@ impl Segments {
         self.opened().retain(|segment| segment.id != id);
     }
 
+    /// The oldest segment of which there is a file.
+    pub(crate) fn oldest(&self) -> Option<Arc<Segment>> {
+        self.map().values().find(|segment| !segment.missing).cloned()
+    }
+
     /// The segments before `id`, oldest first.
     pub(crate) fn before(&self, id: u32) -> Vec<Arc<Segment>> {
         self.map().range(..id).map(|(_, segment)| Arc::clone(segment)).collect()
+    }
+
+    /// The segments in which something is alive, and how much.
+    pub(crate) fn live(&self) -> Vec<(u32, u64)> {
+        let map = self.map();
+        map.values().map(|it| (it.id, it.live())).filter(|(_, live)| *live > 0).collect()
     }
 
     pub(crate) fn record_bytes(&self) -> u64 {

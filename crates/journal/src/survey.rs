@@ -1,127 +1,187 @@
-//! What is in the directory: every segment's header, read before anything is touched.
+//! Looking at a journal without touching it: what it holds, and what is wrong with it.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::damage::{Reason, Recovery};
-use crate::disk::{Disk, DiskFile, read_full};
+use crate::damage::{Damage, Reason, Recovery};
+use crate::directory::read_directory;
+use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
-use crate::record::REWRITE;
-use crate::scan::{Expected, scan};
-use crate::segment_header::{
-    FORMAT_VERSION, FileName, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader,
-};
+use crate::limits::SEGMENT_BYTES_DEFAULT;
+use crate::reading::{Reading, Start};
+use crate::recovery::judge_last;
 
-/// A segment file, before its records are read.
-#[derive(Debug)]
-pub(crate) struct SegmentFile {
-    pub(crate) id: u32,
-    pub(crate) name: String,
-    /// The file's size in bytes, as far as positions reach.
-    pub(crate) bytes: u64,
-    /// What it says of itself, or why that is not to be trusted.
-    pub(crate) header: Result<SegmentHeader, Reason>,
+/// What is in a journal's directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Survey {
+    /// Its segments, oldest first.
+    pub segments: Vec<SegmentSurvey>,
+    /// Stretches of what was once written that cannot be served.
+    pub damaged: Vec<Damage>,
+    /// Stretches of a write that a crash cut short, or that a server is just writing. Nothing of it
+    /// had been confirmed.
+    pub torn: Vec<Damage>,
+    /// Names of files that the next start removes: segments that are not finished, those that a
+    /// rewrite voided, and those that had been deleted before.
+    pub void: Vec<String>,
+    /// Names of damaged segments that were set aside, for somebody to look into and remove.
+    pub set_aside: Vec<String>,
+    /// Names of files that are not the journal's.
+    pub foreign: Vec<String>,
 }
 
-impl SegmentFile {
-    /// Whether it is, or may be, a part of this journal.
-    pub(crate) fn belongs(&self) -> bool {
-        !matches!(self.header, Err(Reason::Misplaced(_) | Reason::Foreign))
-    }
+/// One segment of a [`Survey`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SegmentSurvey {
+    /// The file's name.
+    pub file: String,
+    /// The segment's number.
+    pub segment: u32,
+    /// The format version it was written in; none if its header is damaged.
+    pub format: Option<u32>,
+    /// The file's size in bytes, with what is reserved.
+    pub file_bytes: u64,
+    /// Records in it that are whole.
+    pub records: u64,
+    /// What they take in bytes, headers and padding counted.
+    pub record_bytes: u64,
+}
 
-    /// Whether it voids what was before it.
-    fn rewrites(&self, disk: &dyn Disk) -> Result<bool, Error> {
-        match &self.header {
-            Ok(header) => Ok(header.rewrite),
-            Err(_) if !self.belongs() => Ok(false),
-            Err(_) => {
-                let file = disk.open(&self.name).map_err(Error::io("open", &self.name))?;
-                let mut rewrites = false;
-                scan(&*file, Expected::unknown(self.id, self.bytes, 0), &mut |record, _, _| {
-                    rewrites |= record.flags & REWRITE != 0;
-                });
-                Ok(rewrites)
-            }
-        }
+impl Survey {
+    /// Whether all that was ever confirmed, and not deleted since, is there and whole.
+    pub fn is_clean(&self) -> bool {
+        self.damaged.is_empty()
     }
 }
 
-/// The directory of a journal.
-#[derive(Debug, Default)]
-pub(crate) struct Survey {
-    /// Segments to be read, oldest first.
-    pub(crate) segments: Vec<SegmentFile>,
-    /// Segments that a rewrite voided.
-    pub(crate) void: Vec<String>,
-    /// Segments that were never finished.
-    pub(crate) unfinished: Vec<String>,
-    /// Which journal it is, if a header says so.
-    pub(crate) journal: Option<u64>,
-    /// The highest number any file has.
-    pub(crate) highest_id: u32,
-}
-
-/// Lists the directory and reads all headers. Touches nothing.
-pub(crate) fn survey(disk: &dyn Disk, recovery: &mut Recovery) -> Result<Survey, Error> {
-    let mut names = disk.list().map_err(Error::io("list", "the journal's directory"))?;
-    names.sort();
-    let mut survey = Survey::default();
-    for name in names {
-        match FileName::parse(&name) {
-            FileName::Segment(id) => survey.segments.push(look_at(disk, id, name)?),
-            FileName::Unfinished => survey.unfinished.push(name),
-            FileName::SetAside(id) => {
-                survey.highest_id = survey.highest_id.max(id);
-                recovery.set_aside.push(name);
-            }
-            FileName::Foreign => recovery.foreign.push(name),
+/// Reads everything in a journal and touches nothing, whether or not a server is running on it.
+///
+/// What looks damaged is looked at again, as a server may be changing it: only what is found twice
+/// is reported.
+///
+/// # Errors
+/// [`Error::NewerFormat`]; [`Error::Io`] if it cannot be listed, or a segment not be opened.
+pub fn survey(disk: &dyn Disk) -> Result<Survey, Error> {
+    let mut last = survey_once(disk);
+    for _ in 1..LOOKS_MAX {
+        match &last {
+            Ok(survey) if survey.is_clean() => break,
+            Err(Error::NewerFormat { .. }) => break,
+            _ => {}
         }
-    }
-    let last = survey.segments.last().map_or(0, |last| last.id);
-    survey.highest_id = survey.highest_id.max(last);
-    survey.journal = journal_of(&survey.segments);
-    for segment in &mut survey.segments {
-        if segment.header.is_ok_and(|header| Some(header.journal) != survey.journal) {
-            segment.header = Err(Reason::Foreign);
-        }
-    }
-    for index in (0..survey.segments.len()).rev() {
-        if survey.segments.get(index).map_or(Ok(false), |segment| segment.rewrites(disk))? {
-            let void = survey.segments.drain(..index);
-            // A file that is no part of this journal is not voided by it.
-            survey.void = void.filter(SegmentFile::belongs).map(|segment| segment.name).collect();
+        let again = survey_once(disk);
+        let stands_still = match (&last, &again) {
+            (Ok(before), Ok(now)) => before.damaged == now.damaged,
+            _ => false,
+        };
+        let before = std::mem::replace(&mut last, again);
+        if stands_still {
             break;
         }
-    }
-    Ok(survey)
-}
-
-/// The journal that most segments belong to; of several, that of the oldest.
-fn journal_of(segments: &[SegmentFile]) -> Option<u64> {
-    let named = || segments.iter().filter_map(|segment| segment.header.ok());
-    let mut counts = HashMap::new();
-    named().for_each(|header| *counts.entry(header.journal).or_insert(0) += 1);
-    let most = counts.values().max().copied();
-    named().map(|header| header.journal).find(|journal| counts.get(journal).copied() == most)
-}
-
-fn look_at(disk: &dyn Disk, id: u32, name: String) -> Result<SegmentFile, Error> {
-    let file = disk.open(&name).map_err(Error::io("open", &name))?;
-    let bytes = file.size().map_err(Error::io("look at", &name))?.min((u32::MAX - 7).into());
-    let header = match read_header(&*file) {
-        None => Err(Reason::Unreadable),
-        Some(Err(HeaderFault::Damaged)) => Err(Reason::SegmentHeader),
-        Some(Err(HeaderFault::Newer { found })) => {
-            return Err(Error::NewerFormat { file: name, found, known: FORMAT_VERSION });
+        if let (Ok(before), Ok(now)) = (before, &mut last) {
+            now.damaged.retain(|damage| before.damaged.contains(damage));
         }
-        Some(Ok(header)) if header.id != id => Err(Reason::Misplaced(header.id)),
-        Some(Ok(header)) => Ok(header),
-    };
-    Ok(SegmentFile { id, name, bytes, header })
+    }
+    last
 }
 
-/// None if the medium does not read it, not even the second time.
-fn read_header(file: &dyn DiskFile) -> Option<Result<SegmentHeader, HeaderFault>> {
-    let mut header = [0; SEGMENT_HEADER_BYTES as usize];
-    let read = read_full(file, &mut header, 0).or_else(|_| read_full(file, &mut header, 0)).ok()?;
-    Some(SegmentHeader::decode(header.get(..read).unwrap_or_default()))
+fn survey_once(disk: &dyn Disk) -> Result<Survey, Error> {
+    let disk = Looked { disk, gone: Mutex::default() };
+    let mut report = Recovery::default();
+    let directory = read_directory(&disk, &mut report)?;
+    let mut reading = Reading::new(&disk, &directory, Start::ALL, SEGMENT_BYTES_DEFAULT, report);
+    reading.run(&mut |_| {})?;
+    let held = reading.held.take();
+    judge_last(&mut reading, held.as_ref(), 0);
+    let Reading { report, seen: mut segments, .. } = reading;
+    let Recovery { mut damaged, torn, torn_bytes, foreign, set_aside, .. } = report;
+    let gone = disk.gone.into_inner().unwrap_or_else(PoisonError::into_inner);
+    segments.retain(|segment| !gone.contains(&segment.file));
+    damaged.retain(|damage| !gone.contains(&damage.file));
+    let (mut torn_stretches, mut damaged): (Vec<Damage>, Vec<Damage>) =
+        damaged.into_iter().partition(|damage| damage.reason == Reason::TornBatch);
+    torn_stretches.extend(torn.map(|torn| Damage {
+        file: torn.file,
+        offset: torn.offset,
+        bytes: torn_bytes,
+        reason: Reason::TornBatch,
+    }));
+    torn_stretches.sort();
+    damaged.sort();
+    let void = directory.unfinished.into_iter().chain(directory.void).collect();
+    Ok(Survey { segments, damaged, torn: torn_stretches, void, set_aside, foreign })
 }
+
+/// A disk on which a file that was listed may be gone when it is opened: a server deleted it
+/// meanwhile. It reads as empty, and what is said of it is dropped afterwards.
+struct Looked<'a> {
+    disk: &'a dyn Disk,
+    gone: Mutex<BTreeSet<String>>,
+}
+
+impl Disk for Looked<'_> {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        match self.disk.open(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+                gone.insert(name.to_owned());
+                Ok(Arc::new(Nothing))
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn create(&self, _: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Err(only_looked_at())
+    }
+
+    fn rename(&self, _: &str, _: &str) -> io::Result<()> {
+        Err(only_looked_at())
+    }
+
+    fn remove(&self, _: &str) -> io::Result<()> {
+        Err(only_looked_at())
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        Err(only_looked_at())
+    }
+}
+
+struct Nothing;
+
+impl DiskFile for Nothing {
+    fn size(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(only_looked_at())
+    }
+
+    fn reserve(&self, _: u64) -> io::Result<bool> {
+        Err(only_looked_at())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Err(only_looked_at())
+    }
+}
+
+fn only_looked_at() -> io::Error {
+    io::ErrorKind::ReadOnlyFilesystem.into()
+}
+
+/// How often a directory is looked at that does not stand still.
+const LOOKS_MAX: usize = 6;

@@ -46,11 +46,22 @@ impl Committer {
 
 fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
     let mut tidied = Instant::now();
+    let interval = broker.sync_interval();
+    let idle = interval.map_or(IDLE, |interval| interval.min(IDLE));
+    let mut synced = Instant::now();
     let mut was_full = false;
     loop {
         let last = stop.load(SeqCst);
-        broker.wait_pending(IDLE);
-        let mut result = broker.commit();
+        broker.wait_pending(idle);
+        let due = last || interval.is_none_or(|interval| synced.elapsed() >= interval);
+        let mut result = match due {
+            true => broker.commit(),
+            false => broker.write(),
+        };
+        if due {
+            synced = Instant::now();
+        }
+        result = result.and_then(|()| broker.prepare());
         if tidied.elapsed() >= TIDY_EVERY {
             tidied = Instant::now();
             result = result.and_then(|()| broker.tidy());

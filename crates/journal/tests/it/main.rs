@@ -2,14 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of it is tests")]
 
+mod checkpoint;
 mod damage;
 mod failing_disk;
 mod format;
+mod golden;
+mod holes;
+mod interval;
 mod model;
 mod power_loss;
-mod random;
+mod prepare;
 mod real_disk;
 mod reclaim;
 mod rewrite;
-mod sim_disk;
+mod survey;
 mod threads;
+mod withdraw;

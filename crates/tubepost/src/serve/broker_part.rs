@@ -7,7 +7,7 @@ use broker::{Broker, Disks};
 use journal::{Disk, FileDisk};
 use server::{Limits, Server};
 
-use crate::{config::Amqp, failure::Failure, serve::data_directory::DataDirectory};
+use crate::{config::Config, failure::Failure, serve::data_directory::DataDirectory};
 
 /// A running broker.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct BrokerPart {
 /// # Errors
 /// The journal cannot be opened.
 pub(crate) fn start(
-    limits: &Amqp,
+    config: &Config,
     data: &DataDirectory,
     users: Arc<Users>,
     listeners: Vec<TcpListener>,
@@ -32,8 +32,17 @@ pub(crate) fn start(
         Ok(Arc::new(FileDisk::open(data.path().join(name)).map_err(|error| cannot(&error))?))
     };
     let disks = Disks { messages: open("messages")?, ledger: open("ledger")? };
-    let (broker, report) =
-        Broker::open(&disks, &broker::Options::default()).map_err(|error| cannot(&error))?;
+    let sync = config.journal_sync;
+    let journal = journal::Options {
+        sync,
+        segment_bytes: config.journal.segment_size,
+        ..journal::Options::default()
+    };
+    let options = broker::Options { journal, ..broker::Options::default() };
+    let (broker, report) = Broker::open(&disks, &options).map_err(|error| cannot(&error))?;
+    if let Some(notice) = sync_notice(sync) {
+        tracing::warn!("{notice}");
+    }
     for damage in &report.damage {
         tracing::error!("the journal needs a look; all else is served: {damage}");
     }
@@ -46,6 +55,7 @@ pub(crate) fn start(
     if report.queues > 0 {
         tracing::info!(queues = report.queues, messages = report.messages, "recovered");
     }
+    let limits = &config.amqp;
     let config = server::Config {
         limits: Limits {
             frame_max: limits.frame_max,
@@ -60,6 +70,15 @@ pub(crate) fn start(
     let server = Server::start(config, Arc::new(broker), users, listeners)
         .map_err(|error| cannot(&error))?;
     Ok(BrokerPart { server })
+}
+
+/// What everybody has to know of a journal that does not sync at once.
+pub(crate) fn sync_notice(sync: journal::Sync) -> Option<String> {
+    let journal::Sync::Interval(interval) = sync else { return None };
+    Some(format!(
+        "journal.sync = interval: a confirmed message is up to {interval:?} from the disk, and lost \
+         if this machine dies meanwhile; journal.sync = always keeps it"
+    ))
 }
 
 impl BrokerPart {
