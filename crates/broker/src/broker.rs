@@ -4,7 +4,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{
-            AtomicBool, AtomicU64,
+            AtomicBool, AtomicU32, AtomicU64,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -15,9 +15,10 @@ use bytestring::ByteString;
 use journal::Disk;
 
 use crate::{
-    Error, Mailbox, VirtualHost,
+    Error, Mailbox, Queue, VirtualHost,
     connection::ConnectionId,
     error::Kind,
+    index::Checkpoint,
     ledger::{Change, Ledger},
     recovery::{self, Recovered},
     store::Store,
@@ -28,7 +29,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Bytes of queued messages in memory past which those that the journal has are let go of.
-    /// At twice this, publishers have to wait.
+    /// At four times this, publishers have to wait.
     pub memory_bytes_max: usize,
     /// How the message journal is set up.
     pub journal: journal::Options,
@@ -36,17 +37,19 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { memory_bytes_max: 256 * 1024 * 1024, journal: journal::Options::default() }
+        Options { memory_bytes_max: 64 * 1024 * 1024, journal: journal::Options::default() }
     }
 }
 
-/// The two journals of a data directory.
+/// The directories of a data directory.
 #[derive(Clone)]
 pub struct Disks {
     /// Messages and settlements.
     pub messages: Arc<dyn Disk>,
     /// The durable topology.
     pub ledger: Arc<dyn Disk>,
+    /// Queue indexes and the checkpoint: a cache of the messages' journal.
+    pub index: Arc<dyn Disk>,
 }
 
 /// A broker. Synchronous: whoever owns it drives [`Broker::commit`] in a loop of its own.
@@ -59,12 +62,14 @@ pub struct Broker {
     /// The last commit found no space.
     is_disk_full: AtomicBool,
     waiting: Mutex<Vec<Arc<Mailbox>>>,
+    /// The journal's segment that the last checkpoint lies in.
+    checkpointed_in: AtomicU32,
 }
 
 impl Broker {
     /// A broker that forgets everything when it ends.
     pub fn in_memory(options: &Options) -> Broker {
-        let store = Arc::new(Store::new(None, options.memory_bytes_max));
+        let store = Arc::new(Store::new(None, None, options.memory_bytes_max));
         Broker::new(Recovered::nothing(Ledger::new(None, 1), store))
     }
 
@@ -93,6 +98,7 @@ impl Broker {
             connections: AtomicU64::new(1),
             is_disk_full: AtomicBool::new(false),
             waiting: Mutex::default(),
+            checkpointed_in: AtomicU32::new(0),
         }
     }
 
@@ -150,18 +156,25 @@ impl Broker {
         Ok(())
     }
 
-    /// What has to be done now and then, beside the commits: gives back disk, memory and the
-    /// ledger's history.
+    /// Lets go of messages in memory that the journal has, when they are over the budget.
+    pub fn page_out(&self) {
+        if self.store.is_over_budget() {
+            self.shrink_queues(true);
+        }
+    }
+
+    /// What has to be done now and then, beside the commits: moves long queues to disk, gives
+    /// back disk and the ledger's history, and makes a checkpoint when it is time.
     ///
     /// # Errors
     /// A journal failed.
     pub fn tidy(&self) -> Result<(), Error> {
+        self.shrink_queues(self.store.is_over_budget());
         if let Some(journal) = self.store.journal() {
             journal.reclaim()?;
-        }
-        if self.store.is_over_budget() {
-            for queue in self.vhosts.iter().flat_map(|vhost| vhost.queues()) {
-                queue.page_out();
+            // Once a segment: a restart reads two at most.
+            if journal.end().segment() > self.checkpointed_in.load(Relaxed) {
+                self.checkpoint()?;
             }
         }
         if self.ledger.wants_rewrite() {
@@ -171,6 +184,56 @@ impl Broker {
             self.ledger.rewrite(&changes)?;
         }
         Ok(())
+    }
+
+    /// Writes down how the queues stand, so that a restart need not read what came before.
+    ///
+    /// # Errors
+    /// The journal failed. An index that cannot be written is a report, not an error: the
+    /// checkpoint before it is still good.
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        let (Some(journal), Some(chunks)) = (self.store.journal(), self.store.chunks()) else {
+            return Ok(());
+        };
+        let queues: Vec<Arc<Queue>> =
+            self.queues().filter(|queue| queue.is_durable()).collect();
+        let (from, discarded, mut checkpoint) = self.store.between_publishes(|| {
+            let from = journal.end();
+            let discarded = chunks.discarded();
+            let mut checkpoint = Checkpoint::start(from, queues.len());
+            queues.iter().for_each(|queue| queue.checkpoint().encode(&mut checkpoint));
+            (from, discarded, checkpoint)
+        });
+        // What it says is on disk before it says so.
+        journal.commit()?;
+        Checkpoint::finish(&mut checkpoint);
+        self.checkpointed_in.store(from.segment(), Relaxed);
+        match chunks.commit(&checkpoint, &discarded) {
+            Ok(()) => drop(journal.reclaim_before(from)?),
+            Err(error) => self.store.report(Error::new(
+                Kind::Internal,
+                format!("no checkpoint could be written ({error}); the next start takes longer"),
+            )),
+        }
+        Ok(())
+    }
+
+    /// Faults that nobody was told of, for the log.
+    pub fn reports(&self) -> Vec<Error> {
+        self.store.reports()
+    }
+
+    fn queues(&self) -> impl Iterator<Item = Arc<Queue>> {
+        self.vhosts.iter().flat_map(|vhost| vhost.queues())
+    }
+
+    fn shrink_queues(&self, page_out: bool) {
+        for queue in self.queues() {
+            if let Err(error) = queue.shrink(page_out) {
+                let text = format!("queue '{}' cannot move to disk: {error}", queue.name());
+                return self.store.report(Error::new(Kind::Internal, text));
+            }
+        }
     }
 
     /// Why publishers have to wait, if they have to; in RabbitMQ's words.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use journal::Position;
 
-use crate::{Error, Message, store::Store};
+use crate::{Error, Message, index::Slot, store::Store};
 
 /// One message in one queue: where it stands, and either the message itself or where the journal
 /// has it.
@@ -33,6 +33,24 @@ impl Entry {
     /// Bytes it takes in an outbox.
     pub fn size_bytes(&self) -> usize {
         self.size as usize
+    }
+
+    /// What an index keeps of it; `None` for what does not survive a restart.
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        let Entry { size, redelivered, .. } = *self;
+        self.position.map(|position| Slot { position, size, redelivered })
+    }
+
+    /// The entry that an index kept.
+    pub(crate) fn of_slot(slot: Slot, order: u64) -> Entry {
+        Entry {
+            order,
+            position: Some(slot.position),
+            message: None,
+            size: slot.size,
+            share: 0,
+            redelivered: slot.redelivered,
+        }
     }
 
     /// The message, read from the journal when it is not in memory.

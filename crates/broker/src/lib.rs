@@ -42,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod backlog;
 mod binding;
 mod broker;
 mod connection;
@@ -49,6 +50,7 @@ mod consumer;
 mod entry;
 pub mod error;
 mod exchange;
+mod index;
 mod ledger;
 pub mod limits;
 mod mailbox;

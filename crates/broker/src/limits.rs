@@ -29,3 +29,9 @@ pub(crate) const LEDGER_REWRITE_BYTES: u64 = 1024 * 1024;
 
 /// The ledger's segments.
 pub(crate) const LEDGER_SEGMENT_BYTES: u32 = 1024 * 1024;
+
+/// Entries at the head of a queue, before any go to disk.
+pub(crate) const BACKLOG_HEAD: usize = 16 * 1024;
+
+/// Entries in one chunk of a queue on disk: 256 KiB.
+pub(crate) const BACKLOG_CHUNK: usize = 16 * 1024;

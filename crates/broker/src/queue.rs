@@ -5,7 +5,6 @@
 //! consumer's mailbox until its connection takes it.
 
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, Weak},
 };
@@ -15,13 +14,21 @@ use journal::Position;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Arguments, Consumer, ConsumerRequest, Entry, Error, Letter, Message, connection::ConnectionId,
-    error::Resource, limits::HEAD_IN_MEMORY, store::Store, sync::lock,
+    Arguments, Consumer, ConsumerRequest, Entry, Error, Letter, Message,
+    backlog::Backlog,
+    connection::ConnectionId,
+    error::Resource,
+    index::{CheckpointPart, QueueCheckpoint, Slot},
+    routing::Map,
+    store::Store,
+    sync::lock,
 };
 
 /// A queue's number, never used twice in one data directory: records of the journal name a
 /// queue by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct QueueId(pub(crate) u64);
 
 /// What is declared of a queue.
@@ -63,16 +70,18 @@ pub struct Queue {
 
 #[derive(Default)]
 struct State {
-    ready: VecDeque<Entry>,
+    ready: Backlog,
     unacknowledged: usize,
+    /// What consumers have and have not settled, of what survives a restart: by order.
+    outstanding: Map<u64, Slot>,
     next_order: u64,
-    consumers: Vec<Slot>,
+    consumers: Vec<Place>,
     /// Whose turn it is.
     turn: usize,
     deleted: bool,
 }
 
-struct Slot {
+struct Place {
     consumer: Arc<Consumer>,
     /// What this dispatch hands over.
     batch: Vec<Entry>,
@@ -159,31 +168,30 @@ impl Queue {
         self.dispatch_locked(&mut state);
     }
 
-    /// Puts back what a restart found in the journal. It may have been delivered before the
-    /// restart, so it is marked.
-    pub(crate) fn restore(&self, entries: impl Iterator<Item = (Position, u32)>) {
-        let mut state = lock(&self.state);
-        for (position, size) in entries {
-            let order = state.next_order;
-            state.next_order += 1;
-            state.ready.push_back(Entry {
-                order,
-                position: Some(position),
-                message: None,
-                size,
-                share: 0,
-                redelivered: true,
-            });
+    /// Puts back what a restart found.
+    pub(crate) fn restore(&self, part: CheckpointPart) {
+        let State { ready, next_order, .. } = &mut *lock(&self.state);
+        match part {
+            CheckpointPart::Slots(slots) => {
+                slots.into_iter().for_each(|slot| ready.restore(slot, next_order));
+            }
+            CheckpointPart::Chunk(chunk) => ready.restore_chunk(chunk, next_order),
         }
     }
 
     /// Takes the first message, for `basic.get`; also says how many are left. The caller owes a
     /// settle or a requeue.
-    pub fn get(&self) -> Option<(Entry, usize)> {
+    ///
+    /// # Errors
+    /// A part of the queue on disk cannot be read now.
+    pub fn get(&self) -> Result<Option<(Entry, usize)>, Error> {
         let mut state = lock(&self.state);
-        let entry = state.ready.pop_front()?;
+        let Some(entry) = state.ready.pop_front(self.store.chunks())? else { return Ok(None) };
         state.unacknowledged += 1;
-        Some((entry, state.ready.len()))
+        if let Some(kept) = entry.slot() {
+            state.outstanding.insert(entry.order, kept);
+        }
+        Ok(Some((entry, state.ready.len())))
     }
 
     /// The message of an entry of this queue.
@@ -205,16 +213,20 @@ impl Queue {
         consumer: Option<&Consumer>,
     ) -> Result<(), Error> {
         let (mut count, mut held) = (0, 0);
-        let mut positions = Vec::new();
+        let (mut positions, mut orders) = (Vec::new(), Vec::new());
         for entry in entries {
             count += 1;
             held += entry.share as usize;
-            positions.extend(entry.position);
+            if let Some(position) = entry.position {
+                positions.push(position);
+                orders.push(entry.order);
+            }
         }
         self.store.let_go(held);
         let counted = consumer.is_none_or(|consumer| !consumer.is_no_ack());
         let deleted = {
             let mut state = lock(&self.state);
+            orders.iter().for_each(|order| drop(state.outstanding.remove(order)));
             if counted {
                 state.unacknowledged -= count;
             }
@@ -261,12 +273,8 @@ impl Queue {
         entries.sort_unstable_by_key(|entry| entry.order);
         for mut entry in entries.into_iter().rev() {
             entry.redelivered |= sent;
-            if state.ready.front().is_none_or(|first| entry.order < first.order) {
-                state.ready.push_front(entry);
-            } else {
-                let at = state.ready.partition_point(|it| it.order < entry.order);
-                state.ready.insert(at, entry);
-            }
+            state.outstanding.remove(&entry.order);
+            state.ready.put_back(entry);
         }
         self.dispatch_locked(&mut state);
     }
@@ -276,10 +284,14 @@ impl Queue {
     /// # Errors
     /// The journal failed.
     pub fn purge(&self) -> Result<usize, Error> {
-        let purged = std::mem::take(&mut lock(&self.state).ready);
+        let mut purged = std::mem::take(&mut lock(&self.state).ready);
         let count = purged.len();
-        self.store.let_go(purged.iter().map(|entry| entry.share as usize).sum());
-        let positions: Vec<Position> = purged.into_iter().filter_map(|it| it.position).collect();
+        let (mut held, mut positions) = (0, Vec::new());
+        purged.drain(self.store.chunks(), &mut |entry| {
+            held += entry.share as usize;
+            positions.extend(entry.position);
+        })?;
+        self.store.let_go(held);
         if !positions.is_empty() {
             self.store.settle(self.id, &positions)?;
         }
@@ -299,7 +311,7 @@ impl Queue {
             return Err(Error::refused(format!("{} in exclusive use", self.resource())));
         }
         let consumer = Arc::new(Consumer::new(request, this));
-        state.consumers.push(Slot { consumer: consumer.clone(), batch: Vec::new() });
+        state.consumers.push(Place { consumer: consumer.clone(), batch: Vec::new() });
         Ok(consumer)
     }
 
@@ -319,7 +331,7 @@ impl Queue {
         &self,
         allowed: impl FnOnce(&QueueCounts) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
-        let (ready, consumers) = {
+        let (mut ready, consumers) = {
             let mut state = lock(&self.state);
             if state.deleted {
                 return Ok(None);
@@ -333,7 +345,10 @@ impl Queue {
             (std::mem::take(&mut state.ready), std::mem::take(&mut state.consumers))
         };
         let count = ready.len();
-        self.forget(ready.into_iter());
+        let mut entries = Vec::new();
+        // What cannot be read is released by the next start, which reads the whole journal.
+        ready.drain(self.store.chunks(), &mut |entry| entries.push(entry)).ok();
+        self.forget(entries.into_iter());
         for slot in consumers {
             let consumer = slot.consumer;
             consumer.clone().mailbox().put(Letter::Cancelled { consumer });
@@ -357,10 +372,17 @@ impl Queue {
     }
 
     fn dispatch_locked(&self, state: &mut State) {
-        let State { ready, consumers, turn, unacknowledged, .. } = state;
+        let State { ready, consumers, turn, unacknowledged, outstanding, .. } = state;
         let mut full = 0;
         while full < consumers.len() {
-            let Some(first) = ready.front() else { break };
+            let first = match ready.front(self.store.chunks()) {
+                Ok(Some(first)) => first,
+                Ok(None) => break,
+                Err(error) => {
+                    self.store.report(error);
+                    continue;
+                }
+            };
             let at = *turn % consumers.len();
             *turn = (at + 1) % consumers.len();
             let Some(slot) = consumers.get_mut(at) else { break };
@@ -372,7 +394,11 @@ impl Queue {
             if !slot.consumer.is_no_ack() {
                 *unacknowledged += 1;
             }
-            slot.batch.extend(ready.pop_front());
+            let Ok(Some(entry)) = ready.pop_front(self.store.chunks()) else { break };
+            if let Some(kept) = entry.slot() {
+                outstanding.insert(entry.order, kept);
+            }
+            slot.batch.push(entry);
         }
         for slot in consumers.iter_mut().filter(|slot| !slot.batch.is_empty()) {
             let entries = std::mem::take(&mut slot.batch);
@@ -381,26 +407,38 @@ impl Queue {
         }
     }
 
-    /// Lets go of messages that the journal can give back, newest first, but for the head.
-    /// Returns how many bytes that freed.
-    pub(crate) fn page_out(&self) -> usize {
-        let Some(journal) = self.store.journal() else { return 0 };
+    /// Gives memory back: what is far behind goes to disk, and with `page_out` the messages of the
+    /// rest, as far as the journal has them.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub(crate) fn shrink(&self, page_out: bool) -> std::io::Result<()> {
+        let Some(journal) = self.store.journal() else { return Ok(()) };
         let mut freed = 0;
-        let mut state = lock(&self.state);
-        for entry in state.ready.iter_mut().skip(HEAD_IN_MEMORY).rev() {
-            match entry.position {
-                // Behind this one everything was let go before.
-                _ if entry.message.is_none() => break,
-                Some(position) if journal.is_durable(position) => {
-                    entry.message = None;
-                    freed += std::mem::take(&mut entry.share) as usize;
-                }
-                _ => {}
+        let mut result = Ok(());
+        {
+            let mut state = lock(&self.state);
+            if let Some(chunks) = self.store.chunks() {
+                let spilled = state.ready.spill(chunks, |position| journal.is_durable(position));
+                result = spilled.map(|bytes| freed += bytes);
+            }
+            if page_out {
+                freed += state.ready.page_out(journal);
             }
         }
-        drop(state);
         self.store.let_go(freed);
-        freed
+        result
+    }
+
+    /// What a checkpoint says of the queue, as it stands: delivered and not settled first.
+    pub(crate) fn checkpoint(&self) -> QueueCheckpoint {
+        let state = lock(&self.state);
+        let mut delivered: Vec<(&u64, &Slot)> = state.outstanding.iter().collect();
+        delivered.sort_unstable_by_key(|(order, _)| **order);
+        let delivered = delivered.into_iter().map(|(_, slot)| Slot { redelivered: true, ..*slot });
+        let mut parts = vec![CheckpointPart::Slots(delivered.collect())];
+        state.ready.checkpoint(&mut parts);
+        QueueCheckpoint { id: self.id, parts }
     }
 }
 

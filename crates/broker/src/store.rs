@@ -2,7 +2,7 @@
 //! count of bytes that messages hold in memory.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, RwLock, RwLockReadGuard,
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
@@ -10,15 +10,30 @@ use bytes::{Buf, BufMut, Bytes};
 use bytestring::ByteString;
 use journal::{Appender, Journal, Position};
 
-use crate::{Error, Message, error::Kind, limits::SETTLE_RECORD_MAX, queue::QueueId};
+use crate::{
+    Error, Message,
+    error::Kind,
+    index::Chunks,
+    limits::SETTLE_RECORD_MAX,
+    queue::QueueId,
+    sync::{lock, read, write},
+};
 
 /// The journal of messages, or none for a broker that lives in memory only.
 #[derive(Debug)]
 pub(crate) struct Store {
     journal: Option<Arc<Journal>>,
+    chunks: Option<Chunks>,
     memory: AtomicUsize,
     memory_max: usize,
+    /// Held for reading from a message's append until its queues have it, and for writing while a
+    /// checkpoint looks at both.
+    publishing: RwLock<()>,
+    reports: Mutex<Vec<Error>>,
 }
+
+/// Times the memory budget. Room for what arrives while the disk is busy with what came before.
+const EXHAUSTED_AT: usize = 4;
 
 /// A message with the durable queues that took it:
 /// `u16 count, u64 queue id × count, u8 length + exchange, u8 length + key,
@@ -28,12 +43,47 @@ pub(crate) const MESSAGE: u8 = 1;
 pub(crate) const SETTLE: u8 = 2;
 
 impl Store {
-    pub(crate) fn new(journal: Option<Arc<Journal>>, memory_max: usize) -> Store {
-        Store { journal, memory: AtomicUsize::new(0), memory_max }
+    pub(crate) fn new(
+        journal: Option<Arc<Journal>>,
+        chunks: Option<Chunks>,
+        memory_max: usize,
+    ) -> Store {
+        Store {
+            journal,
+            chunks,
+            memory: AtomicUsize::new(0),
+            memory_max,
+            publishing: RwLock::default(),
+            reports: Mutex::default(),
+        }
     }
 
     pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
         self.journal.as_ref()
+    }
+
+    pub(crate) fn chunks(&self) -> Option<&Chunks> {
+        self.chunks.as_ref()
+    }
+
+    /// From a message's append until its queues have it.
+    pub(crate) fn publishing(&self) -> RwLockReadGuard<'_, ()> {
+        read(&self.publishing)
+    }
+
+    /// Looks at journal and queues while nothing is on its way from one to the other.
+    pub(crate) fn between_publishes<T>(&self, look: impl FnOnce() -> T) -> T {
+        let _nobody = write(&self.publishing);
+        look()
+    }
+
+    /// Keeps a fault for the log that nobody can be told of.
+    pub(crate) fn report(&self, error: Error) {
+        lock(&self.reports).push(error);
+    }
+
+    pub(crate) fn reports(&self) -> Vec<Error> {
+        std::mem::take(&mut lock(&self.reports))
     }
 
     pub(crate) fn hold(&self, bytes: usize) {
@@ -53,9 +103,9 @@ impl Store {
         self.held_bytes() > self.memory_max
     }
 
-    /// Twice the budget: messages that cannot be paged out fill the memory.
+    /// Far over the budget: messages that cannot be paged out, or not yet, fill the memory.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.held_bytes() > self.memory_max.saturating_mul(2)
+        self.held_bytes() > self.memory_max.saturating_mul(EXHAUSTED_AT)
     }
 
     /// Appends a message once for all `queues`, and keeps it for each of them.

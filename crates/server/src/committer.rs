@@ -35,7 +35,7 @@ impl Committer {
         Ok(Committer { stop, thread })
     }
 
-    /// Commits what is pending and ends the thread.
+    /// Commits what is pending, makes a checkpoint, and ends the thread.
     pub(crate) fn stop(self) {
         self.stop.store(true, SeqCst);
         if self.thread.join().is_err() {
@@ -45,15 +45,24 @@ impl Committer {
 }
 
 fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
-    let mut tidied = Instant::now();
+    let (mut tidied, mut paged) = (Instant::now(), Instant::now());
     let mut was_full = false;
     loop {
         let last = stop.load(SeqCst);
         broker.wait_pending(IDLE);
         let mut result = broker.commit();
-        if tidied.elapsed() >= TIDY_EVERY {
+        if paged.elapsed() >= PAGE_OUT_EVERY {
+            paged = Instant::now();
+            broker.page_out();
+        }
+        if last {
+            result = result.and_then(|()| broker.checkpoint());
+        } else if tidied.elapsed() >= TIDY_EVERY {
             tidied = Instant::now();
             result = result.and_then(|()| broker.tidy());
+        }
+        for report in broker.reports() {
+            tracing::error!("{report}");
         }
         match result {
             Ok(()) => {
@@ -87,5 +96,8 @@ const FULL_PAUSE: Duration = Duration::from_millis(100);
 /// How long the thread sleeps when nothing is pending.
 const IDLE: Duration = Duration::from_millis(50);
 
-/// How often disk and memory are given back.
+/// How often memory over the budget is given back.
+const PAGE_OUT_EVERY: Duration = Duration::from_millis(10);
+
+/// How often disk and long queues' memory are given back.
 const TIDY_EVERY: Duration = Duration::from_millis(250);

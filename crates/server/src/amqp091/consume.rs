@@ -91,7 +91,7 @@ impl Connection {
     pub(super) fn basic_get(&mut self, id: ChannelId, method: basic::Get) -> Result<(), Refusal> {
         let name = self.queue_name(id, &method.queue)?;
         let queue = self.vhost.queue(&name, self.id)?;
-        let Some((entry, left)) = queue.get() else {
+        let Some((entry, left)) = queue.get()? else {
             self.send(id, &basic::GetEmpty::default());
             return Ok(());
         };

@@ -31,7 +31,8 @@ pub(crate) fn start(
     let open = |name: &str| -> Result<Arc<dyn Disk>, Failure> {
         Ok(Arc::new(FileDisk::open(data.path().join(name)).map_err(|error| cannot(&error))?))
     };
-    let disks = Disks { messages: open("messages")?, ledger: open("ledger")? };
+    let (messages, ledger, index) = (open("messages")?, open("ledger")?, open("index")?);
+    let disks = Disks { messages, ledger, index };
     let (broker, report) =
         Broker::open(&disks, &broker::Options::default()).map_err(|error| cannot(&error))?;
     for damage in &report.damage {
