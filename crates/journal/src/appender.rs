@@ -36,6 +36,11 @@ impl<'a> Appender<'a> {
         self.appended = true;
         Ok(position)
     }
+
+    /// As [`Journal::end`], while nobody else can append.
+    pub fn end(&self) -> Position {
+        self.pending.as_ref().expect("held until the drop").tail.end()
+    }
 }
 
 impl Drop for Appender<'_> {

@@ -8,8 +8,10 @@ use std::fmt;
 pub struct Recovery {
     /// Records handed out.
     pub records: u64,
-    /// Segments they came from.
+    /// Segments that were read.
     pub segments: u64,
+    /// Segments before the checkpoint, of which only the headers were read.
+    pub passed: u64,
     /// Bytes behind the last record that are no record: the write that a crash cut short. They are
     /// left where they are, and the next record goes to a new segment.
     pub torn_bytes: u64,
@@ -79,6 +81,9 @@ pub enum Reason {
     Foreign,
     /// The segment does not continue the one before it: one of the two is an old copy.
     OutOfOrder,
+    /// The checkpoint names this place, and neither does a record end there nor is it damaged: the
+    /// checkpoint, or the file, is of another time.
+    NoBoundary,
 }
 
 impl fmt::Display for Reason {
@@ -95,6 +100,9 @@ impl fmt::Display for Reason {
             Reason::Missing => f.write_str("the segment is missing"),
             Reason::Misplaced(id) => write!(f, "the file is a copy of segment {id}"),
             Reason::Foreign => f.write_str("the segment belongs to another journal"),
+            Reason::NoBoundary => {
+                f.write_str("the checkpoint says that a record ends there, and none does")
+            }
             Reason::OutOfOrder => f.write_str("the segment does not continue the one before it"),
         }
     }

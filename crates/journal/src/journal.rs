@@ -14,6 +14,7 @@ use crate::limits::{
     SEGMENT_BYTES_MIN,
 };
 use crate::pending::Pending;
+use crate::reading::Start;
 use crate::record::Record;
 use crate::recovery::recover;
 use crate::segment::Segments;
@@ -95,8 +96,43 @@ impl Journal {
         options: Options,
         visit: &mut dyn FnMut(Record<'_>),
     ) -> Result<(Journal, Recovery), Error> {
+        Journal::start(disk, options, Start::ALL, visit)
+    }
+
+    /// Opens the journal from a checkpoint: hands out only the records at or behind `from`, which
+    /// [`Journal::end`] gave, and believes `retained`, which [`Journal::live`] gave, of what is
+    /// alive before it. Of segments before that of `from` only the headers are read, so that
+    /// opening takes as long as what was appended since, however long the backlog.
+    ///
+    /// Otherwise as [`Journal::open`]. Besides the damage that it reports:
+    /// - a segment of `retained` that is gone, or cannot be used. Its records read as damaged, and
+    ///   are to be released as all others;
+    /// - records before `from` that are gone from the end. What is appended now still stands behind
+    ///   `from`, so the same checkpoint goes on to be right;
+    /// - that no record ends at `from`. Its segment is then read whole.
+    ///
+    /// Damage inside the segments that were not read shows when their records are read.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_from(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        from: Position,
+        retained: &[(u32, u64)],
+        visit: &mut dyn FnMut(Record<'_>),
+    ) -> Result<(Journal, Recovery), Error> {
+        Journal::start(disk, options, Start { from, retained }, visit)
+    }
+
+    fn start(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        start: Start<'_>,
+        visit: &mut dyn FnMut(Record<'_>),
+    ) -> Result<(Journal, Recovery), Error> {
         options.check()?;
-        let found = recover(&*disk, &options, visit)?;
+        let found = recover(&*disk, &options, start, visit)?;
         let segments = Segments::new(Arc::clone(&disk), options.open_files_max, found.segments);
         let tail = found.tail.resolve(&segments);
         let journal = Journal {
@@ -184,7 +220,7 @@ impl Journal {
     /// # Panics
     /// If no segment holds that position: a record that has been reclaimed cannot be kept.
     pub fn retain(&self, position: Position) {
-        let found = self.segments.with(position.segment(), |segment| segment.retain());
+        let found = self.segments.with(position.segment(), |segment| segment.retain(1));
         assert!(found.is_some(), "retained the record at {position}, and its segment is gone");
     }
 
@@ -195,6 +231,22 @@ impl Journal {
     pub fn release(&self, position: Position) {
         let found = self.segments.with(position.segment(), |segment| segment.release());
         assert!(found.is_some(), "released the record at {position}, and its segment is gone");
+    }
+
+    /// The place behind everything appended so far: every record has a position before it, every
+    /// later one has it or one behind it. With [`Journal::live`] it makes a checkpoint, for
+    /// [`Journal::open_from`].
+    ///
+    /// To make one: let nobody append, retain or release; take both, and what the owner knows of
+    /// the records so far; let them go on. Then [`Journal::commit`], and only when that returned
+    /// make the checkpoint durable: it must never be there without what is before it.
+    pub fn end(&self) -> Position {
+        self.lock_pending().tail.end()
+    }
+
+    /// The numbers of the segments in which records are retained, and how many, in order.
+    pub fn live(&self) -> Vec<(u32, u64)> {
+        self.segments.live()
     }
 
     /// Bytes of records on disk: headers and padding counted, reserved space not.

@@ -47,6 +47,7 @@
 
 mod appender;
 mod damage;
+mod directory;
 mod disk;
 mod error;
 mod file_disk;
@@ -56,14 +57,15 @@ mod limits;
 mod pending;
 mod position;
 mod read;
+mod reading;
 mod reclaim;
 mod record;
 mod recovery;
+mod resume;
 mod rewrite;
 mod scan;
 mod segment;
 mod segment_header;
-mod survey;
 
 pub use appender::Appender;
 pub use damage::{Damage, Reason, Recovery, Torn};

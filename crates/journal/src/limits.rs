@@ -32,3 +32,7 @@ pub(crate) const FIRST_READ_BYTES: usize = 4096;
 /// A commit's buffer is kept for the next one up to this size, so that one burst does not pin
 /// memory.
 pub(crate) const SPARE_BUFFER_BYTES_MAX: usize = 4 << 20;
+
+/// How far back from a checkpoint the record that ends there is looked for; behind a longer one, its
+/// segment is read from the beginning. A power of 16 times the first step, see `resume.rs`.
+pub(crate) const LOOK_BACK_BYTES_MAX: u64 = 2 << 20;

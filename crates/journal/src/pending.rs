@@ -44,6 +44,17 @@ pub(crate) struct Tail {
     pub(crate) next_sequence: u64,
 }
 
+impl Tail {
+    /// Every record so far stands before it, every later one at it or behind it.
+    pub(crate) fn end(&self) -> Position {
+        match (&self.open, self.next_id) {
+            (Some((segment, offset)), _) => Position::new(segment.id, *offset),
+            (None, Some(next)) => Position::new(next, SEGMENT_HEADER_BYTES),
+            (None, None) => Position::new(u32::MAX, u32::MAX),
+        }
+    }
+}
+
 /// The segment there was no space for.
 pub(crate) struct Full {
     pub(crate) file: String,

@@ -23,13 +23,17 @@ impl Journal {
             return Err(Error::NotDurable(position));
         }
         let segment = self.segments.get(position.segment()).ok_or(Error::NoRecord(position))?;
+        let name = segment_name(segment.id);
+        if segment.missing {
+            let reason = Reason::Missing;
+            return Err(Error::Damaged { file: name, offset: position.offset().into(), reason });
+        }
         let room = segment.end().saturating_sub(position.offset()) as usize;
         let offset = position.offset();
         let aligned = u64::from(offset).is_multiple_of(ALIGN);
         if offset < SEGMENT_HEADER_BYTES || !aligned || room < HEADER_BYTES {
             return Err(Error::NoRecord(position));
         }
-        let name = segment_name(segment.id);
         let file = self.segments.file(&segment)?;
         let mut record = vec![0; room.min(FIRST_READ_BYTES)];
         let read =

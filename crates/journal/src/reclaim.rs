@@ -56,7 +56,9 @@ impl Journal {
     /// Removes a segment's file, or sets it aside if it is damaged, and forgets the segment.
     pub(crate) fn drop_segment(&self, segment: &Segment) -> Result<(), Error> {
         let name = segment_name(segment.id);
-        if segment.damaged {
+        if segment.missing {
+            // There is no file to remove.
+        } else if segment.damaged {
             let aside = set_aside_name(segment.id);
             self.disk.rename(&name, &aside).map_err(Error::io("set aside", &name))?;
         } else {

@@ -44,6 +44,11 @@ impl Expected {
         let start = SEGMENT_HEADER_BYTES.into();
         Expected { segment, file_bytes, start, sequence_before, exact: false, link: None }
     }
+
+    /// The same segment, read from `offset` on, where the record with that sequence ends.
+    pub(crate) fn resumed(self, offset: u64, sequence: u64) -> Expected {
+        Expected { start: offset, sequence_before: sequence, exact: true, ..self }
+    }
 }
 
 /// A stretch that holds no record that may be delivered.

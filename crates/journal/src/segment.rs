@@ -20,6 +20,8 @@ pub(crate) struct Segment {
     pub(crate) capacity: u32,
     /// Recovery found damage in it, so its file is kept.
     pub(crate) damaged: bool,
+    /// A checkpoint says that records in it are alive, and its file is gone.
+    pub(crate) missing: bool,
     /// Bytes of it that are on the medium; 0 until its file is made.
     end: AtomicU32,
     live: AtomicU64,
@@ -33,10 +35,16 @@ impl Segment {
             header,
             capacity,
             damaged,
+            missing: false,
             end: AtomicU32::new(end),
             live: AtomicU64::new(0),
             file: Mutex::new(None),
         }
+    }
+
+    /// One of which nothing is left but the counting of what was alive in it.
+    pub(crate) fn missing(id: u32) -> Segment {
+        Segment { missing: true, ..Segment::new(SegmentHeader::unknown(id), 0, 0, false) }
     }
 
     pub(crate) fn end(&self) -> u32 {
@@ -58,12 +66,17 @@ impl Segment {
         u64::from(self.end().saturating_sub(SEGMENT_HEADER_BYTES))
     }
 
-    pub(crate) fn is_released(&self) -> bool {
-        self.live.load(Ordering::Acquire) == 0
+    /// How many of its records are alive.
+    pub(crate) fn live(&self) -> u64 {
+        self.live.load(Ordering::Acquire)
     }
 
-    pub(crate) fn retain(&self) {
-        self.live.fetch_add(1, Ordering::AcqRel);
+    pub(crate) fn is_released(&self) -> bool {
+        self.live() == 0
+    }
+
+    pub(crate) fn retain(&self, records: u64) {
+        self.live.fetch_add(records, Ordering::AcqRel);
     }
 
     pub(crate) fn release(&self) {
@@ -120,6 +133,12 @@ impl Segments {
     /// The segments before `id`, oldest first.
     pub(crate) fn before(&self, id: u32) -> Vec<Arc<Segment>> {
         self.map().range(..id).map(|(_, segment)| Arc::clone(segment)).collect()
+    }
+
+    /// The segments in which something is alive, and how much.
+    pub(crate) fn live(&self) -> Vec<(u32, u64)> {
+        let map = self.map();
+        map.values().map(|it| (it.id, it.live())).filter(|(_, live)| *live > 0).collect()
     }
 
     pub(crate) fn record_bytes(&self) -> u64 {

@@ -50,6 +50,12 @@ pub(crate) enum HeaderFault {
 }
 
 impl SegmentHeader {
+    /// Of a segment whose header is not to be trusted.
+    pub(crate) fn unknown(id: u32) -> SegmentHeader {
+        let previous = Previous::default();
+        SegmentHeader { id, rewrite: false, journal: 0, first_sequence: 0, previous }
+    }
+
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES as usize] {
         let mut out = [0; SEGMENT_HEADER_BYTES as usize];
         out[0..8].copy_from_slice(&MAGIC);

@@ -47,7 +47,7 @@ impl SegmentFile {
 
 /// The directory of a journal.
 #[derive(Debug, Default)]
-pub(crate) struct Survey {
+pub(crate) struct Directory {
     /// Segments to be read, oldest first.
     pub(crate) segments: Vec<SegmentFile>,
     /// Segments that a rewrite voided.
@@ -61,38 +61,39 @@ pub(crate) struct Survey {
 }
 
 /// Lists the directory and reads all headers. Touches nothing.
-pub(crate) fn survey(disk: &dyn Disk, recovery: &mut Recovery) -> Result<Survey, Error> {
+pub(crate) fn read_directory(disk: &dyn Disk, recovery: &mut Recovery) -> Result<Directory, Error> {
     let mut names = disk.list().map_err(Error::io("list", "the journal's directory"))?;
     names.sort();
-    let mut survey = Survey::default();
+    let mut directory = Directory::default();
     for name in names {
         match FileName::parse(&name) {
-            FileName::Segment(id) => survey.segments.push(look_at(disk, id, name)?),
-            FileName::Unfinished => survey.unfinished.push(name),
+            FileName::Segment(id) => directory.segments.push(look_at(disk, id, name)?),
+            FileName::Unfinished => directory.unfinished.push(name),
             FileName::SetAside(id) => {
-                survey.highest_id = survey.highest_id.max(id);
+                directory.highest_id = directory.highest_id.max(id);
                 recovery.set_aside.push(name);
             }
             FileName::Foreign => recovery.foreign.push(name),
         }
     }
-    let last = survey.segments.last().map_or(0, |last| last.id);
-    survey.highest_id = survey.highest_id.max(last);
-    survey.journal = journal_of(&survey.segments);
-    for segment in &mut survey.segments {
-        if segment.header.is_ok_and(|header| Some(header.journal) != survey.journal) {
+    let last = directory.segments.last().map_or(0, |last| last.id);
+    directory.highest_id = directory.highest_id.max(last);
+    directory.journal = journal_of(&directory.segments);
+    for segment in &mut directory.segments {
+        if segment.header.is_ok_and(|header| Some(header.journal) != directory.journal) {
             segment.header = Err(Reason::Foreign);
         }
     }
-    for index in (0..survey.segments.len()).rev() {
-        if survey.segments.get(index).map_or(Ok(false), |segment| segment.rewrites(disk))? {
-            let void = survey.segments.drain(..index);
+    for index in (0..directory.segments.len()).rev() {
+        if directory.segments.get(index).map_or(Ok(false), |segment| segment.rewrites(disk))? {
+            let void = directory.segments.drain(..index);
             // A file that is no part of this journal is not voided by it.
-            survey.void = void.filter(SegmentFile::belongs).map(|segment| segment.name).collect();
+            directory.void =
+                void.filter(SegmentFile::belongs).map(|segment| segment.name).collect();
             break;
         }
     }
-    Ok(survey)
+    Ok(directory)
 }
 
 /// The journal that most segments belong to; of several, that of the oldest.
