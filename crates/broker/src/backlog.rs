@@ -133,7 +133,8 @@ impl Backlog {
         let mut freed = 0;
         while self.tail.len() >= BACKLOG_CHUNK {
             let stretch = self.tail.range(..BACKLOG_CHUNK);
-            let slots: Option<Vec<Slot>> = stretch.map(|entry| durable_slot(entry, &is_durable)).collect();
+            let slots: Option<Vec<Slot>> =
+                stretch.map(|entry| durable_slot(entry, &is_durable)).collect();
             let part = match (slots, self.tail.front()) {
                 (Some(slots), Some(first)) => match chunks.write(first.order, &slots)? {
                     Some(chunk) => Part::Disk(chunk),

@@ -64,6 +64,8 @@ pub struct Broker {
     waiting: Mutex<Vec<Arc<Mailbox>>>,
     /// The journal's segment that the last checkpoint lies in.
     checkpointed_in: AtomicU32,
+    /// How often [`Broker::tidy`] was called.
+    tidied: AtomicU32,
 }
 
 impl Broker {
@@ -99,6 +101,7 @@ impl Broker {
             is_disk_full: AtomicBool::new(false),
             waiting: Mutex::default(),
             checkpointed_in: AtomicU32::new(0),
+            tidied: AtomicU32::new(1),
         }
     }
 
@@ -171,9 +174,11 @@ impl Broker {
     pub fn tidy(&self) -> Result<(), Error> {
         self.shrink_queues(self.store.is_over_budget());
         if let Some(journal) = self.store.journal() {
-            journal.reclaim()?;
-            // Once a segment: a restart reads two at most.
-            if journal.end().segment() > self.checkpointed_in.load(Relaxed) {
+            // Once a segment, so that a restart reads two at most; and sooner when that gives
+            // back disk, which only a checkpoint makes safe.
+            let due = journal.end().segment() > self.checkpointed_in.load(Relaxed);
+            let tidied = self.tidied.fetch_add(1, Relaxed);
+            if due || (tidied.is_multiple_of(DEAD_SEGMENTS_EVERY) && journal.has_dead_segments()) {
                 self.checkpoint()?;
             }
         }
@@ -195,8 +200,7 @@ impl Broker {
         let (Some(journal), Some(chunks)) = (self.store.journal(), self.store.chunks()) else {
             return Ok(());
         };
-        let queues: Vec<Arc<Queue>> =
-            self.queues().filter(|queue| queue.is_durable()).collect();
+        let queues: Vec<Arc<Queue>> = self.queues().filter(|queue| queue.is_durable()).collect();
         let (from, discarded, mut checkpoint) = self.store.between_publishes(|| {
             let from = journal.end();
             let discarded = chunks.discarded();
@@ -209,7 +213,7 @@ impl Broker {
         Checkpoint::finish(&mut checkpoint);
         self.checkpointed_in.store(from.segment(), Relaxed);
         match chunks.commit(&checkpoint, &discarded) {
-            Ok(()) => drop(journal.reclaim_before(from)?),
+            Ok(()) => drop(journal.reclaim()?),
             Err(error) => self.store.report(Error::new(
                 Kind::Internal,
                 format!("no checkpoint could be written ({error}); the next start takes longer"),
@@ -265,6 +269,9 @@ pub struct RecoveryReport {
     /// Bytes of a torn write that were cut off: never confirmed to anybody.
     pub torn_bytes: u64,
 }
+
+/// Calls of [`Broker::tidy`] between two looks for segments to delete.
+const DEAD_SEGMENTS_EVERY: u32 = 8;
 
 /// The virtual host that is always there.
 pub(crate) const DEFAULT_VHOST: ByteString = ByteString::from_static("/");

@@ -226,7 +226,9 @@ impl Queue {
         let counted = consumer.is_none_or(|consumer| !consumer.is_no_ack());
         let deleted = {
             let mut state = lock(&self.state);
-            orders.iter().for_each(|order| drop(state.outstanding.remove(order)));
+            for order in &orders {
+                state.outstanding.remove(order);
+            }
             if counted {
                 state.unacknowledged -= count;
             }

@@ -51,9 +51,11 @@ pub(crate) fn recover(
         damage.extend(part.set_aside.iter().map(|file| {
             format!("{name}: {file} was set aside earlier; look into it, then remove it")
         }));
-        damage.extend(part.foreign.iter().map(|file| {
-            format!("{name}: {file} is no file of this journal and is left alone")
-        }));
+        damage.extend(
+            part.foreign
+                .iter()
+                .map(|file| format!("{name}: {file} is no file of this journal and is left alone")),
+        );
     }
     damage.extend(messages.unreadable.iter().map(|it| format!("messages: {it}")));
     let report = RecoveryReport {
@@ -83,11 +85,11 @@ fn read_ledger(
         segment_bytes: options.journal.segment_bytes.min(LEDGER_SEGMENT_BYTES),
         ..options.journal.clone()
     };
-    let opened = Journal::open(disks.ledger.clone(), options, &mut |record| {
-        match ledger::decode(record.payload) {
-            Ok(changes) => changes.into_iter().for_each(|change| declared.apply(change)),
-            Err(reason) => unreadable = Some(format!("{:?}: {reason}", record.position)),
-        }
+    let opened = Journal::open(disks.ledger.clone(), options, &mut |record| match ledger::decode(
+        record.payload,
+    ) {
+        Ok(changes) => changes.into_iter().for_each(|change| declared.apply(change)),
+        Err(reason) => unreadable = Some(format!("{:?}: {reason}", record.position)),
     })?;
     match unreadable {
         None => Ok(opened),
@@ -137,7 +139,11 @@ impl Declared {
         }
     }
 
-    fn build(self, store: &Arc<Store>, mut messages: Map<QueueId, Vec<CheckpointPart>>) -> Topology {
+    fn build(
+        self,
+        store: &Arc<Store>,
+        mut messages: Map<QueueId, Vec<CheckpointPart>>,
+    ) -> Topology {
         let mut topology = Topology::new();
         for (name, declaration) in self.exchanges {
             if topology.exchange(&name).is_none() {

@@ -249,6 +249,12 @@ impl Journal {
         self.segments.live()
     }
 
+    /// Whether there are segments in which nothing is retained any more, besides the one in use.
+    pub fn has_dead_segments(&self) -> bool {
+        let in_use = self.end().segment();
+        self.segments.before(in_use).iter().any(|segment| segment.is_released())
+    }
+
     /// Bytes of records on disk: headers and padding counted, reserved space not.
     pub fn size_bytes(&self) -> u64 {
         self.segments.record_bytes()
