@@ -29,7 +29,9 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Bytes of queued messages in memory past which those that the journal has are let go of.
-    /// At four times this, publishers have to wait.
+    pub paged_bytes_min: usize,
+    /// Bytes of queued messages in memory past which publishers have to wait: what is left then
+    /// cannot be let go of.
     pub memory_bytes_max: usize,
     /// How the message journal is set up.
     pub journal: journal::Options,
@@ -37,7 +39,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { memory_bytes_max: 64 * 1024 * 1024, journal: journal::Options::default() }
+        Options {
+            paged_bytes_min: 16 * 1024 * 1024,
+            memory_bytes_max: 1024 * 1024 * 1024,
+            journal: journal::Options::default(),
+        }
     }
 }
 
@@ -71,7 +77,7 @@ pub struct Broker {
 impl Broker {
     /// A broker that forgets everything when it ends.
     pub fn in_memory(options: &Options) -> Broker {
-        let store = Arc::new(Store::new(None, None, options.memory_bytes_max));
+        let store = Arc::new(Store::new(None, None, options));
         Broker::new(Recovered::nothing(Ledger::new(None, 1), store))
     }
 

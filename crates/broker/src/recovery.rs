@@ -67,8 +67,7 @@ pub(crate) fn recover(
 
     let Messages { journal, chunks, queues, .. } = messages;
     let ledger = Arc::new(Ledger::new(Some(ledger), declared.next_queue_id.max(1)));
-    let store =
-        Arc::new(Store::new(Some(Arc::new(journal)), Some(chunks), options.memory_bytes_max));
+    let store = Arc::new(Store::new(Some(Arc::new(journal)), Some(chunks), options));
     let topology = declared.build(&store, queues);
     let topologies = vec![(DEFAULT_VHOST, topology)];
     Ok((Recovered { ledger, store, topologies }, report))

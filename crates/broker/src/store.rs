@@ -11,7 +11,7 @@ use bytestring::ByteString;
 use journal::{Appender, Journal, Position};
 
 use crate::{
-    Error, Message,
+    Error, Message, Options,
     error::Kind,
     index::Chunks,
     limits::SETTLE_RECORD_MAX,
@@ -25,15 +25,13 @@ pub(crate) struct Store {
     journal: Option<Arc<Journal>>,
     chunks: Option<Chunks>,
     memory: AtomicUsize,
+    paged_min: usize,
     memory_max: usize,
     /// Held for reading from a message's append until its queues have it, and for writing while a
     /// checkpoint looks at both.
     publishing: RwLock<()>,
     reports: Mutex<Vec<Error>>,
 }
-
-/// Times the memory budget. Room for what arrives while the disk is busy with what came before.
-const EXHAUSTED_AT: usize = 4;
 
 /// A message with the durable queues that took it:
 /// `u16 count, u64 queue id × count, u8 length + exchange, u8 length + key,
@@ -46,13 +44,14 @@ impl Store {
     pub(crate) fn new(
         journal: Option<Arc<Journal>>,
         chunks: Option<Chunks>,
-        memory_max: usize,
+        options: &Options,
     ) -> Store {
         Store {
             journal,
             chunks,
             memory: AtomicUsize::new(0),
-            memory_max,
+            paged_min: options.paged_bytes_min,
+            memory_max: options.memory_bytes_max,
             publishing: RwLock::default(),
             reports: Mutex::default(),
         }
@@ -99,13 +98,14 @@ impl Store {
         self.memory.load(Relaxed)
     }
 
+    /// Whether messages that the journal has should be let go of.
     pub(crate) fn is_over_budget(&self) -> bool {
-        self.held_bytes() > self.memory_max
+        self.held_bytes() > self.paged_min
     }
 
-    /// Far over the budget: messages that cannot be paged out, or not yet, fill the memory.
+    /// Whether publishers have to wait.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.held_bytes() > self.memory_max.saturating_mul(EXHAUSTED_AT)
+        self.held_bytes() > self.memory_max
     }
 
     /// Appends a message once for all `queues`, and keeps it for each of them.

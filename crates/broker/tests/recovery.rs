@@ -132,7 +132,11 @@ fn a_rewritten_ledger_says_the_same() {
 #[test]
 fn messages_over_the_memory_budget_are_read_back_from_disk() {
     let directory = tempdir().unwrap();
-    let options = Options { memory_bytes_max: 1024 * 1024, ..Options::default() };
+    let options = Options {
+        paged_bytes_min: 1024 * 1024,
+        memory_bytes_max: 2 * 1024 * 1024,
+        ..Options::default()
+    };
     let (broker, _) = open(directory.path(), &options);
     let mut client = Client::new(&broker);
     client.declare("q", true);

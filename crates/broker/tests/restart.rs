@@ -9,7 +9,7 @@ use tempfile::{TempDir, tempdir};
 /// Small segments, so that there are many.
 fn options() -> Options {
     let journal = journal::Options { segment_bytes: 256 * 1024, ..Default::default() };
-    Options { memory_bytes_max: 1024 * 1024, journal }
+    Options { paged_bytes_min: 1024 * 1024, journal, ..Options::default() }
 }
 
 fn fill(broker: &Broker, client: &mut Client, from: usize, to: usize) {
