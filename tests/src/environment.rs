@@ -41,6 +41,11 @@ pub fn chromium() -> Result<PathBuf> {
     given_or("TUBEPOST_CHROMIUM", Path::new("/usr/bin/chromium"))
 }
 
+/// strace.
+pub(crate) fn strace() -> Result<PathBuf> {
+    given_or("TUBEPOST_STRACE", Path::new("/usr/bin/strace"))
+}
+
 /// RabbitMQ's start script.
 pub(crate) fn rabbitmq_server() -> Result<PathBuf> {
     let script = Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server");

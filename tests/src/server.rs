@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    os::unix::process::ExitStatusExt as _,
     process::Command,
     time::Duration,
 };
@@ -36,6 +37,16 @@ impl Server {
     /// The process, for its output.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+
+    /// Waits until it has ended because somebody else killed it, or the power failed.
+    ///
+    /// # Errors
+    /// It goes on, or ended otherwise.
+    pub fn wait_until_killed(mut self) -> Result<()> {
+        let status = self.process.wait(20)?;
+        ensure!(status.signal() == Some(9), "it was to be killed and ended with {status}");
+        Ok(())
     }
 
     /// `kill -9`: the disk has what it has.

@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Finished, Process, Server, free_port, run, tubepost_binary, wait_for};
+use crate::{Finished, Process, Server, Strace, free_port, run, tubepost_binary, wait_for};
 
 /// The topic of the events by which a subscriber is seen to receive.
 pub(crate) const PROBE: &str = "org.example.probe";
@@ -41,6 +41,10 @@ pub struct Site {
     binary: PathBuf,
     /// Another bus than the site's own server.
     bus: Option<String>,
+    /// Where the server keeps its data.
+    data: PathBuf,
+    /// What every server of this site has in its environment.
+    variables: Vec<(String, String)>,
     /// Where AMQP will be served.
     pub amqp_port: u16,
     /// Where the pages will be served.
@@ -75,7 +79,20 @@ impl Site {
     fn with(binary: PathBuf, bus: Option<String>) -> Result<Site> {
         let directory = tempfile::Builder::new().prefix("tubepost-test-").tempdir()?;
         fs::create_dir(directory.path().join("home"))?;
-        Ok(Site { directory, binary, bus, amqp_port: free_port(), http_port: free_port() })
+        let data = directory.path().join("data");
+        let (amqp_port, http_port) = (free_port(), free_port());
+        let variables = Vec::new();
+        Ok(Site { directory, binary, bus, data, variables, amqp_port, http_port })
+    }
+
+    /// Lets its server keep its data elsewhere than in `data` of this site.
+    pub fn keep_data_in(&mut self, directory: PathBuf) {
+        self.data = directory;
+    }
+
+    /// Sets a variable for every server of this site.
+    pub fn set(&mut self, variable: &str, value: &str) {
+        self.variables.push((variable.to_owned(), value.to_owned()));
     }
 
     /// A path inside.
@@ -202,7 +219,7 @@ impl Site {
         let mut words = vec![
             "serve".to_owned(),
             "--data-dir".to_owned(),
-            self.path("data").display().to_string(),
+            self.data.display().to_string(),
             "--amqp".to_owned(),
             format!("127.0.0.1:{}", self.amqp_port),
             "--http".to_owned(),
@@ -228,14 +245,41 @@ impl Site {
     /// # Errors
     /// As [`Site::serve`].
     pub fn serve_with(&self, variables: &[(&str, &str)]) -> Result<Server> {
-        let words = self.serve_arguments();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let mut command = self.command(&words);
+        let mut command = self.server_command(&[]);
+        command.envs(variables.iter().copied());
+        Server::start(&mut command, self.amqp_port, self.http_port)
+    }
+
+    /// As [`Site::serve`], under strace.
+    ///
+    /// # Errors
+    /// As [`Site::serve`].
+    pub fn serve_under(&self, strace: &Strace) -> Result<Server> {
+        strace.clear()?;
+        Server::start(&mut self.server_command(&strace.words()), self.amqp_port, self.http_port)
+    }
+
+    /// Starts `tubepost serve` and does not wait; it may end before it serves.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn begin_to_serve(&self) -> Result<Process> {
+        Process::start("tubepost serve", &mut self.server_command(&[]))
+    }
+
+    fn server_command(&self, before: &[String]) -> Command {
+        let mut words = before.to_vec();
+        words.push(self.binary.display().to_string());
+        words.extend(self.serve_arguments());
+        let (program, arguments) = words.split_first().expect("the binary is one of the words");
+        let mut command = Command::new(program);
+        command.args(arguments);
+        self.furnish(&mut command);
         // Its services find their own broker, unless the bus is somebody else's.
         if self.bus.is_none() {
             command.env_remove("TUBEPOST_BUS");
         }
-        command.envs(variables.iter().copied());
-        Server::start(&mut command, self.amqp_port, self.http_port)
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
     }
 }

@@ -1,12 +1,17 @@
-//! `kill -9` of the server in the middle of publishing loses no confirmed event. What was confirmed
-//! is written down on this side of the socket; after the restart all of it must be in the durable
-//! queue, once and in order. What was not confirmed may be there or not.
+//! `kill -9` of the server at random moments under load. What was confirmed is written down on this
+//! side of the sockets; after the restart all of it must be there, once and in order, and of what
+//! was declared and deleted exactly what was answered. What was not confirmed may be there or not.
+#![allow(clippy::print_stdout, reason = "what a failed test shows, and the numbers")]
 
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
+use fastrand::Rng;
 use futures_util::StreamExt as _;
-use harness::{Site, wait_for};
+use harness::{Load, Site, scaled, seed, wait_for};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm,
     options::{
@@ -19,38 +24,71 @@ use tokio::{runtime::Runtime, time::timeout};
 
 const QUEUE: &str = "crash.durable";
 const TOPIC: &str = "org.example.crash";
-/// After how many confirms the server is killed, a round each; in between come others in flight.
-const ROUNDS: [u64; 8] = [1, 7, 50, 200, 333, 1000, 1500, 2500];
-/// How many are published without waiting for the confirm of the first.
-const IN_FLIGHT: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// From the start of a killed server to its first word; the middle one of all starts.
+const START_MAX: Duration = Duration::from_secs(1);
+/// A cycle in which fewer messages were confirmed has shown nothing.
+const CONFIRMED_MIN: u64 = 20;
+
 #[test]
-fn kill_9_in_the_middle_of_publishing_loses_no_confirmed_event() -> Result<()> {
-    let site = Site::new()?;
-    let runtime = Runtime::new()?;
-    let mut next = 0;
-    for (round, kill_after) in ROUNDS.into_iter().enumerate() {
-        let server = site.serve()?;
-        let first = next;
-        let (confirmed, published) =
-            runtime.block_on(publish_until_killed(&site, first, kill_after, || server.kill()))?;
-        next = published;
-        let server = site.serve().context("restart after kill -9")?;
-        let found = runtime.block_on(drain(&site))?;
-        check(first, published, &confirmed, &found).with_context(|| format!("round {round}"))?;
-        println!(
-            "round {round}: {} published, {} confirmed, {} found",
-            published - first,
-            confirmed.len(),
-            found.len()
-        );
-        server.terminate()?;
+fn kill_9_at_random_moments_under_load_loses_no_confirmed_message() -> Result<()> {
+    kill_again_and_again(scaled(50, 5000), &[])
+}
+
+/// The machine stays up, so what was written and not synced is there, too. The interval is longer
+/// than the test: no confirm waits for a sync.
+#[test]
+fn nor_does_it_with_syncs_at_intervals() -> Result<()> {
+    let variables =
+        [("TUBEPOST_JOURNAL_SYNC", "interval"), ("TUBEPOST_JOURNAL_SYNC_INTERVAL", "60s")];
+    kill_again_and_again(scaled(10, 500), &variables)
+}
+
+fn kill_again_and_again(cycles: u64, variables: &[(&str, &str)]) -> Result<()> {
+    let seed = seed();
+    let mut rng = Rng::with_seed(seed);
+    let mut site = Site::new()?;
+    // Small, so that segments begin and end all the time.
+    site.set("TUBEPOST_JOURNAL_SEGMENT_SIZE", "256 KiB");
+    variables.iter().for_each(|(name, value)| site.set(name, value));
+    let load = Load::new(&site.amqp_url(), seed)?;
+    let begun = Instant::now();
+    let (mut starts, mut loaded, mut declared, mut empty) = (Vec::new(), Duration::ZERO, 0, 0);
+    let mut server = site.serve()?;
+    for cycle in 1..=cycles {
+        let pause = Duration::from_micros(rng.u64(0..20_000));
+        let confirms = rng.u64(CONFIRMED_MIN..1500);
+        let burst = load.run(confirms, move || {
+            // tidy: the moment is what is left to chance.
+            thread::sleep(pause);
+            server.kill()
+        })?;
+        loaded += burst.took;
+        declared += burst.declared;
+        empty += u64::from(burst.confirmed < CONFIRMED_MIN);
+        server = site.serve().with_context(|| format!("cycle {cycle}: restart after kill -9"))?;
+        starts.push(server.accepted_after);
+        let journals = site.tubepost(&["journal", "check", "data"])?;
+        ensure!(journals.code() == 0, "cycle {cycle}: {}{}", journals.stdout, journals.stderr);
+        let verdict = load.check(cycle % 5 == 0 || cycle == cycles)?;
+        verdict.hold().with_context(|| format!("cycle {cycle} of seed {seed}"))?;
     }
+    server.terminate()?;
     // What was acknowledged stays gone after an orderly end.
     let _server = site.serve()?;
-    let found = runtime.block_on(drain(&site))?;
-    ensure!(found.is_empty(), "{} acknowledged events came again", found.len());
+    load.check(true)?.hold()?;
+    starts.sort_unstable();
+    let (median, longest) = (starts[starts.len() / 2], starts[starts.len() - 1]);
+    println!(
+        "{cycles} kills in {:.1} s: {} confirmed at {:.0}/s, {declared} declarations; \
+         serving {median:?} after the start (longest {longest:?})",
+        begun.elapsed().as_secs_f64(),
+        load.confirmed(),
+        load.confirmed() as f64 / loaded.as_secs_f64(),
+    );
+    ensure!(empty * 10 <= cycles, "{empty} of {cycles} cycles had no load: this shows nothing");
+    ensure!(median <= START_MAX, "serving only {median:?} after the start");
     Ok(())
 }
 
@@ -90,55 +128,6 @@ fn durable_things_are_there_after_kill_9_and_transient_ones_are_not() -> Result<
             .map_err(|error| error.to_string())
             .and_then(|depth| if depth == 1 { Ok(()) } else { Err(format!("{depth} messages")) })
     })
-}
-
-/// Publishes numbers from `first` on, persistent, until the connection breaks; kills the server
-/// once so many were confirmed. Returns the confirmed numbers and the first not published.
-async fn publish_until_killed(
-    site: &Site,
-    first: u64,
-    kill_after: u64,
-    kill: impl FnOnce() -> Result<()> + Send + 'static,
-) -> Result<(Vec<u64>, u64)> {
-    let (_connection, channel) = open(site).await?;
-    durable_queue(&channel).await?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
-    let mut kill = Some(kill);
-    let mut killing = None;
-    let mut confirmed = Vec::new();
-    let mut next = first;
-    let mut waiting = std::collections::VecDeque::new();
-    loop {
-        while waiting.len() < IN_FLIGHT {
-            let Ok(confirm) = publish(&channel, next, 2).await else { break };
-            waiting.push_back((next, confirm));
-            next += 1;
-        }
-        let Some((number, confirm)) = waiting.pop_front() else { break };
-        // Broken connections end here; nothing that comes after was confirmed.
-        match timeout(PATIENCE, confirm).await.context("no confirm and no end came")? {
-            Ok(confirm) if confirm.is_ack() => confirmed.push(number),
-            _ => break,
-        }
-        if confirmed.len() as u64 == kill_after
-            && let Some(kill) = kill.take()
-        {
-            // On a thread, so that publishing goes on meanwhile.
-            killing = Some(std::thread::spawn(kill));
-        }
-    }
-    let count = confirmed.len();
-    let killing = killing.with_context(|| format!("it broke off after {count} confirms"))?;
-    killing.join().map_err(|_| anyhow!("the killing thread panicked"))??;
-    Ok((confirmed, next))
-}
-
-fn check(first: u64, end: u64, confirmed: &[u64], found: &[u64]) -> Result<()> {
-    let lost: Vec<&u64> = confirmed.iter().filter(|number| !found.contains(number)).collect();
-    ensure!(lost.is_empty(), "confirmed and lost: {lost:?}");
-    ensure!(found.is_sorted_by(|a, b| a < b), "out of order, or twice: {found:?}");
-    ensure!(found.iter().all(|number| (first..end).contains(number)), "never published: {found:?}");
-    Ok(())
 }
 
 /// A connection, which ends when it is dropped, and its channel.

@@ -1,6 +1,10 @@
 //! Starting and stopping: one process, no configuration; accepting at once; an orderly end.
 
-use std::time::Duration;
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
 use harness::{Site, events_of, wait_for, wait_for_events};
@@ -74,4 +78,33 @@ fn config_prints_the_settings_in_force_and_where_each_came_from() -> Result<()> 
     }
     ensure!(!done.stdout.contains("s3cret"), "a password is shown:\n{}", done.stdout);
     Ok(())
+}
+
+#[test]
+fn a_journal_that_syncs_at_intervals_is_said_loudly() -> Result<()> {
+    let site = Site::new()?;
+    let said = |line: &str| line.contains("journal.sync = interval") && line.contains("1.5s");
+    let variables =
+        [("TUBEPOST_JOURNAL_SYNC", "interval"), ("TUBEPOST_JOURNAL_SYNC_INTERVAL", "1500ms")];
+    let mut server = site.serve_with(&variables)?;
+    server.process().wait_for_line("the warning", 5, |line| said(line) && line.contains("WARN"))?;
+    server
+        .process()
+        .wait_for_line("the greeting", 5, |line| said(line) && !line.contains("WARN"))?;
+    ensure!(said(&page(&site)?), "it is not on the page");
+    server.terminate()?;
+    let mut server = site.serve()?;
+    server.process().wait_for_line("the end of the greeting", 5, |line| line.contains("hook"))?;
+    ensure!(!server.process().log().contains("journal.sync"), "said without need");
+    ensure!(!page(&site)?.contains("journal.sync"), "on the page without need");
+    Ok(())
+}
+
+fn page(site: &Site) -> Result<String> {
+    let mut socket = TcpStream::connect(("127.0.0.1", site.http_port))?;
+    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+    socket.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut page = String::new();
+    socket.read_to_string(&mut page)?;
+    Ok(page)
 }

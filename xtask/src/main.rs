@@ -8,12 +8,15 @@ mod step;
 mod suite;
 mod tally;
 mod tidy;
+mod torture;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask VERB
   test [--quick]     set up, then every check and test; --quick leaves out set-up and end to end
+  torture [NAME…] [--list]
+                     the long programmes: failing disks, power loss, damage, random commands
   setup              only what the end-to-end tests need: Debian packages, Python venv, npm ci
   codegen [--check] [--spec FILE]
                      the methods of AMQP 0-9-1, from the specification
@@ -31,6 +34,7 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     match arguments.split_first().map(|(verb, rest)| (verb.as_str(), rest)) {
         Some(("test", rest)) => suite::run(rest),
         Some(("codegen", rest)) => codegen::run(rest),
+        Some(("torture", rest)) => torture::run(rest),
         Some(("setup", rest)) => setup::run(rest),
         Some(("tidy", rest)) => tidy::run(rest),
         Some(("--help" | "-h" | "help", _)) => {

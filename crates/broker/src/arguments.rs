@@ -6,8 +6,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A value of an argument or header.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A value of an argument or header. A float that is not a number equals itself: else a binding
+/// with one could be made again and again, and never be taken away.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the variants are the field types of AMQP 0-9-1 §4.2.1")]
 pub enum Value {
@@ -20,7 +21,9 @@ pub enum Value {
     SignedInt(i32),
     UnsignedInt(u32),
     Long(i64),
+    #[serde(with = "written_float")]
     Float(f32),
+    #[serde(with = "written_float")]
     Double(f64),
     Decimal(u8, u32),
     Longstr(String),
@@ -28,6 +31,31 @@ pub enum Value {
     Timestamp(u64),
     Array(Vec<Value>),
     Table(Arguments),
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Void, Value::Void) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::Byte(a), Value::Byte(b)) => a == b,
+            (Value::UnsignedByte(a), Value::UnsignedByte(b)) => a == b,
+            (Value::Short(a), Value::Short(b)) => a == b,
+            (Value::UnsignedShort(a), Value::UnsignedShort(b)) => a == b,
+            (Value::SignedInt(a), Value::SignedInt(b)) => a == b,
+            (Value::UnsignedInt(a), Value::UnsignedInt(b)) => a == b,
+            (Value::Long(a), Value::Long(b)) => a == b,
+            (Value::Float(a), Value::Float(b)) => a == b || a.to_bits() == b.to_bits(),
+            (Value::Double(a), Value::Double(b)) => a == b || a.to_bits() == b.to_bits(),
+            (Value::Decimal(a, b), Value::Decimal(c, d)) => (a, b) == (c, d),
+            (Value::Longstr(a), Value::Longstr(b)) => a == b,
+            (Value::Binary(a), Value::Binary(b)) => a == b,
+            (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
+            (Value::Array(a), Value::Array(b)) => a == b,
+            (Value::Table(a), Value::Table(b)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 impl Value {
@@ -157,6 +185,63 @@ impl Headers for Arguments {
     }
 }
 
+/// Floats in the ledger. JSON has no infinity and nothing that is not a number; written as `null`
+/// they could not be read again, and the broker would not start. They are written as their bits.
+mod written_float {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Number(f64),
+        Bits(String),
+    }
+
+    pub(super) trait Float: Copy {
+        fn number(self) -> f64;
+        fn bits(self) -> String;
+        fn of_number(number: f64) -> Self;
+        fn of_bits(bits: &str) -> Option<Self>;
+    }
+
+    macro_rules! float {
+        ($float:ty, $bits:ty) => {
+            impl Float for $float {
+                fn number(self) -> f64 {
+                    self.into()
+                }
+                fn bits(self) -> String {
+                    format!("{:x}", self.to_bits())
+                }
+                fn of_number(number: f64) -> $float {
+                    number as $float
+                }
+                fn of_bits(bits: &str) -> Option<$float> {
+                    <$bits>::from_str_radix(bits, 16).ok().map(<$float>::from_bits)
+                }
+            }
+        };
+    }
+
+    float!(f32, u32);
+    float!(f64, u64);
+
+    pub(super) fn serialize<F: Float, S: Serializer>(float: &F, to: S) -> Result<S::Ok, S::Error> {
+        match float.number().is_finite() {
+            true => Written::Number(float.number()).serialize(to),
+            false => Written::Bits(float.bits()).serialize(to),
+        }
+    }
+
+    pub(super) fn deserialize<'de, F: Float, D: Deserializer<'de>>(from: D) -> Result<F, D::Error> {
+        match Written::deserialize(from)? {
+            Written::Number(number) => Ok(F::of_number(number)),
+            Written::Bits(bits) => F::of_bits(&bits)
+                .ok_or_else(|| D::Error::custom(format!("{bits:?} is not the bits of a float"))),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,5 +263,28 @@ mod tests {
         .collect();
         let text = serde_json::to_string(&arguments).unwrap();
         assert_eq!(serde_json::from_str::<Arguments>(&text).unwrap(), arguments);
+    }
+
+    #[test]
+    fn every_float_survives_the_ledger_bit_by_bit() {
+        let singles = [0.1, -0.0, f32::MIN_POSITIVE / 2.0, f32::MAX, f32::INFINITY, -f32::NAN];
+        let doubles = [0.1, 1e300, 5e-324, f64::NEG_INFINITY, f64::NAN];
+        let singles = singles.map(Value::Float).into_iter();
+        for value in singles.chain(doubles.map(Value::Double)) {
+            let text = serde_json::to_string(&value).unwrap();
+            let read: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, value, "{text}");
+        }
+        // As earlier versions wrote them.
+        let read: Value = serde_json::from_str(r#"{"float":0.1}"#).unwrap();
+        assert_eq!(read, Value::Float(0.1));
+        assert!(serde_json::from_str::<Value>(r#"{"float":"none"}"#).is_err());
+    }
+
+    #[test]
+    fn what_is_no_number_equals_itself() {
+        let nan = Value::Array(vec![Value::Double(f64::NAN)]);
+        assert!(nan.is_equivalent(&nan.clone()));
+        assert_ne!(Value::Float(f32::NAN), Value::Double(f64::NAN));
     }
 }

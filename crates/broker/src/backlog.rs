@@ -10,16 +10,41 @@ use journal::{Journal, Position};
 
 use crate::{
     Entry, Error,
-    index::{CheckpointPart, Chunk, Chunks, Slot},
+    compaction::Copies,
+    index::{CheckpointPart, Chunk, Chunks, Slot, Unreadable},
     limits::{BACKLOG_CHUNK, BACKLOG_HEAD, HEAD_IN_MEMORY},
 };
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Backlog {
+    sizes: BacklogSizes,
     head: VecDeque<Entry>,
     middle: VecDeque<Part>,
     tail: VecDeque<Entry>,
     len: usize,
+}
+
+/// How many entries of a queue stay in memory: up to `head` at its front, fewer than twice `chunk`
+/// at its end.
+#[derive(Debug, Clone, Copy)]
+pub struct BacklogSizes {
+    /// Entries at the front, before any go to disk.
+    pub head: usize,
+    /// Entries that go to disk, and come back, together: sixteen bytes each.
+    pub chunk: usize,
+}
+
+impl Default for BacklogSizes {
+    fn default() -> BacklogSizes {
+        BacklogSizes { head: BACKLOG_HEAD, chunk: BACKLOG_CHUNK }
+    }
+}
+
+impl BacklogSizes {
+    /// At least one entry each.
+    pub(crate) fn checked(self) -> BacklogSizes {
+        BacklogSizes { head: self.head.max(1), chunk: self.chunk.max(1) }
+    }
 }
 
 /// A stretch of the middle.
@@ -31,13 +56,24 @@ enum Part {
 }
 
 impl Backlog {
+    pub(crate) fn new(sizes: BacklogSizes) -> Backlog {
+        let (head, middle, tail) = Default::default();
+        Backlog { sizes, head, middle, tail, len: 0 }
+    }
+
+    /// Takes everything, and leaves nothing.
+    pub(crate) fn take(&mut self) -> Backlog {
+        let empty = Backlog::new(self.sizes);
+        std::mem::replace(self, empty)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     pub(crate) fn push_back(&mut self, entry: Entry) {
         self.len += 1;
-        if self.middle.is_empty() && self.tail.is_empty() && self.head.len() < BACKLOG_HEAD {
+        if self.middle.is_empty() && self.tail.is_empty() && self.head.len() < self.sizes.head {
             self.head.push_back(entry);
         } else {
             self.tail.push_back(entry);
@@ -47,8 +83,8 @@ impl Backlog {
     /// The first entry, for a look.
     ///
     /// # Errors
-    /// A chunk cannot be read; it is passed over, and what is behind it is served.
-    pub(crate) fn front(&mut self, chunks: Option<&Chunks>) -> Result<Option<&Entry>, Error> {
+    /// A chunk cannot be read. A damaged one is passed over, and what is behind it is served.
+    pub(crate) fn front(&mut self, chunks: Option<&Chunks>) -> Result<Option<&Entry>, Unreadable> {
         self.refill(chunks)?;
         Ok(self.head.front())
     }
@@ -57,37 +93,45 @@ impl Backlog {
     ///
     /// # Errors
     /// As [`Backlog::front`].
-    pub(crate) fn pop_front(&mut self, chunks: Option<&Chunks>) -> Result<Option<Entry>, Error> {
+    pub(crate) fn pop_front(
+        &mut self,
+        chunks: Option<&Chunks>,
+    ) -> Result<Option<Entry>, Unreadable> {
         self.refill(chunks)?;
         let entry = self.head.pop_front();
         self.len -= usize::from(entry.is_some());
         Ok(entry)
     }
 
-    fn refill(&mut self, chunks: Option<&Chunks>) -> Result<(), Error> {
+    fn refill(&mut self, chunks: Option<&Chunks>) -> Result<(), Unreadable> {
         while self.head.is_empty() {
-            self.head = match self.middle.pop_front() {
-                None if self.tail.is_empty() => return Ok(()),
-                None => std::mem::take(&mut self.tail),
-                Some(Part::Memory(entries)) => entries,
-                Some(Part::Disk(chunk)) => {
-                    let read = chunks.map(|chunks| {
-                        let read = chunks.read(&chunk);
+            self.head = match (self.middle.pop_front(), chunks) {
+                (None, _) if self.tail.is_empty() => return Ok(()),
+                (None, _) => std::mem::take(&mut self.tail),
+                (Some(Part::Memory(entries)), _) => entries,
+                (Some(Part::Disk(chunk)), Some(chunks)) => match chunks.read(&chunk) {
+                    Ok(slots) => {
                         chunks.discard(&chunk);
-                        read
-                    });
-                    match read {
-                        Some(Ok(slots)) => entries_of(&chunk, slots).collect(),
-                        other => {
-                            self.len -= chunk.count as usize;
-                            other.transpose()?;
-                            continue;
-                        }
+                        entries_of(&chunk, slots).collect()
                     }
-                }
+                    Err(unreadable) => {
+                        match unreadable.is_damaged {
+                            true => self.pass_over(&chunk, chunks),
+                            false => self.middle.push_front(Part::Disk(chunk)),
+                        }
+                        return Err(unreadable);
+                    }
+                },
+                // Without an index nothing is ever put there.
+                (Some(Part::Disk(_)), None) => continue,
             };
         }
         Ok(())
+    }
+
+    fn pass_over(&mut self, chunk: &Chunk, chunks: &Chunks) {
+        self.len -= chunk.count as usize;
+        chunks.discard(chunk);
     }
 
     /// Puts an entry back where it stood.
@@ -115,7 +159,14 @@ impl Backlog {
             match self.pop_front(chunks) {
                 Ok(Some(entry)) => each(entry),
                 Ok(None) => return result,
-                Err(error) => result = Err(error),
+                Err(unreadable) => {
+                    result = Err(unreadable.error);
+                    if !unreadable.is_damaged
+                        && let Some(Part::Disk(chunk)) = self.middle.pop_front()
+                    {
+                        self.len -= chunk.count as usize;
+                    }
+                }
             }
         }
     }
@@ -130,9 +181,9 @@ impl Backlog {
         chunks: &Chunks,
         is_durable: impl Fn(Position) -> bool,
     ) -> std::io::Result<usize> {
-        let mut freed = 0;
-        while self.tail.len() >= BACKLOG_CHUNK {
-            let stretch = self.tail.range(..BACKLOG_CHUNK);
+        let (mut freed, count) = (0, self.sizes.chunk);
+        while self.tail.len() >= count {
+            let stretch = self.tail.range(..count);
             let slots: Option<Vec<Slot>> =
                 stretch.map(|entry| durable_slot(entry, &is_durable)).collect();
             let part = match (slots, self.tail.front()) {
@@ -143,13 +194,13 @@ impl Backlog {
                 _ => {
                     // Not on disk yet: a later turn. Never to be: it stays in memory.
                     let waits = |entry: &Entry| entry.position.is_some_and(|it| !is_durable(it));
-                    if self.tail.range(..BACKLOG_CHUNK).any(waits) {
+                    if self.tail.range(..count).any(waits) {
                         return Ok(freed);
                     }
                     Part::Memory(VecDeque::new())
                 }
             };
-            let taken = self.tail.drain(..BACKLOG_CHUNK);
+            let taken = self.tail.drain(..count);
             self.middle.push_back(match part {
                 Part::Memory(_) => Part::Memory(taken.collect()),
                 disk => {
@@ -169,7 +220,7 @@ impl Backlog {
             match entry.position {
                 // Behind this one everything was let go before.
                 _ if entry.message.is_none() => break,
-                Some(position) if journal.is_durable(position) => {
+                Some(position) if journal.is_committed(position) => {
                     entry.message = None;
                     freed += std::mem::take(&mut entry.share) as usize;
                 }
@@ -179,9 +230,75 @@ impl Backlog {
         freed
     }
 
-    /// What a checkpoint says of it; transient entries are not in it.
-    pub(crate) fn checkpoint(&self, parts: &mut Vec<CheckpointPart>) {
-        let mut slots: Vec<Slot> = self.head.iter().filter_map(Entry::slot).collect();
+    /// What of it lies in this segment of the journal: entries in memory go to `live`, and chunks
+    /// that have some are returned.
+    pub(crate) fn live_in(&self, segment: u32, live: &mut Vec<Slot>) -> Vec<Chunk> {
+        let mut chunks = Vec::new();
+        let mut add = |entries: &VecDeque<Entry>| {
+            let slots = entries.iter().filter_map(Entry::slot);
+            live.extend(slots.filter(|slot| slot.position.segment() == segment));
+        };
+        add(&self.head);
+        for part in &self.middle {
+            match part {
+                Part::Memory(entries) => add(entries),
+                Part::Disk(chunk) if chunk.is_in(segment) => chunks.push(chunk.clone()),
+                Part::Disk(_) => {}
+            }
+        }
+        add(&self.tail);
+        chunks
+    }
+
+    /// Lets entries follow their messages to where they were copied; `followed` gets the places
+    /// they were at.
+    ///
+    /// Entries of a chunk that cannot be read stay.
+    ///
+    /// # Errors
+    /// A chunk cannot be written: its entries stay.
+    pub(crate) fn follow(
+        &mut self,
+        segment: u32,
+        copies: &Copies,
+        chunks: Option<&Chunks>,
+        followed: &mut Vec<Position>,
+    ) -> std::io::Result<()> {
+        let mut result = Ok(());
+        for part in &mut self.middle {
+            match (part, chunks) {
+                (Part::Memory(entries), _) => {
+                    let positions = entries.iter_mut().flat_map(|it| &mut it.position);
+                    positions.for_each(|it| step(it, copies, followed));
+                }
+                (Part::Disk(chunk), Some(chunks)) if chunk.is_in(segment) => {
+                    let Ok(mut slots) = chunks.read(chunk) else { continue };
+                    let mut moved = Vec::new();
+                    slots.iter_mut().for_each(|it| step(&mut it.position, copies, &mut moved));
+                    match chunks.rewrite(chunk, &slots) {
+                        Ok(rewritten) => {
+                            *chunk = rewritten;
+                            followed.extend(moved);
+                        }
+                        Err(error) => result = Err(error),
+                    }
+                }
+                (Part::Disk(_), _) => {}
+            }
+        }
+        let in_memory = self.head.iter_mut().chain(&mut self.tail);
+        in_memory.flat_map(|it| &mut it.position).for_each(|it| step(it, copies, followed));
+        result
+    }
+
+    /// What a checkpoint says of it, and of what is `delivered` and not settled, each with its
+    /// order; transient entries are not in it.
+    pub(crate) fn checkpoint(&self, mut delivered: Vec<(u64, Slot)>) -> Vec<CheckpointPart> {
+        // What was delivered came from the head, and comes back to it.
+        delivered.extend(self.head.iter().filter_map(|it| Some((it.order, it.slot()?))));
+        delivered.sort_unstable_by_key(|(order, _)| *order);
+        let mut parts = Vec::new();
+        let mut slots: Vec<Slot> = delivered.into_iter().map(|(_, slot)| slot).collect();
         for part in &self.middle {
             match part {
                 Part::Memory(entries) => slots.extend(entries.iter().filter_map(Entry::slot)),
@@ -193,6 +310,7 @@ impl Backlog {
         }
         slots.extend(self.tail.iter().filter_map(Entry::slot));
         parts.push(CheckpointPart::Slots(slots));
+        parts
     }
 
     /// Appends what a restart found.
@@ -216,6 +334,13 @@ fn entries_of(chunk: &Chunk, slots: Vec<Slot>) -> impl Iterator<Item = Entry> {
     (chunk.first_order..).zip(slots).map(move |(order, slot)| {
         Entry::of_slot(Slot { redelivered: slot.redelivered || again, ..slot }, order)
     })
+}
+
+/// Lets one position follow; `followed` gets where it was.
+fn step(position: &mut Position, copies: &Copies, followed: &mut Vec<Position>) {
+    if let Some(&(to, _)) = copies.get(position) {
+        followed.push(std::mem::replace(position, to));
+    }
 }
 
 fn durable_slot(entry: &Entry, is_durable: impl Fn(Position) -> bool) -> Option<Slot> {
@@ -256,7 +381,7 @@ mod tests {
     }
 
     fn filled(count: u64, persistent: impl Fn(u64) -> bool) -> Backlog {
-        let mut backlog = Backlog::default();
+        let mut backlog = Backlog::new(BacklogSizes::default());
         (0..count).for_each(|order| backlog.push_back(entry(order, persistent(order))));
         backlog
     }

@@ -1,6 +1,7 @@
 //! The broker: its virtual hosts, its journal, and who waits for the disk.
 
 use std::{
+    io::ErrorKind,
     sync::{
         Arc, Mutex,
         atomic::{
@@ -12,14 +13,17 @@ use std::{
 };
 
 use bytestring::ByteString;
-use journal::Disk;
+use journal::{Disk, Journal, Position};
 
 use crate::{
     Error, Mailbox, Queue, VirtualHost,
+    backlog::BacklogSizes,
+    compaction::Compaction,
     connection::ConnectionId,
     error::Kind,
     index::Checkpoint,
-    ledger::{Change, Ledger},
+    ledger::Ledger,
+    limits::LEDGER_REWRITE_BYTES,
     recovery::{self, Recovered},
     store::Store,
     sync::lock,
@@ -33,8 +37,18 @@ pub struct Options {
     /// Bytes of queued messages in memory past which publishers have to wait: what is left then
     /// cannot be let go of.
     pub memory_bytes_max: usize,
+    /// What of a long queue stays in memory.
+    pub backlog: BacklogSizes,
+    /// The journal may be larger than twice what is alive in it by this many segments, before what
+    /// is alive in the sparsest is copied forward.
+    pub compaction_slack_segments: u32,
+    /// Bytes that have to be free on the disk; with fewer, publishers have to wait.
+    pub disk_free_bytes_min: u64,
     /// How the message journal is set up.
     pub journal: journal::Options,
+    /// The ledger is rewritten when it grew by this many bytes since it was last rewritten, and to
+    /// four times what it was then.
+    pub ledger_rewrite_bytes: u64,
 }
 
 impl Default for Options {
@@ -42,7 +56,11 @@ impl Default for Options {
         Options {
             paged_bytes_min: 16 * 1024 * 1024,
             memory_bytes_max: 1024 * 1024 * 1024,
+            backlog: BacklogSizes::default(),
+            compaction_slack_segments: 2,
+            disk_free_bytes_min: 64 * 1024 * 1024,
             journal: journal::Options::default(),
+            ledger_rewrite_bytes: LEDGER_REWRITE_BYTES,
         }
     }
 }
@@ -67,9 +85,14 @@ pub struct Broker {
     connections: AtomicU64,
     /// The last commit found no space.
     is_disk_full: AtomicBool,
+    /// The index found no space.
+    is_index_full: AtomicBool,
+    /// There is less space than [`Options::disk_free_bytes_min`].
+    is_disk_low: AtomicBool,
+    compaction: Compaction,
     waiting: Mutex<Vec<Arc<Mailbox>>>,
-    /// The journal's segment that the last checkpoint lies in.
-    checkpointed_in: AtomicU32,
+    /// Where the last checkpoint on the medium stands.
+    checkpoint: Mutex<Option<Position>>,
     /// How often [`Broker::tidy`] was called.
     tidied: AtomicU32,
 }
@@ -78,7 +101,8 @@ impl Broker {
     /// A broker that forgets everything when it ends.
     pub fn in_memory(options: &Options) -> Broker {
         let store = Arc::new(Store::new(None, None, options));
-        Broker::new(Recovered::nothing(Ledger::new(None, 1), store))
+        let ledger = Ledger::new(None, store.clone(), 1, options.ledger_rewrite_bytes);
+        Broker::new(Recovered::nothing(ledger, store), options)
     }
 
     /// Opens a data directory: declares what was durable, and finds the messages that were not
@@ -88,11 +112,12 @@ impl Broker {
     /// A journal cannot be read, or a program newer than this one wrote it.
     pub fn open(disks: &Disks, options: &Options) -> Result<(Broker, RecoveryReport), Error> {
         let (recovered, report) = recovery::recover(disks, options)?;
-        Ok((Broker::new(recovered), report))
+        Ok((Broker::new(recovered, options), report))
     }
 
-    fn new(recovered: Recovered) -> Broker {
-        let Recovered { ledger, store, topologies } = recovered;
+    fn new(recovered: Recovered, options: &Options) -> Broker {
+        let Recovered { ledger, store, topologies, checkpoint } = recovered;
+        let compaction = Compaction::new(options.compaction_slack_segments);
         let vhosts = topologies
             .into_iter()
             .map(|(name, topology)| {
@@ -105,8 +130,11 @@ impl Broker {
             ledger,
             connections: AtomicU64::new(1),
             is_disk_full: AtomicBool::new(false),
+            is_index_full: AtomicBool::new(false),
+            is_disk_low: AtomicBool::new(false),
+            compaction,
             waiting: Mutex::default(),
-            checkpointed_in: AtomicU32::new(0),
+            checkpoint: Mutex::new(checkpoint),
             tidied: AtomicU32::new(1),
         }
     }
@@ -153,79 +181,153 @@ impl Broker {
     /// again. Anything else is for ever: nothing of this batch may be confirmed, and the process
     /// has to end.
     pub fn commit(&self) -> Result<(), Error> {
+        self.commit_by(Journal::commit)
+    }
+
+    /// As [`Broker::commit`], but with an interval ([`Broker::sync_interval`]) it leaves the sync
+    /// to a commit within it.
+    ///
+    /// # Errors
+    /// As [`Broker::commit`].
+    pub fn write(&self) -> Result<(), Error> {
+        self.commit_by(Journal::write)
+    }
+
+    /// How long what was written may wait for its sync. None if it must not wait.
+    pub fn sync_interval(&self) -> Option<Duration> {
+        match self.store.journal()?.options().sync {
+            journal::Sync::Always => None,
+            journal::Sync::Interval(interval) => Some(interval),
+        }
+    }
+
+    /// Makes room in the journal ahead of need, so that no commit has to wait for it.
+    ///
+    /// # Errors
+    /// The journal failed. No space is no error yet.
+    pub fn prepare(&self) -> Result<(), Error> {
+        match self.store.journal().map_or(Ok(false), |journal| journal.prepare_next()) {
+            Err(error @ journal::Error::Failed(_)) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn commit_by(
+        &self,
+        commit: impl FnOnce(&Journal) -> Result<bool, journal::Error>,
+    ) -> Result<(), Error> {
+        self.ledger.check()?;
         if let Some(journal) = self.store.journal() {
-            let result = journal.commit().map_err(Error::from);
+            let result = commit(journal).map_err(Error::from);
             let is_full = matches!(&result, Err(error) if error.kind == Kind::DiskFull);
-            self.is_disk_full.store(is_full, Relaxed);
+            let was_full = self.is_disk_full.swap(is_full, Relaxed);
+            if is_full && !was_full {
+                // Who waits for a confirm learns that it takes longer.
+                self.wake_waiting();
+            }
             result?;
         }
+        self.wake_waiting();
+        Ok(())
+    }
+
+    fn wake_waiting(&self) {
         for mailbox in std::mem::take(&mut *lock(&self.waiting)) {
             mailbox.wake_after_commit();
+        }
+    }
+
+    /// Lets go of messages in memory that the journal has, when they are over the budget.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn page_out(&self) -> Result<(), Error> {
+        if self.store.is_over_budget() {
+            self.shrink_queues(true)?;
         }
         Ok(())
     }
 
-    /// Lets go of messages in memory that the journal has, when they are over the budget.
-    pub fn page_out(&self) {
-        if self.store.is_over_budget() {
-            self.shrink_queues(true);
-        }
-    }
-
     /// What has to be done now and then, beside the commits: moves long queues to disk, gives
-    /// back disk and the ledger's history, and makes a checkpoint when it is time.
+    /// back disk and the ledger's history, makes a checkpoint when it is time, and looks how much
+    /// space there is. To be called four times a second, by one thread that need not be the one
+    /// that commits: no commit waits for it.
     ///
     /// # Errors
     /// A journal failed.
     pub fn tidy(&self) -> Result<(), Error> {
-        self.shrink_queues(self.store.is_over_budget());
+        self.ledger.check()?;
+        self.shrink_queues(self.store.is_over_budget())?;
+        self.is_disk_low.store(self.store.is_disk_low(), Relaxed);
         if let Some(journal) = self.store.journal() {
             // Once a segment, so that a restart reads two at most; and sooner when that gives
             // back disk, which only a checkpoint makes safe.
-            let due = journal.end().segment() > self.checkpointed_in.load(Relaxed);
+            let due = journal.end().segment() > self.checkpointed_in();
             let tidied = self.tidied.fetch_add(1, Relaxed);
             if due || (tidied.is_multiple_of(DEAD_SEGMENTS_EVERY) && journal.has_dead_segments()) {
                 self.checkpoint()?;
             }
+            let queues: Vec<Arc<Queue>> = self.durable_queues().collect();
+            self.compaction.turn(&self.store, &queues, self.checkpointed_in())?;
         }
         if self.ledger.wants_rewrite() {
             let _turn = self.ledger.turn();
-            let mut changes = vec![Change::QueueIds { next: self.ledger.next_queue_id() }];
+            let mut changes = Vec::new();
             self.vhosts.iter().for_each(|vhost| vhost.snapshot(&mut changes));
+            self.ledger.snapshot(&mut changes);
             self.ledger.rewrite(&changes)?;
         }
         Ok(())
     }
 
-    /// Writes down how the queues stand, so that a restart need not read what came before.
+    /// The journal's segment that the last checkpoint lies in.
+    fn checkpointed_in(&self) -> u32 {
+        lock(&self.checkpoint).map_or(0, Position::segment)
+    }
+
+    /// Writes down how the queues stand, so that a restart need not read what came before, and
+    /// gives back the disk that nobody needs now.
     ///
     /// # Errors
-    /// The journal failed. An index that cannot be written is a report, not an error: the
-    /// checkpoint before it is still good.
+    /// The disk failed. That it is full is none: the checkpoint before it is still good.
     pub fn checkpoint(&self) -> Result<(), Error> {
         let (Some(journal), Some(chunks)) = (self.store.journal(), self.store.chunks()) else {
             return Ok(());
         };
-        let queues: Vec<Arc<Queue>> = self.queues().filter(|queue| queue.is_durable()).collect();
+        let queues: Vec<Arc<Queue>> = self.durable_queues().collect();
+        let lost = self.store.lost();
         let (from, discarded, mut checkpoint) = self.store.between_publishes(|| {
             let from = journal.end();
             let discarded = chunks.discarded();
-            let mut checkpoint = Checkpoint::start(from, queues.len());
+            let next_queue_id = self.ledger.next_queue_id();
+            let mut checkpoint = Checkpoint::start(from, next_queue_id, queues.len() + lost.len());
             queues.iter().for_each(|queue| queue.checkpoint().encode(&mut checkpoint));
+            lost.iter().for_each(|queue| queue.encode(&mut checkpoint));
             (from, discarded, checkpoint)
         });
         // What it says is on disk before it says so.
         journal.commit()?;
         Checkpoint::finish(&mut checkpoint);
-        self.checkpointed_in.store(from.segment(), Relaxed);
         match chunks.commit(&checkpoint, &discarded) {
-            Ok(()) => drop(journal.reclaim()?),
-            Err(error) => self.store.report(Error::new(
-                Kind::Internal,
-                format!("no checkpoint could be written ({error}); the next start takes longer"),
-            )),
+            Ok(()) => *lock(&self.checkpoint) = Some(from),
+            Err(error) if error.kind() == ErrorKind::StorageFull => {
+                self.is_index_full.store(true, Relaxed);
+            }
+            Err(error) => return Err(self.fail(&format!("a checkpoint: {error}"))),
         }
+        match *lock(&self.checkpoint) {
+            Some(checkpoint) => journal.reclaim_before(checkpoint)?,
+            None => journal.reclaim()?,
+        };
         Ok(())
+    }
+
+    /// Ends all: the disk did not take what it was given, or did not say that it had it.
+    fn fail(&self, what: &str) -> Error {
+        match self.store.journal() {
+            Some(journal) => journal.stop(&format!("the disk failed to take {what}")).into(),
+            None => Error::new(Kind::Internal, what),
+        }
     }
 
     /// Faults that nobody was told of, for the log.
@@ -237,23 +339,39 @@ impl Broker {
         self.vhosts.iter().flat_map(|vhost| vhost.queues())
     }
 
-    fn shrink_queues(&self, page_out: bool) {
+    fn durable_queues(&self) -> impl Iterator<Item = Arc<Queue>> {
+        self.queues().filter(|queue| queue.is_durable())
+    }
+
+    fn shrink_queues(&self, page_out: bool) -> Result<(), Error> {
+        let mut is_full = false;
         for queue in self.queues() {
-            if let Err(error) = queue.shrink(page_out) {
-                let text = format!("queue '{}' cannot move to disk: {error}", queue.name());
-                return self.store.report(Error::new(Kind::Internal, text));
+            match queue.shrink(page_out) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => is_full = true,
+                Err(error) => {
+                    return Err(self.fail(&format!("a part of queue '{}': {error}", queue.name())));
+                }
             }
         }
+        self.is_index_full.store(is_full, Relaxed);
+        Ok(())
     }
 
     /// Why publishers have to wait, if they have to; in RabbitMQ's words.
     pub fn blocked(&self) -> Option<&'static str> {
-        match (self.store.is_exhausted(), self.is_disk_full.load(Relaxed)) {
+        let disk = [&self.is_disk_full, &self.is_index_full, &self.is_disk_low];
+        match (self.store.is_exhausted(), disk.iter().any(|it| it.load(Relaxed))) {
             (false, false) => None,
             (true, false) => Some("low on memory"),
             (false, true) => Some("low on disk"),
             (true, true) => Some("low on memory & disk"),
         }
+    }
+
+    /// Messages that could not be read back since the start. They are kept and not served.
+    pub fn damaged_messages(&self) -> u64 {
+        self.store.damaged()
     }
 
     /// Bytes that queued messages hold in memory.

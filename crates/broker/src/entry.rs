@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use journal::Position;
 
-use crate::{Error, Message, index::Slot, store::Store};
+use crate::{Message, index::Slot};
 
 /// One message in one queue: where it stands, and either the message itself or where the journal
 /// has it.
@@ -50,21 +50,6 @@ impl Entry {
             size: slot.size,
             share: 0,
             redelivered: slot.redelivered,
-        }
-    }
-
-    /// The message, read from the journal when it is not in memory.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Internal`] when the journal's record is damaged or unreadable.
-    pub(crate) fn message(&self, store: &Store) -> Result<Arc<Message>, Error> {
-        match (&self.message, self.position) {
-            (Some(message), _) => Ok(message.clone()),
-            (None, Some(position)) => store.load(position),
-            (None, None) => Err(Error::new(
-                crate::error::Kind::Internal,
-                "an entry without message and position",
-            )),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! naked eye.
 
 use std::sync::{
-    Mutex,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -12,8 +12,8 @@ use journal::Journal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Arguments, Error, ExchangeDeclaration, QueueDeclaration, limits::LEDGER_REWRITE_BYTES,
-    queue::QueueId, sync::lock,
+    Arguments, Error, ExchangeDeclaration, QueueDeclaration, queue::QueueId, store::Store,
+    sync::lock,
 };
 
 /// One change of the durable topology.
@@ -41,6 +41,10 @@ pub(crate) enum Change {
         vhost: ByteString,
         id: QueueId,
     },
+    /// Messages are there of a queue that the ledger has lost: they are kept.
+    QueueLost {
+        id: QueueId,
+    },
     Bound(Bound),
     Unbound(Bound),
 }
@@ -55,6 +59,17 @@ pub(crate) struct Bound {
     pub(crate) arguments: Arguments,
 }
 
+impl Bound {
+    /// Whether this is the binding that is meant by the other. Arguments may be written otherwise:
+    /// in another order, integers in another width.
+    pub(crate) fn is_same(&self, other: &Bound) -> bool {
+        let ends = |it: &Bound| (it.vhost.clone(), it.source.clone(), it.key.clone());
+        ends(self) == ends(other)
+            && self.destination == other.destination
+            && self.arguments.is_equivalent(&other.arguments)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BoundTo {
@@ -66,9 +81,14 @@ pub(crate) enum BoundTo {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     journal: Option<Journal>,
+    /// The messages: when their journal failed, nothing is declared any more.
+    store: Arc<Store>,
     /// One change at a time; held from the check to the end of the change.
     turn: Mutex<()>,
     next_queue_id: AtomicU64,
+    /// Queues that it has lost and that have messages.
+    lost: Vec<QueueId>,
+    rewrite_bytes: u64,
     size_after_rewrite: AtomicU64,
 }
 
@@ -76,13 +96,40 @@ pub(crate) struct Ledger {
 pub(crate) const CHANGE: u8 = 1;
 
 impl Ledger {
-    pub(crate) fn new(journal: Option<Journal>, next_queue_id: u64) -> Ledger {
+    pub(crate) fn new(
+        journal: Option<Journal>,
+        store: Arc<Store>,
+        next_queue_id: u64,
+        rewrite_bytes: u64,
+    ) -> Ledger {
         Ledger {
             journal,
+            store,
+            rewrite_bytes,
             turn: Mutex::new(()),
             next_queue_id: AtomicU64::new(next_queue_id),
+            lost: Vec::new(),
             size_after_rewrite: AtomicU64::new(0),
         }
+    }
+
+    /// Writes down, at a start, that it has lost these queues. On a full disk the next start finds
+    /// it out again, unless queues were declared meanwhile.
+    pub(crate) fn has_lost(&mut self, queues: Vec<QueueId>, new: &[QueueId]) -> Result<(), Error> {
+        self.lost = queues;
+        let changes: Vec<Change> = new.iter().map(|&id| Change::QueueLost { id }).collect();
+        match self.record(&changes) {
+            Err(error) if error.kind == crate::error::Kind::DiskFull => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Adds what the ledger itself knows to changes that say all that is true.
+    pub(crate) fn snapshot(&self, changes: &mut Vec<Change>) {
+        changes.extend(self.lost.iter().map(|&id| Change::QueueLost { id }));
+        // Last, and queues by number: should the end of the file be lost, then the numbers that are
+        // missing are above all that are left, and recovery can tell them from deleted ones.
+        changes.push(Change::QueueIds { next: self.next_queue_id() });
     }
 
     /// Waits until no other change is under way.
@@ -98,31 +145,64 @@ impl Ledger {
         self.next_queue_id.load(Relaxed)
     }
 
-    /// Writes the changes, all or none of which survive, and returns when they are on disk.
+    /// Writes the changes, all or none of which survive, and returns when they are on disk. After
+    /// [`crate::error::Kind::DiskFull`] none of them is there, nor ever will be.
     pub(crate) fn record(&self, changes: &[Change]) -> Result<(), Error> {
         let Some(journal) = self.journal.as_ref().filter(|_| !changes.is_empty()) else {
             return Ok(());
         };
+        self.store.check()?;
         let payload = encode(changes)?;
+        // A change that cannot be read again would stop the next start.
+        decode(&payload).map_err(|reason| {
+            Error::precondition(format!("arguments that cannot be kept on disk: {reason}"))
+        })?;
         journal.append(CHANGE, &[&payload])?;
-        journal.commit()?;
-        Ok(())
+        match journal.commit() {
+            Ok(_) => Ok(()),
+            Err(full @ journal::Error::Full { .. }) => {
+                // Whoever asked is told no. Left pending it would be written with the next change:
+                // a queue that nobody has declared, or one deleted that is in use.
+                journal.withdraw()?;
+                Err(full.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// An error if the ledger's journal failed: then nothing is accepted any more, as what is
+    /// declared and what is queued belong together.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        check(self.journal.as_ref())
     }
 
     /// Whether most of the ledger is history.
     pub(crate) fn wants_rewrite(&self) -> bool {
         let size = self.journal.as_ref().map_or(0, Journal::size_bytes);
-        size > LEDGER_REWRITE_BYTES + 4 * self.size_after_rewrite.load(Relaxed)
+        size > self.rewrite_bytes + 4 * self.size_after_rewrite.load(Relaxed)
     }
 
-    /// Replaces the ledger by these changes, which say all that is true now.
+    /// Replaces the ledger by these changes, which say all that is true now. Each is a record of
+    /// its own: damage to one costs one thing, not all.
     pub(crate) fn rewrite(&self, changes: &[Change]) -> Result<(), Error> {
         if let Some(journal) = &self.journal {
-            let payload = encode(changes)?;
-            journal.rewrite(&[(CHANGE, &payload)])?;
+            self.store.check()?;
+            let payloads: Vec<Vec<u8>> =
+                changes.chunks(1).map(encode).collect::<Result<_, Error>>()?;
+            let records: Vec<(u8, &[u8])> =
+                payloads.iter().map(|payload| (CHANGE, payload.as_slice())).collect();
+            journal.rewrite(&records)?;
             self.size_after_rewrite.store(journal.size_bytes(), Relaxed);
         }
         Ok(())
+    }
+}
+
+/// An error if this journal failed.
+pub(crate) fn check(journal: Option<&Journal>) -> Result<(), Error> {
+    match journal.and_then(Journal::failed) {
+        Some(reason) => Err(journal::Error::Failed(reason).into()),
+        None => Ok(()),
     }
 }
 

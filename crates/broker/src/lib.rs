@@ -45,6 +45,7 @@ mod arguments;
 mod backlog;
 mod binding;
 mod broker;
+mod compaction;
 mod connection;
 mod consumer;
 mod entry;
@@ -65,6 +66,7 @@ mod topology;
 mod virtual_host;
 
 pub use arguments::{Arguments, Headers, Value};
+pub use backlog::BacklogSizes;
 pub use binding::{Binding, Destination};
 pub use broker::{Broker, Disks, Options, RecoveryReport};
 pub use connection::ConnectionId;

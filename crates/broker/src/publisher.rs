@@ -133,6 +133,7 @@ impl Publisher {
     /// Appends what has to survive, each message once.
     fn journal(&self, batch: &[Publish], done: &mut Vec<Option<Position>>) -> Result<(), Error> {
         let store = self.vhost.store();
+        self.vhost.check_ledger()?;
         let mut appender = None;
         for Publish { message, routes } in batch {
             let queues: SmallVec<[QueueId; 8]> = match message.persistent {
@@ -156,9 +157,10 @@ impl Publisher {
         Ok(())
     }
 
-    /// Whether the journal has this on disk.
+    /// Whether the journal keeps its promise for this: it is on disk, or, with a sync interval, on
+    /// its way there.
     pub fn is_durable(&self, position: Position) -> bool {
-        self.vhost.store().journal().is_none_or(|journal| journal.is_durable(position))
+        self.vhost.store().journal().is_none_or(|journal| journal.is_committed(position))
     }
 }
 

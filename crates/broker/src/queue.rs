@@ -5,6 +5,7 @@
 //! consumer's mailbox until its connection takes it.
 
 use std::{
+    collections::HashSet,
     fmt,
     sync::{Arc, Mutex, Weak},
 };
@@ -16,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Arguments, Consumer, ConsumerRequest, Entry, Error, Letter, Message,
     backlog::Backlog,
+    compaction::Copies,
     connection::ConnectionId,
     error::Resource,
-    index::{CheckpointPart, QueueCheckpoint, Slot},
+    index::{CheckpointPart, QueueCheckpoint, Slot, Unreadable},
     routing::Map,
     store::Store,
     sync::lock,
@@ -68,7 +70,6 @@ pub struct Queue {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     ready: Backlog,
     unacknowledged: usize,
@@ -95,6 +96,7 @@ impl Queue {
         owner: Option<ConnectionId>,
         store: Arc<Store>,
     ) -> Arc<Queue> {
+        let ready = Backlog::new(store.backlog());
         Arc::new_cyclic(|this| Queue {
             id,
             vhost,
@@ -102,7 +104,15 @@ impl Queue {
             owner,
             store,
             this: this.clone(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                ready,
+                unacknowledged: 0,
+                outstanding: Map::default(),
+                next_order: 0,
+                consumers: Vec::new(),
+                turn: 0,
+                deleted: false,
+            }),
         })
     }
 
@@ -186,7 +196,8 @@ impl Queue {
     /// A part of the queue on disk cannot be read now.
     pub fn get(&self) -> Result<Option<(Entry, usize)>, Error> {
         let mut state = lock(&self.state);
-        let Some(entry) = state.ready.pop_front(self.store.chunks())? else { return Ok(None) };
+        let first = state.ready.pop_front(self.store.chunks());
+        let Some(entry) = first.map_err(|it| it.error)? else { return Ok(None) };
         state.unacknowledged += 1;
         if let Some(kept) = entry.slot() {
             state.outstanding.insert(entry.order, kept);
@@ -199,7 +210,33 @@ impl Queue {
     /// # Errors
     /// [`crate::error::Kind::Internal`] when the journal cannot give it back.
     pub fn message(&self, entry: &Entry) -> Result<Arc<Message>, Error> {
-        entry.message(&self.store)
+        if let Some(message) = &entry.message {
+            return Ok(message.clone());
+        }
+        loop {
+            let at = lock(&self.state).position_of(entry);
+            let Some(position) = at else { return Err(Error::without_message()) };
+            match self.store.load(position) {
+                // It moved before it was read.
+                Err(_) if lock(&self.state).position_of(entry) != at => {}
+                loaded => return loaded,
+            }
+        }
+    }
+
+    /// Leaves out an entry whose message cannot be read: the consumer goes on without it, and the
+    /// journal keeps it, for a restart after its file was mended.
+    pub fn set_aside(&self, entry: Entry, consumer: Option<&Consumer>) {
+        self.store.let_go(entry.share as usize);
+        self.store.note_damaged();
+        let mut state = lock(&self.state);
+        if consumer.is_none_or(|consumer| !consumer.is_no_ack()) {
+            state.unacknowledged -= 1;
+        }
+        if let Some(consumer) = consumer {
+            consumer.give_back(1);
+        }
+        self.dispatch_locked(&mut state);
     }
 
     /// Done with these entries: acknowledged, rejected, or sent to a consumer that does not
@@ -213,22 +250,20 @@ impl Queue {
         consumer: Option<&Consumer>,
     ) -> Result<(), Error> {
         let (mut count, mut held) = (0, 0);
-        let (mut positions, mut orders) = (Vec::new(), Vec::new());
+        let mut kept: Vec<Entry> = Vec::new();
         for entry in entries {
             count += 1;
             held += entry.share as usize;
-            if let Some(position) = entry.position {
-                positions.push(position);
-                orders.push(entry.order);
+            if entry.position.is_some() {
+                kept.push(entry);
             }
         }
         self.store.let_go(held);
         let counted = consumer.is_none_or(|consumer| !consumer.is_no_ack());
-        let deleted = {
+        let (deleted, positions) = {
             let mut state = lock(&self.state);
-            for order in &orders {
-                state.outstanding.remove(order);
-            }
+            let positions: Vec<Position> =
+                kept.iter().filter_map(|entry| state.come_back(entry)).collect();
             if counted {
                 state.unacknowledged -= count;
             }
@@ -238,7 +273,7 @@ impl Queue {
             if counted {
                 self.dispatch_locked(&mut state);
             }
-            state.deleted
+            (state.deleted, positions)
         };
         match positions.is_empty() {
             true => Ok(()),
@@ -268,14 +303,16 @@ impl Queue {
         if let Some(consumer) = consumer {
             consumer.give_back(entries.len());
         }
+        for entry in &mut entries {
+            entry.redelivered |= sent;
+            entry.position = state.come_back(entry);
+        }
         if state.deleted {
             drop(state);
             return self.forget(entries.into_iter());
         }
         entries.sort_unstable_by_key(|entry| entry.order);
-        for mut entry in entries.into_iter().rev() {
-            entry.redelivered |= sent;
-            state.outstanding.remove(&entry.order);
+        for entry in entries.into_iter().rev() {
             state.ready.put_back(entry);
         }
         self.dispatch_locked(&mut state);
@@ -286,7 +323,7 @@ impl Queue {
     /// # Errors
     /// The journal failed.
     pub fn purge(&self) -> Result<usize, Error> {
-        let mut purged = std::mem::take(&mut lock(&self.state).ready);
+        let mut purged = lock(&self.state).ready.take();
         let count = purged.len();
         let (mut held, mut positions) = (0, Vec::new());
         purged.drain(self.store.chunks(), &mut |entry| {
@@ -344,7 +381,7 @@ impl Queue {
                 consumers: state.consumers.len(),
             })?;
             state.deleted = true;
-            (std::mem::take(&mut state.ready), std::mem::take(&mut state.consumers))
+            (state.ready.take(), std::mem::take(&mut state.consumers))
         };
         let count = ready.len();
         let mut entries = Vec::new();
@@ -380,9 +417,13 @@ impl Queue {
             let first = match ready.front(self.store.chunks()) {
                 Ok(Some(first)) => first,
                 Ok(None) => break,
-                Err(error) => {
+                Err(Unreadable { error, is_damaged }) => {
                     self.store.report(error);
-                    continue;
+                    match is_damaged {
+                        true => continue,
+                        // It stays, and is tried again.
+                        false => break,
+                    }
                 }
             };
             let at = *turn % consumers.len();
@@ -421,7 +462,7 @@ impl Queue {
         {
             let mut state = lock(&self.state);
             if let Some(chunks) = self.store.chunks() {
-                let spilled = state.ready.spill(chunks, |position| journal.is_durable(position));
+                let spilled = state.ready.spill(chunks, |position| journal.is_committed(position));
                 result = spilled.map(|bytes| freed += bytes);
             }
             if page_out {
@@ -432,15 +473,72 @@ impl Queue {
         result
     }
 
-    /// What a checkpoint says of the queue, as it stands: delivered and not settled first.
+    /// What of the queue lies in this segment of the journal.
+    ///
+    /// # Errors
+    /// A part of the queue on disk cannot be read.
+    pub(crate) fn live_in(&self, segment: u32) -> Result<Vec<Slot>, Error> {
+        let (mut live, chunks) = {
+            let state = lock(&self.state);
+            let delivered = state.outstanding.values().copied();
+            let mut live: Vec<Slot> =
+                delivered.filter(|slot| slot.position.segment() == segment).collect();
+            let chunks = state.ready.live_in(segment, &mut live);
+            (live, chunks)
+        };
+        for (chunk, files) in chunks.iter().zip(self.store.chunks().into_iter().cycle()) {
+            let slots = files.read(chunk).map_err(|it| it.error)?;
+            live.extend(slots.into_iter().filter(|slot| slot.position.segment() == segment));
+        }
+        Ok(live)
+    }
+
+    /// Follows messages of a segment to where they were copied. Those that the queue had settled
+    /// meanwhile are not kept there.
+    ///
+    /// # Errors
+    /// A part of the queue on disk cannot be written: its messages stay where they are.
+    pub(crate) fn follow(&self, segment: u32, copies: &Copies) -> std::io::Result<()> {
+        let mut followed = Vec::with_capacity(copies.len());
+        let result = {
+            let mut state = lock(&self.state);
+            for slot in state.outstanding.values_mut() {
+                if let Some(&(to, _)) = copies.get(&slot.position) {
+                    followed.push(slot.position);
+                    slot.position = to;
+                }
+            }
+            state.ready.follow(segment, copies, self.store.chunks(), &mut followed)
+        };
+        self.store.release(&followed);
+        let followed: HashSet<Position> = followed.into_iter().collect();
+        let stayed = copies
+            .iter()
+            .filter(|(from, (_, queues))| queues.contains(&self.id) && !followed.contains(from));
+        let unused: Vec<Position> = stayed.map(|(_, (to, _))| *to).collect();
+        self.store.release(&unused);
+        result
+    }
+
+    /// What a checkpoint says of the queue, as it stands.
     pub(crate) fn checkpoint(&self) -> QueueCheckpoint {
         let state = lock(&self.state);
-        let mut delivered: Vec<(&u64, &Slot)> = state.outstanding.iter().collect();
-        delivered.sort_unstable_by_key(|(order, _)| **order);
-        let delivered = delivered.into_iter().map(|(_, slot)| Slot { redelivered: true, ..*slot });
-        let mut parts = vec![CheckpointPart::Slots(delivered.collect())];
-        state.ready.checkpoint(&mut parts);
-        QueueCheckpoint { id: self.id, parts }
+        let delivered = state.outstanding.iter();
+        let delivered =
+            delivered.map(|(order, slot)| (*order, Slot { redelivered: true, ..*slot }));
+        QueueCheckpoint { id: self.id, parts: state.ready.checkpoint(delivered.collect()) }
+    }
+}
+
+impl State {
+    /// Where the journal has an entry that is with a consumer: compaction may have moved it.
+    fn position_of(&self, entry: &Entry) -> Option<Position> {
+        self.outstanding.get(&entry.order).map(|slot| slot.position).or(entry.position)
+    }
+
+    /// Takes an entry off the list of what is with consumers; returns where the journal has it.
+    fn come_back(&mut self, entry: &Entry) -> Option<Position> {
+        self.outstanding.remove(&entry.order).map(|slot| slot.position).or(entry.position)
     }
 }
 

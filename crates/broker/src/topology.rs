@@ -21,7 +21,7 @@ pub(crate) struct Topology {
     bound: Map<DestinationKey, HashSet<(ByteString, ByteString)>>,
 }
 
-/// What went when something was removed: exchanges that go with their last binding.
+/// Exchanges that go with their last binding.
 pub(crate) type Orphans = Vec<ByteString>;
 
 impl Topology {
@@ -77,10 +77,45 @@ impl Topology {
         }
     }
 
-    pub(crate) fn unbind(&mut self, source: &ByteString, binding: &Binding) -> Orphans {
-        let Some(exchange) = self.exchanges.get_mut(source) else { return Orphans::new() };
-        if exchange.unbind(binding).is_none() {
+    /// The exchanges that would go if `source` lost one of its bindings.
+    pub(crate) fn orphans_without(&self, source: &ByteString) -> Orphans {
+        let last = |it: &Exchange| it.declaration.auto_delete && it.bindings().nth(1).is_none();
+        if !self.exchanges.get(source).is_some_and(last) {
             return Orphans::new();
+        }
+        let mut orphans = vec![source.clone()];
+        orphans.extend(self.orphans_of(&DestinationKey::Exchange(source.clone())));
+        orphans
+    }
+
+    /// The exchanges that would go with a destination: those that lead to nothing but it, and those
+    /// that lead to nothing but them.
+    pub(crate) fn orphans_of(&self, destination: &DestinationKey) -> Orphans {
+        let mut gone = vec![destination.clone()];
+        let mut at = 0;
+        while let Some(destination) = gone.get(at).cloned() {
+            at += 1;
+            for (source, _) in self.bound.get(&destination).into_iter().flatten() {
+                let key = DestinationKey::Exchange(source.clone());
+                let Some(exchange) = self.exchanges.get(source) else { continue };
+                let is_left = |binding: &Binding| !gone.contains(&binding.destination.key());
+                let stays = !exchange.declaration.auto_delete || exchange.bindings().any(is_left);
+                if !stays && !gone.contains(&key) {
+                    gone.push(key);
+                }
+            }
+        }
+        let exchange = |key| match key {
+            DestinationKey::Exchange(name) => Some(name),
+            DestinationKey::Queue(_) => None,
+        };
+        gone.into_iter().skip(1).filter_map(exchange).collect()
+    }
+
+    pub(crate) fn unbind(&mut self, source: &ByteString, binding: &Binding) {
+        let Some(exchange) = self.exchanges.get_mut(source) else { return };
+        if exchange.unbind(binding).is_none() {
+            return;
         }
         let destination = binding.destination.key();
         if !exchange
@@ -90,50 +125,42 @@ impl Topology {
         {
             places.remove(&(source.clone(), binding.key.clone()));
         }
-        self.remove_if_orphaned(source)
+        self.remove_if_orphaned(source);
     }
 
-    pub(crate) fn remove_queue(&mut self, queue: &Arc<Queue>) -> Orphans {
+    pub(crate) fn remove_queue(&mut self, queue: &Arc<Queue>) {
         // The name may belong to another queue by now.
         if self.queues.get(queue.name()).is_some_and(|it| it.id() == queue.id()) {
             self.queues.remove(queue.name());
         }
-        self.remove_bindings_to(&DestinationKey::Queue(queue.id()))
+        self.remove_bindings_to(&DestinationKey::Queue(queue.id()));
     }
 
-    pub(crate) fn remove_exchange(&mut self, name: &ByteString) -> Orphans {
-        let Some(exchange) = self.exchanges.remove(name) else { return Orphans::new() };
+    pub(crate) fn remove_exchange(&mut self, name: &ByteString) {
+        let Some(exchange) = self.exchanges.remove(name) else { return };
         for binding in exchange.bindings() {
             if let Some(places) = self.bound.get_mut(&binding.destination.key()) {
                 places.remove(&(name.clone(), binding.key.clone()));
             }
         }
-        self.remove_bindings_to(&DestinationKey::Exchange(name.clone()))
+        self.remove_bindings_to(&DestinationKey::Exchange(name.clone()));
     }
 
-    fn remove_bindings_to(&mut self, destination: &DestinationKey) -> Orphans {
-        let mut orphans = Orphans::new();
+    fn remove_bindings_to(&mut self, destination: &DestinationKey) {
         for (source, key) in self.bound.remove(destination).unwrap_or_default() {
             if let Some(exchange) = self.exchanges.get_mut(&source) {
                 exchange.unbind_all(destination, &key);
             }
-            orphans.extend(self.remove_if_orphaned(&source));
+            self.remove_if_orphaned(&source);
         }
-        orphans
     }
 
     /// An auto-delete exchange goes when the last binding from it goes, never before the first.
-    fn remove_if_orphaned(&mut self, name: &ByteString) -> Orphans {
-        let orphaned = self
-            .exchanges
-            .get(name)
-            .is_some_and(|it| it.declaration.auto_delete && !it.has_bindings());
-        if !orphaned {
-            return Orphans::new();
+    fn remove_if_orphaned(&mut self, name: &ByteString) {
+        let goes = |it: &Exchange| it.declaration.auto_delete && !it.has_bindings();
+        if self.exchanges.get(name).is_some_and(goes) {
+            self.remove_exchange(name);
         }
-        let mut orphans = vec![name.clone()];
-        orphans.extend(self.remove_exchange(name));
-        orphans
     }
 
     /// The queues a message goes to, each once; and whether the key alone decided. `None` when

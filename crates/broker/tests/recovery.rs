@@ -146,7 +146,7 @@ fn messages_over_the_memory_budget_are_read_back_from_disk() {
     broker.tidy().unwrap();
     assert!(broker.blocked().is_some(), "nothing may leave the memory before it is on disk");
     broker.commit().unwrap();
-    broker.page_out();
+    broker.page_out().unwrap();
     assert_eq!(broker.blocked(), None, "{} bytes are held", broker.memory_bytes());
     assert_eq!(client.drain("q"), bodies);
     assert_eq!(broker.memory_bytes(), 0);

@@ -17,7 +17,7 @@ fn fill(broker: &Broker, client: &mut Client, from: usize, to: usize) {
         let bodies: Vec<String> = (first..first + 1000).map(|n| format!("{n:050}")).collect();
         client.publish("", "q", &bodies.iter().map(String::as_str).collect::<Vec<_>>());
         broker.commit().unwrap();
-        broker.page_out();
+        broker.page_out().unwrap();
         broker.tidy().unwrap();
     }
 }

@@ -23,8 +23,13 @@ pub struct Recovery {
     pub foreign: Vec<String>,
     /// Names of damaged segments that were set aside earlier, for somebody to look into and remove.
     pub set_aside: Vec<String>,
-    /// Names of files that were removed: segments never finished, and those that a rewrite voided.
+    /// Names of files that were removed: segments never finished, those that a rewrite voided, and
+    /// those that had been deleted before.
     pub removed: Vec<String>,
+    /// Numbers of segments that the checkpoint retains and that were deleted after it was made,
+    /// because everything in them was released by then: its owner is done with those records, even
+    /// if what said so was not on the medium yet. They are still to be released.
+    pub reclaimed: Vec<u32>,
 }
 
 /// Where a torn tail begins.
@@ -81,6 +86,8 @@ pub enum Reason {
     Foreign,
     /// The segment does not continue the one before it: one of the two is an old copy.
     OutOfOrder,
+    /// The list of deleted segments does not match its checksum.
+    ReclaimedList,
     /// The checkpoint names this place, and neither does a record end there nor is it damaged: the
     /// checkpoint, or the file, is of another time.
     NoBoundary,
@@ -100,6 +107,9 @@ impl fmt::Display for Reason {
             Reason::Missing => f.write_str("the segment is missing"),
             Reason::Misplaced(id) => write!(f, "the file is a copy of segment {id}"),
             Reason::Foreign => f.write_str("the segment belongs to another journal"),
+            Reason::ReclaimedList => {
+                f.write_str("the list of deleted segments does not match its checksum")
+            }
             Reason::NoBoundary => {
                 f.write_str("the checkpoint says that a record ends there, and none does")
             }

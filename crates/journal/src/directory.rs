@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::damage::{Reason, Recovery};
+use crate::damage::{Damage, Reason, Recovery};
 use crate::disk::{Disk, DiskFile, read_full};
 use crate::error::Error;
+use crate::reclaimed::{Reclaimed, read_list};
 use crate::record::REWRITE;
 use crate::scan::{Expected, scan};
 use crate::segment_header::{
-    FORMAT_VERSION, FileName, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader,
+    FORMAT_VERSION, FileName, HeaderFault, RECLAIMED_NAME, SEGMENT_HEADER_BYTES, SegmentHeader,
 };
 
 /// A segment file, before its records are read.
@@ -50,14 +51,55 @@ impl SegmentFile {
 pub(crate) struct Directory {
     /// Segments to be read, oldest first.
     pub(crate) segments: Vec<SegmentFile>,
-    /// Segments that a rewrite voided.
+    /// Segments that a rewrite voided, or that had been deleted and are there again.
     pub(crate) void: Vec<String>,
     /// Segments that were never finished.
     pub(crate) unfinished: Vec<String>,
     /// Which journal it is, if a header says so.
     pub(crate) journal: Option<u64>,
-    /// The highest number any file has.
+    /// The highest number any file has, or had.
     pub(crate) highest_id: u32,
+    /// The numbers of segments that were set aside.
+    set_aside: Vec<u32>,
+    /// Which segments were deleted.
+    pub(crate) reclaimed: Reclaimed,
+}
+
+impl Directory {
+    /// Whether a segment file has that number, whatever is in it.
+    pub(crate) fn has(&self, id: u32) -> bool {
+        self.segments.iter().any(|file| file.id == id)
+    }
+
+    /// Whether there is nothing amiss if no segment has that number.
+    pub(crate) fn explains(&self, id: u32) -> bool {
+        self.reclaimed.covers(id) || self.set_aside.contains(&id)
+    }
+
+    /// The segment at `index` voids everything before it.
+    fn rewritten_at(&mut self, index: usize) {
+        if let Some(segment) = self.segments.get(index) {
+            self.reclaimed.forget_before(segment.id);
+        }
+        // A file that is no part of this journal is not voided by it.
+        let void = self.segments.drain(..index).filter(SegmentFile::belongs);
+        self.void.extend(void.map(|segment| segment.name));
+    }
+
+    /// Uses the list of deleted segments, if it is of this journal.
+    fn take_list(&mut self, list: (u64, Reclaimed), recovery: &mut Recovery) {
+        let (journal, reclaimed) = list;
+        if self.journal.is_some_and(|known| known != journal) {
+            let (file, offset, bytes) = (RECLAIMED_NAME.to_owned(), 0, 0);
+            recovery.damaged.push(Damage { file, offset, bytes, reason: Reason::Foreign });
+            return;
+        }
+        self.journal = Some(journal);
+        self.highest_id = self.highest_id.max(reclaimed.highest_id());
+        let back = |file: &mut SegmentFile| file.belongs() && reclaimed.covers(file.id);
+        self.void.extend(self.segments.extract_if(.., back).map(|file| file.name));
+        self.reclaimed = reclaimed;
+    }
 }
 
 /// Lists the directory and reads all headers. Touches nothing.
@@ -65,14 +107,17 @@ pub(crate) fn read_directory(disk: &dyn Disk, recovery: &mut Recovery) -> Result
     let mut names = disk.list().map_err(Error::io("list", "the journal's directory"))?;
     names.sort();
     let mut directory = Directory::default();
+    let mut list = None;
     for name in names {
         match FileName::parse(&name) {
             FileName::Segment(id) => directory.segments.push(look_at(disk, id, name)?),
             FileName::Unfinished => directory.unfinished.push(name),
             FileName::SetAside(id) => {
                 directory.highest_id = directory.highest_id.max(id);
+                directory.set_aside.push(id);
                 recovery.set_aside.push(name);
             }
+            FileName::Reclaimed => list = read_list(disk, recovery)?,
             FileName::Foreign => recovery.foreign.push(name),
         }
     }
@@ -84,12 +129,12 @@ pub(crate) fn read_directory(disk: &dyn Disk, recovery: &mut Recovery) -> Result
             segment.header = Err(Reason::Foreign);
         }
     }
+    if let Some(list) = list {
+        directory.take_list(list, recovery);
+    }
     for index in (0..directory.segments.len()).rev() {
         if directory.segments.get(index).map_or(Ok(false), |segment| segment.rewrites(disk))? {
-            let void = directory.segments.drain(..index);
-            // A file that is no part of this journal is not voided by it.
-            directory.void =
-                void.filter(SegmentFile::belongs).map(|segment| segment.name).collect();
+            directory.rewritten_at(index);
             break;
         }
     }

@@ -18,7 +18,8 @@ pub trait Disk: Send + Sync {
     /// Makes an empty file, or empties the one of that name.
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Gives a file another name in the same directory, at once and whole.
+    /// Gives a file another name in the same directory, at once and whole, instead of a file that
+    /// has it.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.
@@ -27,6 +28,11 @@ pub trait Disk: Send + Sync {
     /// Puts the directory itself on the medium: creations, renames and removals so far survive
     /// power loss once this returned.
     fn sync_dir(&self) -> io::Result<()>;
+
+    /// Bytes that are free on the medium; `None` where nobody can say.
+    fn free_bytes(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// One open file of a [`Disk`].

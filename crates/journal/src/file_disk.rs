@@ -22,10 +22,13 @@ use crate::error::Error;
 pub struct FileDisk {
     path: PathBuf,
     dir: OwnedFd,
+    /// Nothing is opened for writing, and what would change something is refused.
+    read_only: bool,
 }
 
 impl FileDisk {
-    /// Opens the directory, and makes it (mode 0700, its own entry synced) where it is missing.
+    /// Opens the directory, and makes it (mode 0700) where it is missing. Syncs the directory above
+    /// it each time: a program that made this one may have been killed before it had done so.
     pub fn open(path: impl AsRef<Path>) -> Result<FileDisk, Error> {
         let path = path.as_ref().to_path_buf();
         let shown = path.display().to_string();
@@ -35,14 +38,27 @@ impl FileDisk {
                 .mode(0o700)
                 .create(&path)
                 .map_err(Error::io("create directory", &shown))?;
-            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-            let above = above.unwrap_or(Path::new("."));
-            open_dir(above)
-                .and_then(|dir| Ok(fs::fsync(&dir)?))
-                .map_err(Error::io("sync directory", &above.display().to_string()))?;
         }
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        let above = above.unwrap_or(Path::new("."));
+        open_dir(above)
+            .and_then(|dir| Ok(fs::fsync(&dir)?))
+            .map_err(Error::io("sync directory", &above.display().to_string()))?;
         let dir = open_dir(&path).map_err(Error::io("open directory", &shown))?;
-        Ok(FileDisk { path, dir })
+        Ok(FileDisk { path, dir, read_only: false })
+    }
+
+    /// Opens a directory, which must be there, for looking only: no file in it is opened for
+    /// writing, and whatever would change something is refused. What was looked at does not even
+    /// get a new access time, where the system lets that be.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if there is none, or it cannot be read.
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<FileDisk, Error> {
+        let path = path.as_ref().to_path_buf();
+        let shown = path.display().to_string();
+        let dir = open_dir(&path).map_err(Error::io("open directory", &shown))?;
+        Ok(FileDisk { path, dir, read_only: true })
     }
 
     /// The directory's path.
@@ -51,9 +67,27 @@ impl FileDisk {
     }
 
     fn open_file(&self, name: &str, flags: OFlags) -> io::Result<Arc<dyn DiskFile>> {
-        let flags = flags | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        if self.read_only {
+            return self.open_to_look(name, flags);
+        }
+        let flags = flags | OFlags::RDWR;
         let file = retry(|| fs::openat(&self.dir, name, flags, Mode::RUSR | Mode::WUSR))?;
         Ok(Arc::new(OpenFile(file)))
+    }
+
+    fn open_to_look(&self, name: &str, flags: OFlags) -> io::Result<Arc<dyn DiskFile>> {
+        let open = |flags| retry(|| fs::openat(&self.dir, name, flags, Mode::empty()));
+        let file = match open(flags | OFlags::RDONLY | OFlags::NOATIME) {
+            // The owner's privilege.
+            Err(Errno::PERM) => open(flags | OFlags::RDONLY)?,
+            outcome => outcome?,
+        };
+        Ok(Arc::new(OpenFile(file)))
+    }
+
+    fn may_change(&self) -> io::Result<()> {
+        if self.read_only { Err(Errno::ROFS.into()) } else { Ok(()) }
     }
 }
 
@@ -74,19 +108,27 @@ impl Disk for FileDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.may_change()?;
         self.open_file(name, OFlags::CREATE | OFlags::TRUNC)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.may_change()?;
         Ok(fs::renameat(&self.dir, from, &self.dir, to)?)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.may_change()?;
         Ok(fs::unlinkat(&self.dir, name, fs::AtFlags::empty())?)
     }
 
     fn sync_dir(&self) -> io::Result<()> {
         Ok(fs::fsync(&self.dir)?)
+    }
+
+    fn free_bytes(&self) -> io::Result<Option<u64>> {
+        let of = fs::fstatvfs(&self.dir)?;
+        Ok(Some(of.f_bavail.saturating_mul(of.f_frsize)))
     }
 }
 

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use crate::Journal;
 use crate::disk::DiskFile;
 use crate::error::{Error, is_full};
+use crate::options::Sync;
 use crate::pending::{Chunk, Full};
+use crate::prepare::Prepared;
 use crate::segment::Segment;
 use crate::segment_header::{SEGMENT_HEADER_BYTES, segment_name, unfinished_name};
 
@@ -25,7 +27,7 @@ pub(crate) enum WriteFault {
 impl Journal {
     /// Puts everything that was appended before the call on the medium: one write and one fdatasync
     /// for each segment it lies in, and that is one in nearly all cases. Appends go on meanwhile.
-    /// Returns `false` if nothing was pending. Commits of several threads follow one another.
+    /// Returns `false` if there was nothing to do. Commits of several threads follow one another.
     ///
     /// # Errors
     /// [`Error::Failed`], for ever, as soon as one write or sync failed: nothing of that batch
@@ -34,24 +36,53 @@ impl Journal {
     /// which), the rest stays pending.
     pub fn commit(&self) -> Result<bool, Error> {
         let _committer = self.lock_committer()?;
+        let written = self.write_pending(true)?;
+        let synced = match written || self.unsynced().is_none() {
+            // Its own sync covered what had been written before it.
+            true => false,
+            false => self.sync_written().map(|()| true).map_err(|fault| self.broken(fault))?,
+        };
+        Ok(written || synced)
+    }
+
+    /// Keeps the promise of [`crate::Options::sync`] for everything that was appended before the
+    /// call. With [`Sync::Always`] that is [`Journal::commit`]; with [`Sync::Interval`] it is
+    /// written, and to be synced by a commit within the interval. Returns `false` if nothing was
+    /// pending.
+    ///
+    /// # Errors
+    /// As [`Journal::commit`].
+    pub fn write(&self) -> Result<bool, Error> {
+        let _committer = self.lock_committer()?;
+        self.write_pending(self.options.sync == Sync::Always)
+    }
+
+    /// Writes what is pending, and syncs it or leaves that to a later call. The committer's lock is
+    /// held.
+    fn write_pending(&self, sync: bool) -> Result<bool, Error> {
         let mut chunks = self.lock_pending().take();
-        if chunks.is_empty() {
-            return Ok(false);
-        }
-        while let Some(chunk) = chunks.pop_front() {
-            match self.write_chunk(&chunk) {
-                Ok(()) => self.made_durable(chunk),
+        let any = !chunks.is_empty();
+        while let Some(mut chunk) = chunks.pop_front() {
+            match self.write_chunk(&mut chunk, sync) {
+                Ok(()) => self.written(chunk),
                 Err(WriteFault::Full(full)) => {
                     chunks.push_front(chunk);
                     return Err(self.put_back(chunks, full));
                 }
-                Err(WriteFault::Broken(reason)) => return Err(self.fail(reason)),
+                Err(fault) => return Err(self.broken(fault)),
             }
         }
-        Ok(true)
+        Ok(any)
     }
 
-    fn made_durable(&self, chunk: Chunk) {
+    fn broken(&self, fault: WriteFault) -> Error {
+        match fault {
+            WriteFault::Broken(reason) => self.fail(reason),
+            WriteFault::Full(full) => full.error(),
+        }
+    }
+
+    fn written(&self, chunk: Chunk) {
         let mut pending = self.lock_pending();
         pending.written(chunk);
         let appenders_wait = pending.appenders_wait > 0;
@@ -72,31 +103,55 @@ impl Journal {
         error
     }
 
-    /// Writes and syncs one chunk and moves the durable mark behind it. The committer's lock is
-    /// held.
-    pub(crate) fn write_chunk(&self, chunk: &Chunk) -> Result<(), WriteFault> {
-        let segment = &chunk.segment;
+    /// Writes one chunk, syncs it if told to, and moves the marks behind it. The committer's lock
+    /// is held.
+    pub(crate) fn write_chunk(&self, chunk: &mut Chunk, sync: bool) -> Result<(), WriteFault> {
+        let segment = Arc::clone(&chunk.segment);
+        let mut synced = sync;
         if segment.is_made() {
             assert_eq!(segment.end(), chunk.offset, "a commit continues where the last one ended");
+            if self.unsynced().is_some() {
+                chunk.continue_batch();
+            }
             let name = segment_name(segment.id);
-            let file = self.segments.file(segment).map_err(broken)?;
+            let file = self.segments.file(&segment).map_err(broken)?;
             file.write_at(&chunk.bytes, chunk.offset.into()).map_err(failed("write", &name))?;
-            file.sync().map_err(failed("sync", &name))?;
+            if sync {
+                file.sync().map_err(failed("sync", &name))?;
+            }
         } else {
             assert_eq!(chunk.offset, SEGMENT_HEADER_BYTES, "a segment begins with its header");
-            self.make_segment(segment, &chunk.bytes)?;
+            self.make_segment(&segment, &chunk.bytes)?;
+            synced = true;
         }
         segment.advance(chunk.end());
-        self.advance_durable(segment.id, chunk.end());
+        self.advance_written(segment.id, chunk.end());
+        if synced {
+            self.advance_durable();
+        }
         Ok(())
     }
 
-    /// Makes a segment's file, with its first records in it, durably and all at once.
+    /// Syncs what was written and not synced; it lies in one segment. The committer's lock is held.
+    pub(crate) fn sync_written(&self) -> Result<(), WriteFault> {
+        let Some(end) = self.unsynced() else { return Ok(()) };
+        let name = segment_name(end.segment());
+        let segment = self.segments.get(end.segment());
+        let segment = segment.expect("what was written and not synced is not deleted");
+        let file = self.segments.file(&segment).map_err(broken)?;
+        file.sync().map_err(failed("sync", &name))?;
+        self.advance_durable();
+        Ok(())
+    }
+
+    /// Makes a segment's file, with its first records in it, durably and all at once. All before it
+    /// is durable by then: its header says so.
     pub(crate) fn make_segment(
         &self,
         segment: &Arc<Segment>,
         records: &[u8],
     ) -> Result<(), WriteFault> {
+        self.sync_written()?;
         let (name, unfinished) = (segment_name(segment.id), unfinished_name(segment.id));
         let file = self.fill_segment(segment, &unfinished, records).inspect_err(|fault| {
             if let WriteFault::Full(_) = fault {
@@ -125,8 +180,20 @@ impl Journal {
                 false => failed(action, name)(error),
             }
         };
-        let file = self.disk.create(name).map_err(no_space("create"))?;
-        let reserved = file.reserve(bytes).map_err(no_space("reserve space for"))?;
+        let (file, reserved) = match self.take_prepared(segment.id) {
+            Some(Prepared { file, reserved, .. }) if reserved.is_none_or(|had| had >= bytes) => {
+                (file, reserved.is_some())
+            }
+            // None was made ahead, or a large record needs a larger one.
+            prepared => {
+                let file = match prepared {
+                    Some(prepared) => prepared.file,
+                    None => self.disk.create(name).map_err(no_space("create"))?,
+                };
+                let reserved = file.reserve(bytes).map_err(no_space("reserve space for"))?;
+                (file, reserved)
+            }
+        };
         for (part, offset) in [(&segment.header.encode()[..], 0), (records, SEGMENT_HEADER_BYTES)] {
             file.write_at(part, offset.into()).map_err(|error| match reserved {
                 true => failed("write", name)(error),

@@ -6,63 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+#[cfg(doc)]
+use crate::Sync;
 use crate::damage::Recovery;
 use crate::disk::Disk;
 use crate::error::Error;
-use crate::limits::{
-    OPEN_FILES_MAX_DEFAULT, PENDING_BYTES_MAX_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX,
-    SEGMENT_BYTES_MIN,
-};
 use crate::pending::Pending;
+use crate::prepare::Prepared;
 use crate::reading::Start;
+use crate::reclaim::Listed;
 use crate::record::Record;
 use crate::recovery::recover;
-use crate::segment::Segments;
-use crate::{Appender, Position};
-
-/// How a journal is kept.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The size of a segment file in bytes, reserved when it is made. Default
-    /// [`SEGMENT_BYTES_DEFAULT`]; from [`SEGMENT_BYTES_MIN`] to [`SEGMENT_BYTES_MAX`]. A record
-    /// that is larger gets a segment of its own size.
-    pub segment_bytes: u32,
-    /// Bytes that may be pending before [`Journal::appender`] waits for a commit. Default
-    /// [`PENDING_BYTES_MAX_DEFAULT`]; at least 1. One batch may go over it.
-    pub pending_bytes_max: usize,
-    /// Segment files held open for reading. Default [`OPEN_FILES_MAX_DEFAULT`]; at least 1.
-    pub open_files_max: usize,
-    /// The sequence of the first record of a new journal. Default none: a number nobody outside can
-    /// guess, so that a payload made to look like records cannot pass for some where damage makes
-    /// recovery search for the next record. Set it only where bytes must be repeatable.
-    pub first_sequence: Option<u64>,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            segment_bytes: SEGMENT_BYTES_DEFAULT,
-            pending_bytes_max: PENDING_BYTES_MAX_DEFAULT,
-            open_files_max: OPEN_FILES_MAX_DEFAULT,
-            first_sequence: None,
-        }
-    }
-}
-
-impl Options {
-    fn check(&self) -> Result<(), Error> {
-        let within = |option, found: u64, min: u64, max: u64| match found {
-            found if (min..=max).contains(&found) => Ok(()),
-            found => Err(Error::Option { option, found, min, max }),
-        };
-        let (min, max) = (SEGMENT_BYTES_MIN.into(), SEGMENT_BYTES_MAX.into());
-        within("segment_bytes", self.segment_bytes.into(), min, max)?;
-        within("pending_bytes_max", self.pending_bytes_max as u64, 1, u64::MAX)?;
-        within("open_files_max", self.open_files_max as u64, 1, u64::MAX)?;
-        let half = u64::MAX / 2;
-        within("first_sequence", self.first_sequence.unwrap_or(1), 1, half)
-    }
-}
+use crate::segment::{SegmentUse, Segments};
+use crate::{Appender, Options, Position};
 
 /// A durable log in one directory. Shared by reference between threads; see the crate's model.
 pub struct Journal {
@@ -76,7 +32,13 @@ pub struct Journal {
     room: Condvar,
     /// Every record at a position below this is on the medium.
     durable: AtomicU64,
+    /// Every record at a position below this is in its file. Never below `durable`.
+    written: AtomicU64,
+    /// The next segment's file, if it was made ahead. Locked with the committer's lock held.
+    prepared: Mutex<Option<Prepared>>,
     failed: OnceLock<String>,
+    /// Which segments were deleted. Locked with the committer's lock held, and for no longer.
+    reclaimed: Mutex<Listed>,
 }
 
 impl Journal {
@@ -144,7 +106,10 @@ impl Journal {
             work: Condvar::new(),
             room: Condvar::new(),
             durable: AtomicU64::new(found.durable.to_bits()),
+            written: AtomicU64::new(found.durable.to_bits()),
+            prepared: Mutex::new(None),
             failed: OnceLock::new(),
+            reclaimed: Mutex::new(Listed { list: found.reclaimed, is_written: true }),
         };
         Ok((journal, found.recovery))
     }
@@ -183,6 +148,17 @@ impl Journal {
     /// machine. Takes no lock.
     pub fn is_durable(&self, position: Position) -> bool {
         position.to_bits() < self.durable.load(Ordering::Acquire)
+    }
+
+    /// Whether the promise of [`Options::sync`] is kept for the record at `position`: it is on the
+    /// medium, or, with [`Sync::Interval`], in its file. Takes no lock.
+    pub fn is_committed(&self, position: Position) -> bool {
+        position.to_bits() < self.written.load(Ordering::Acquire)
+    }
+
+    /// How this journal is kept.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Waits until there is something to commit, [`Journal::wake`] is called, or `timeout` passed.
@@ -249,6 +225,11 @@ impl Journal {
         self.segments.live()
     }
 
+    /// How much each segment takes and how much is retained in it, in order.
+    pub fn segments(&self) -> Vec<SegmentUse> {
+        self.segments.uses()
+    }
+
     /// Whether there are segments in which nothing is retained any more, besides the one in use.
     pub fn has_dead_segments(&self) -> bool {
         let in_use = self.end().segment();
@@ -258,6 +239,17 @@ impl Journal {
     /// Bytes of records on disk: headers and padding counted, reserved space not.
     pub fn size_bytes(&self) -> u64 {
         self.segments.record_bytes()
+    }
+
+    /// Bytes that are free on the medium; `None` where nobody can say.
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.disk.free_bytes().unwrap_or_default()
+    }
+
+    /// Stops the journal for ever: its owner found that the disk cannot be trusted. Returns the
+    /// error that everybody gets from now on.
+    pub fn stop(&self, reason: &str) -> Error {
+        self.fail(reason.to_owned())
     }
 
     /// Why the journal stopped accepting, if it did.
@@ -281,11 +273,24 @@ impl Journal {
         Error::Failed(reason)
     }
 
-    /// Moves the durable mark: everything below `segment`:`end` is on the medium.
-    pub(crate) fn advance_durable(&self, segment: u32, end: u32) {
+    /// Moves the written mark: everything below `segment`:`end` is in its file.
+    pub(crate) fn advance_written(&self, segment: u32, end: u32) {
         let mark = Position::new(segment, end).to_bits();
+        let before = self.written.swap(mark, Ordering::AcqRel);
+        assert!(before < mark, "the written mark went back from {before:#x} to {mark:#x}");
+    }
+
+    /// Moves the durable mark to the written one: everything written was synced.
+    pub(crate) fn advance_durable(&self) {
+        let mark = self.written.load(Ordering::Acquire);
         let before = self.durable.swap(mark, Ordering::AcqRel);
-        assert!(before < mark, "the durable mark went back from {before:#x} to {mark:#x}");
+        assert!(before <= mark, "the durable mark went back from {before:#x} to {mark:#x}");
+    }
+
+    /// The end of what is in files, if that is not all on the medium.
+    pub(crate) fn unsynced(&self) -> Option<Position> {
+        let written = self.written.load(Ordering::Acquire);
+        (self.durable.load(Ordering::Acquire) < written).then(|| Position::from_bits(written))
     }
 
     pub(crate) fn durable(&self) -> Position {
@@ -297,6 +302,14 @@ impl Journal {
         let committer = Committer { journal: self, _guard: guard };
         self.check_failed()?;
         Ok(committer)
+    }
+
+    pub(crate) fn lock_reclaimed(&self) -> MutexGuard<'_, Listed> {
+        self.reclaimed.lock().unwrap_or_else(|poison| self.poisoned(poison))
+    }
+
+    pub(crate) fn lock_prepared(&self) -> MutexGuard<'_, Option<Prepared>> {
+        self.prepared.lock().unwrap_or_else(|poison| self.poisoned(poison))
     }
 
     pub(crate) fn lock_pending(&self) -> MutexGuard<'_, Pending> {

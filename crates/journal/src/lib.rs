@@ -19,6 +19,11 @@
 //! with [`Journal::retain`]; the oldest segments in which nothing is alive go with
 //! [`Journal::reclaim`]. Opening reads everything again.
 //!
+//! An owner with a long backlog makes checkpoints of [`Journal::end`], [`Journal::live`] and what
+//! it knows of the records so far. [`Journal::open_from`] then reads only what came later, and
+//! [`Journal::reclaim_before`] gives back any segment in which nothing is alive. [`survey`] looks
+//! at a journal and touches nothing.
+//!
 //! Synchronous: no threads, no runtime, no clock. Who commits, and when, is the owner's choice.
 //!
 //! ```
@@ -54,11 +59,14 @@ mod file_disk;
 mod group_commit;
 mod journal;
 mod limits;
+mod options;
 mod pending;
 mod position;
+mod prepare;
 mod read;
 mod reading;
 mod reclaim;
+mod reclaimed;
 mod record;
 mod recovery;
 mod resume;
@@ -66,16 +74,21 @@ mod rewrite;
 mod scan;
 mod segment;
 mod segment_header;
+mod survey;
+mod withdraw;
 
 pub use appender::Appender;
 pub use damage::{Damage, Reason, Recovery, Torn};
 pub use disk::{Disk, DiskFile};
 pub use error::Error;
 pub use file_disk::FileDisk;
-pub use journal::{Journal, Options};
+pub use journal::Journal;
 pub use limits::{
     OPEN_FILES_MAX_DEFAULT, PAYLOAD_BYTES_MAX, PENDING_BYTES_MAX_DEFAULT, SEGMENT_BYTES_DEFAULT,
     SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 };
+pub use options::{Options, Sync};
 pub use position::Position;
 pub use record::Record;
+pub use segment::SegmentUse;
+pub use survey::{SegmentSurvey, Survey, survey};

@@ -33,6 +33,9 @@ pub(crate) const FIRST_READ_BYTES: usize = 4096;
 /// memory.
 pub(crate) const SPARE_BUFFER_BYTES_MAX: usize = 4 << 20;
 
-/// How far back from a checkpoint the record that ends there is looked for; behind a longer one, its
-/// segment is read from the beginning. A power of 16 times the first step, see `resume.rs`.
+/// How far back from a checkpoint the record that ends there is looked for; behind a longer one,
+/// its segment is read from the beginning. A power of 16 times the first step, see `resume.rs`.
 pub(crate) const LOOK_BACK_BYTES_MAX: u64 = 2 << 20;
+
+/// The largest list of deleted segments that is read: 700,000 holes.
+pub(crate) const RECLAIMED_LIST_BYTES_MAX: u64 = 16 << 20;

@@ -22,6 +22,15 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// Says that what was written before was not synced: its first record proves nothing of it.
+    pub(crate) fn continue_batch(&mut self) {
+        if let Some(header) = RecordHeader::decode(&self.bytes) {
+            let flags = header.flags & !FIRST_OF_BATCH;
+            let header = RecordHeader { flags, ..header }.encode();
+            self.bytes.splice(..header.len(), header);
+        }
+    }
+
     /// The offset behind its last record.
     pub(crate) fn end(&self) -> u32 {
         // A segment's end fits: its size is bounded where the record was placed.
@@ -122,6 +131,32 @@ impl Pending {
             buffer.clear();
             self.spare = buffer;
         }
+    }
+
+    /// Takes back all that waits to be written, as if it had never been appended. Returns the
+    /// numbers of segments that were begun for it and have no file yet.
+    pub(crate) fn withdraw(&mut self) -> Vec<u32> {
+        let chunks = self.take();
+        let Some(first) = chunks.front() else { return Vec::new() };
+        let begun = chunks.iter().map(|chunk| &chunk.segment).filter(|segment| !segment.is_made());
+        let begun: Vec<u32> = begun.map(|segment| segment.id).collect();
+        let header = RecordHeader::decode(&first.bytes);
+        self.tail.next_sequence = header.expect("a chunk begins with a record").sequence;
+        self.tail.open = match first.segment.is_made() {
+            true => Some((Arc::clone(&first.segment), first.offset)),
+            false => {
+                self.tail.previous = first.segment.header.previous;
+                None
+            }
+        };
+        if let Some(id) = begun.first() {
+            self.tail.next_id = Some(*id);
+        }
+        let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        assert!(self.bytes >= bytes, "more bytes were withdrawn than were appended");
+        self.bytes -= bytes;
+        self.full = None;
+        begun
     }
 
     /// Copies a record into the buffer and gives it its position.

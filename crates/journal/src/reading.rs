@@ -12,7 +12,10 @@ use crate::record::Record;
 use crate::resume::sequence_before;
 use crate::scan::{Bad, Expected, Scanned, scan};
 use crate::segment::Segment;
-use crate::segment_header::{Previous, SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
+use crate::segment_header::{
+    FORMAT_VERSION, Previous, SEGMENT_HEADER_BYTES, SegmentHeader, segment_name,
+};
+use crate::survey::SegmentSurvey;
 
 /// Where reading begins.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +34,14 @@ impl Start<'_> {
 /// The state of reading.
 pub(crate) struct Reading<'a> {
     disk: &'a dyn Disk,
-    directory: &'a Directory,
+    pub(crate) directory: &'a Directory,
     pub(crate) start: Start<'a>,
     /// The size a segment grows to where none could be reserved.
     segment_bytes: u32,
     pub(crate) report: Recovery,
     pub(crate) segments: Vec<Segment>,
+    /// What each segment that was read has, for whoever only looks.
+    pub(crate) seen: Vec<SegmentSurvey>,
     /// The last segment that was read; judged by what follows.
     pub(crate) held: Option<Held>,
     /// The last segment that was passed over, as a place in the directory's list, and the sequence
@@ -51,6 +56,8 @@ pub(crate) struct Held {
     pub(crate) bytes: u64,
     pub(crate) header: Option<SegmentHeader>,
     pub(crate) scanned: Scanned,
+    /// Where what follows says that it ends.
+    link: Option<Previous>,
 }
 
 impl<'a> Reading<'a> {
@@ -61,8 +68,8 @@ impl<'a> Reading<'a> {
         segment_bytes: u32,
         report: Recovery,
     ) -> Reading<'a> {
-        let (segments, held, passed) = (Vec::new(), None, None);
-        Reading { disk, directory, start, segment_bytes, report, segments, held, passed }
+        let (segments, seen, held, passed) = (Vec::new(), Vec::new(), None, None);
+        Reading { disk, directory, start, segment_bytes, report, segments, seen, held, passed }
     }
 
     /// Reads all segments from the start on; the last one is held, not judged.
@@ -73,6 +80,7 @@ impl<'a> Reading<'a> {
                 false => self.read(file, self.link(index), visit)?,
             }
         }
+        self.directory.reclaimed.holes().iter().for_each(|hole| self.miss(hole.previous));
         // With nothing at the checkpoint or behind it, the newest segment before it says where
         // records go on.
         if self.held.is_none()
@@ -97,8 +105,11 @@ impl<'a> Reading<'a> {
     fn link(&self, index: usize) -> Option<(Previous, u64)> {
         let id = self.directory.segments.get(index)?.id;
         let behind = self.directory.segments.get(index + 1..)?;
-        let next = behind.iter().find_map(|next| next.header.as_ref().ok())?;
-        (next.previous.id == id).then_some((next.previous, next.first_sequence))
+        let next = behind.iter().find_map(|next| next.header.as_ref().ok());
+        let next = next.map(|next| (next.previous, next.first_sequence));
+        let hole = self.directory.reclaimed.behind(id);
+        let hole = hole.map(|hole| (hole.previous, hole.first_sequence));
+        next.filter(|(previous, _)| previous.id == id).or(hole)
     }
 
     /// Takes a segment before the checkpoint as its header describes it.
@@ -156,14 +167,20 @@ impl<'a> Reading<'a> {
             }
         };
         expected.link = link.map(|(previous, first)| (previous.end.into(), first));
-        self.seal_held(file.header.as_ref().ok());
+        self.seal_held();
+        if let Ok(header) = &file.header
+            && !header.rewrite
+        {
+            self.miss(header.previous);
+        }
         if let Err(reason) = file.header {
             self.damage(&file.name, 0, SEGMENT_HEADER_BYTES.into(), reason);
         }
         let scanned = self.scan(file, expected, visit)?;
         self.report.segments += 1;
         let (name, header) = (file.name.clone(), file.header.as_ref().ok().copied());
-        self.held = Some(Held { id: file.id, name, bytes: file.bytes, header, scanned });
+        let link = link.map(|(previous, _)| previous);
+        self.held = Some(Held { id: file.id, name, bytes: file.bytes, header, scanned, link });
         Ok(())
     }
 
@@ -225,12 +242,11 @@ impl<'a> Reading<'a> {
         if fits { None } else { Some(Reason::OutOfOrder) }
     }
 
-    /// Judges the segment read before, now that `next` is known to come after it.
-    fn seal_held(&mut self, next: Option<&SegmentHeader>) {
+    /// Judges the segment read before, now that another comes after it.
+    fn seal_held(&mut self) {
         let Some(held) = self.held.take() else { return };
         let end = held.scanned.end;
-        let previous = next.map(|next| next.previous);
-        let link = previous.filter(|link| link.id == held.id && end <= u64::from(link.end));
+        let link = held.link.filter(|link| end <= u64::from(link.end));
         let mut damage = Vec::new();
         match link {
             None => damage.extend(held.scanned.bad.iter().cloned()),
@@ -247,14 +263,27 @@ impl<'a> Reading<'a> {
                 }
             }
         }
-        if let Some(gone) = previous.filter(|previous| previous.id > held.id)
-            && !self.is_there(gone.id)
-        {
+        self.keep(&held, damage);
+    }
+
+    /// Notes that a segment was there once. If it is not there now, and was not deleted on purpose,
+    /// that is damage; unless nothing is older and there is no list, as the oldest may go without.
+    fn miss(&mut self, gone: Previous) {
+        let (id, from) = (gone.id, self.start.from.segment());
+        let older = from > 0
+            || self.held.as_ref().is_some_and(|held| held.id < id)
+            || self.segments.iter().any(|segment| segment.id < id)
+            || !self.directory.reclaimed.holes().is_empty();
+        let there = self.directory.has(id) || self.directory.explains(id);
+        if id > 0 && id >= from && older && !there {
             let bytes = gone.end.saturating_sub(SEGMENT_HEADER_BYTES).into();
             let offset = SEGMENT_HEADER_BYTES.into();
-            self.damage(&segment_name(gone.id), offset, bytes, Reason::Missing);
+            let file = segment_name(id);
+            let damage = Damage { file, offset, bytes, reason: Reason::Missing };
+            if !self.report.damaged.contains(&damage) {
+                self.report.damaged.push(damage);
+            }
         }
-        self.keep(&held, damage);
     }
 
     /// Reports a segment's damage and keeps it for reading.
@@ -270,6 +299,14 @@ impl<'a> Reading<'a> {
         let capacity = if reserved { held.bytes as u32 } else { self.segment_bytes };
         let header = held.header.unwrap_or(SegmentHeader::unknown(held.id));
         let damaged = certain || held.header.is_none();
+        self.seen.push(SegmentSurvey {
+            file: held.name.clone(),
+            segment: held.id,
+            format: held.header.map(|_| FORMAT_VERSION),
+            file_bytes: held.bytes,
+            records: held.scanned.records,
+            record_bytes: held.scanned.record_bytes,
+        });
         self.segments.push(Segment::new(header, capacity, end, damaged));
     }
 
@@ -282,18 +319,17 @@ impl<'a> Reading<'a> {
                 continue;
             }
             let name = segment_name(id);
-            if !self.is_there(id) && !self.report.damaged.iter().any(|it| it.file == name) {
+            if self.directory.reclaimed.covers(id) {
+                self.report.reclaimed.push(id);
+            } else if !self.directory.has(id)
+                && !self.report.damaged.iter().any(|it| it.file == name)
+            {
                 self.damage(&name, 0, 0, Reason::Missing);
             }
             let missing = Segment::missing(id);
             missing.retain(count);
             self.segments.push(missing);
         }
-    }
-
-    /// Whether a file has that number, whatever is in it.
-    pub(crate) fn is_there(&self, id: u32) -> bool {
-        self.directory.segments.iter().any(|file| file.id == id)
     }
 
     /// The highest number that some segment has, or is said to have had.

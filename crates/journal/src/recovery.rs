@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::limits::READ_BLOCK_BYTES;
 use crate::pending::Tail;
 use crate::reading::{Held, Reading, Start, torn_behind};
+use crate::reclaimed::Reclaimed;
 use crate::record::{HEADER_BYTES, Record};
 use crate::scan::Bad;
 use crate::segment::{Segment, Segments};
@@ -28,6 +29,7 @@ pub(crate) struct Recovered {
     pub(crate) tail: RecoveredTail,
     /// Everything below is on the medium.
     pub(crate) durable: Position,
+    pub(crate) reclaimed: Reclaimed,
 }
 
 /// Where the next record goes; as [`Tail`], with the segment's number.
@@ -79,11 +81,16 @@ pub(crate) fn recover(
     let Reading { mut report, segments, .. } = reading;
     tidy(disk, &directory, &mut report)?;
     report.damaged.sort();
-    Ok(Recovered { recovery: report, segments, tail, durable })
+    let reclaimed = directory.reclaimed;
+    Ok(Recovered { recovery: report, segments, tail, durable, reclaimed })
 }
 
 /// Judges the last segment, and decides whether records go on in it.
-fn judge_last(reading: &mut Reading<'_>, held: Option<&Held>, journal: u64) -> RecoveredTail {
+pub(crate) fn judge_last(
+    reading: &mut Reading<'_>,
+    held: Option<&Held>,
+    journal: u64,
+) -> RecoveredTail {
     let previous = Previous::default();
     let mut tail =
         RecoveredTail { open: None, next_id: None, journal, previous, next_sequence: journal };
@@ -143,7 +150,8 @@ fn reach_checkpoint(reading: &mut Reading<'_>, tail: &mut RecoveredTail, end: Po
         return;
     }
     let bytes = u64::from(from.offset() - SEGMENT_HEADER_BYTES);
-    if !reading.is_there(from.segment()) {
+    let directory = reading.directory;
+    if !directory.has(from.segment()) && !directory.explains(from.segment()) {
         let name = segment_name(from.segment());
         reading.damage(&name, SEGMENT_HEADER_BYTES.into(), bytes, Reason::Missing);
     }

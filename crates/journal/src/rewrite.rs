@@ -51,8 +51,8 @@ impl Journal {
         bytes: u32,
     ) -> Result<u32, Fault> {
         let mut chunks = pending.take();
-        while let Some(chunk) = chunks.pop_front() {
-            if let Err(fault) = self.write_chunk(&chunk) {
+        while let Some(mut chunk) = chunks.pop_front() {
+            if let Err(fault) = self.write_chunk(&mut chunk, true) {
                 chunks.push_front(chunk);
                 pending.put_back(chunks);
                 return Err(fault.into());
@@ -71,7 +71,8 @@ impl Journal {
             return Err(fault.into());
         }
         segment.advance(end);
-        self.advance_durable(segment.id, end);
+        self.advance_written(segment.id, end);
+        self.advance_durable();
         pending.tail.next_sequence += records.len() as u64;
         pending.begun(&segment, end);
         Ok(segment.id)
@@ -84,10 +85,7 @@ impl Journal {
         for segment in &older {
             self.drop_segment(segment)?;
         }
-        match older.last().map_or(Ok(()), |last| self.sync_removal(last)) {
-            Err(WriteFault::Broken(reason)) => Err(self.fail(reason)),
-            _ => Ok(()),
-        }
+        older.last().map_or(Ok(()), |last| self.sync_removal(last))
     }
 }
 

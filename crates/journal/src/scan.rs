@@ -70,6 +70,8 @@ pub(crate) struct Scanned {
     /// Whether `last_sequence` is known to be the last one written up to `end`.
     pub(crate) exact: bool,
     pub(crate) records: u64,
+    /// What the records take, headers and padding counted.
+    pub(crate) record_bytes: u64,
     /// Where the last commit begins of which the first record is there: all before it was synced.
     pub(crate) last_batch: u64,
     /// Where records of the last commit lie.
@@ -91,6 +93,7 @@ pub(crate) fn scan(
             last_sequence: expected.sequence_before,
             exact: expected.exact,
             records: 0,
+            record_bytes: 0,
             last_batch: expected.start,
             unproven: Vec::new(),
         },
@@ -136,12 +139,13 @@ impl Scan<'_> {
                 }
                 Here::Nothing => {
                     gap_from.get_or_insert(offset);
+                    self.window.note_word(offset);
                     offset = self.window.next_magic(offset + ALIGN);
                 }
             }
         }
         if let Some(from) = gap_from
-            && let Some(last) = self.window.last_nonzero(from)
+            && let Some(last) = self.window.last_nonzero.filter(|last| *last >= from)
         {
             self.note_bad(from..last + 1, Reason::Record);
         }
@@ -209,6 +213,7 @@ impl Scan<'_> {
         found.last_sequence = header.sequence;
         found.exact = true;
         found.records += 1;
+        found.record_bytes += end - offset;
     }
 
     fn close_gap(&mut self, gap_from: &mut Option<u64>, to: u64) {
@@ -233,11 +238,14 @@ struct Window<'a> {
     bytes: Vec<u8>,
     /// Blocks the medium would not read; they appear as bytes that are no record and not zero.
     unreadable: Vec<Range<u64>>,
+    /// The last byte that the search for records passed and that is not zero.
+    last_nonzero: Option<u64>,
 }
 
 impl<'a> Window<'a> {
     fn new(file: &'a dyn DiskFile, file_bytes: u64) -> Window<'a> {
-        Window { file, file_bytes, start: 0, bytes: Vec::new(), unreadable: Vec::new() }
+        let (start, bytes, unreadable, last_nonzero) = (0, Vec::new(), Vec::new(), None);
+        Window { file, file_bytes, start, bytes, unreadable, last_nonzero }
     }
 
     /// The `bytes` bytes at `offset`; fewer only where the file ends.
@@ -317,32 +325,23 @@ impl<'a> Window<'a> {
             let block = self.some(at);
             // A word cut by the window's end is looked at again when more is loaded.
             let step = (block.len() as u64 / ALIGN * ALIGN).max(ALIGN);
-            if !is_zero(block)
-                && let Some(found) =
-                    block.chunks(ALIGN as usize).position(|word| word.starts_with(&MAGIC))
-            {
-                return at + found as u64 * ALIGN;
+            if !is_zero(block) {
+                let words = block.chunks(ALIGN as usize);
+                if let Some(found) = words.clone().position(|word| word.starts_with(&MAGIC)) {
+                    return at + found as u64 * ALIGN;
+                }
+                let last = block.iter().rposition(|byte| *byte != 0);
+                self.last_nonzero = last.map(|last| at + last as u64);
             }
             at += step;
         }
         at.max(from)
     }
 
-    /// The offset of the last byte from `from` on that is not zero.
-    fn last_nonzero(&mut self, from: u64) -> Option<u64> {
-        let mut at = from;
-        let mut last = None;
-        while at < self.file_bytes {
-            let block = self.at(at, READ_BLOCK_BYTES);
-            if block.is_empty() {
-                break;
-            }
-            if !is_zero(block) {
-                last = block.iter().rposition(|byte| *byte != 0).map(|found| at + found as u64);
-            }
-            at += block.len() as u64;
-        }
-        last
+    /// The search passes the word at `offset`.
+    fn note_word(&mut self, offset: u64) {
+        let last = self.at(offset, ALIGN as usize).iter().rposition(|byte| *byte != 0);
+        self.last_nonzero = last.map(|last| offset + last as u64).or(self.last_nonzero);
     }
 }
 

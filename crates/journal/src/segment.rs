@@ -4,12 +4,23 @@
 //! closed.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::segment_header::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
+
+/// How much a segment takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentUse {
+    /// Its number.
+    pub id: u32,
+    /// How often records in it are retained.
+    pub retained: u64,
+    /// Bytes of its records on the medium, alive or not.
+    pub record_bytes: u64,
+}
 
 /// One segment, from the moment a position in it is given out.
 pub(crate) struct Segment {
@@ -18,10 +29,10 @@ pub(crate) struct Segment {
     pub(crate) header: SegmentHeader,
     /// The size its file is made with, in bytes.
     pub(crate) capacity: u32,
-    /// Recovery found damage in it, so its file is kept.
-    pub(crate) damaged: bool,
     /// A checkpoint says that records in it are alive, and its file is gone.
     pub(crate) missing: bool,
+    /// Damage was found in it, so its file is kept.
+    damaged: AtomicBool,
     /// Bytes of it that are on the medium; 0 until its file is made.
     end: AtomicU32,
     live: AtomicU64,
@@ -34,7 +45,7 @@ impl Segment {
             id: header.id,
             header,
             capacity,
-            damaged,
+            damaged: AtomicBool::new(damaged),
             missing: false,
             end: AtomicU32::new(end),
             live: AtomicU64::new(0),
@@ -55,6 +66,15 @@ impl Segment {
     pub(crate) fn advance(&self, end: u32) {
         let before = self.end.swap(end, Ordering::AcqRel);
         assert!(before <= end, "segment {}: its end went back from {before} to {end}", self.id);
+    }
+
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Acquire)
+    }
+
+    /// Its file is kept from now on.
+    pub(crate) fn note_damage(&self) {
+        self.damaged.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_made(&self) -> bool {
@@ -130,6 +150,11 @@ impl Segments {
         self.opened().retain(|segment| segment.id != id);
     }
 
+    /// The oldest segment of which there is a file.
+    pub(crate) fn oldest(&self) -> Option<Arc<Segment>> {
+        self.map().values().find(|segment| !segment.missing).cloned()
+    }
+
     /// The segments before `id`, oldest first.
     pub(crate) fn before(&self, id: u32) -> Vec<Arc<Segment>> {
         self.map().range(..id).map(|(_, segment)| Arc::clone(segment)).collect()
@@ -139,6 +164,19 @@ impl Segments {
     pub(crate) fn live(&self) -> Vec<(u32, u64)> {
         let map = self.map();
         map.values().map(|it| (it.id, it.live())).filter(|(_, live)| *live > 0).collect()
+    }
+
+    /// How much each segment on the medium takes and how much is retained in it.
+    pub(crate) fn uses(&self) -> Vec<SegmentUse> {
+        let map = self.map();
+        let there = map.values().filter(|segment| !segment.missing);
+        there
+            .map(|it| SegmentUse {
+                id: it.id,
+                retained: it.live(),
+                record_bytes: it.record_bytes(),
+            })
+            .collect()
     }
 
     pub(crate) fn record_bytes(&self) -> u64 {

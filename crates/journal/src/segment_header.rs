@@ -56,6 +56,11 @@ impl SegmentHeader {
         SegmentHeader { id, rewrite: false, journal: 0, first_sequence: 0, previous }
     }
 
+    /// Whether it is one that was read, or written.
+    pub(crate) fn is_known(&self) -> bool {
+        self.journal != 0
+    }
+
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES as usize] {
         let mut out = [0; SEGMENT_HEADER_BYTES as usize];
         out[0..8].copy_from_slice(&MAGIC);
@@ -104,16 +109,23 @@ impl SegmentHeader {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FileName {
     Segment(u32),
-    /// A segment that was never finished, so nothing in it was ever confirmed.
+    /// A segment, or a list, that was never finished, so nothing in it was ever confirmed.
     Unfinished,
     /// A segment that held damage when its last live record was released.
     SetAside(u32),
+    /// The list of segments that were deleted.
+    Reclaimed,
     /// Not ours.
     Foreign,
 }
 
 impl FileName {
     pub(crate) fn parse(name: &str) -> FileName {
+        match name {
+            RECLAIMED_NAME => return FileName::Reclaimed,
+            RECLAIMED_UNFINISHED_NAME => return FileName::Unfinished,
+            _ => {}
+        }
         let Some((digits, suffix)) = name.split_once('.') else { return FileName::Foreign };
         let id = digits.parse::<u32>().ok().filter(|id| *id > 0 && format!("{id:020}") == digits);
         match (id, suffix) {
@@ -124,6 +136,11 @@ impl FileName {
         }
     }
 }
+
+/// The list of segments that were deleted.
+pub(crate) const RECLAIMED_NAME: &str = "reclaimed";
+/// The name a list has until all of it is on the medium.
+pub(crate) const RECLAIMED_UNFINISHED_NAME: &str = "reclaimed.new";
 
 /// The name of a segment's file.
 pub(crate) fn segment_name(id: u32) -> String {
@@ -182,6 +199,8 @@ mod tests {
         assert_eq!(FileName::parse(&segment_name(u32::MAX)), FileName::Segment(u32::MAX));
         assert_eq!(FileName::parse(&unfinished_name(3)), FileName::Unfinished);
         assert_eq!(FileName::parse(&set_aside_name(3)), FileName::SetAside(3));
+        assert_eq!(FileName::parse("reclaimed"), FileName::Reclaimed);
+        assert_eq!(FileName::parse("reclaimed.new"), FileName::Unfinished);
         for foreign in [
             "1.log",
             "00000000000000000000.log",

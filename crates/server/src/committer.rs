@@ -45,19 +45,24 @@ impl Committer {
 }
 
 fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
-    let (mut tidied, mut paged) = (Instant::now(), Instant::now());
+    let mut tidied = Instant::now();
+    let interval = broker.sync_interval();
+    let idle = interval.map_or(IDLE, |interval| interval.min(IDLE));
+    let mut synced = Instant::now();
     let mut was_full = false;
     loop {
         let last = stop.load(SeqCst);
-        broker.wait_pending(IDLE);
-        let mut result = broker.commit();
-        if paged.elapsed() >= PAGE_OUT_EVERY {
-            paged = Instant::now();
-            broker.page_out();
+        broker.wait_pending(idle);
+        let due = last || interval.is_none_or(|interval| synced.elapsed() >= interval);
+        let mut result = match due {
+            true => broker.commit(),
+            false => broker.write(),
+        };
+        if due {
+            synced = Instant::now();
         }
-        if last {
-            result = result.and_then(|()| broker.checkpoint());
-        } else if tidied.elapsed() >= TIDY_EVERY {
+        result = result.and_then(|()| broker.prepare());
+        if tidied.elapsed() >= TIDY_EVERY {
             tidied = Instant::now();
             result = result.and_then(|()| broker.tidy());
         }

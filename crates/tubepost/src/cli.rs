@@ -22,6 +22,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     })?;
     match matches.subcommand() {
         Some(("serve", matches)) => serve::run(matches),
+        Some(("journal", matches)) => verb::journal::run(matches),
         Some(("config", matches)) => verb::config::run(matches),
         Some(("user", matches)) => verb::user::run(matches),
         Some(("publish", matches)) => verb::publish::run(matches),
@@ -75,6 +76,7 @@ pub(crate) fn command() -> Command {
         .subcommand(verb::hook::command())
         .subcommand(verb::agent::command())
         .subcommand(verb::user::command())
+        .subcommand(verb::journal::command())
         .subcommand(verb::config::command())
         .subcommand(verb::completions::command())
         .subcommand(verb::man::command())

@@ -89,8 +89,7 @@ impl Start {
         let Start { config, notifier, registry, data, users, listeners } = self;
         let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
 
-        let mut broker =
-            broker_part::start(&config.amqp, &data, Arc::clone(&users), listeners.amqp)?;
+        let mut broker = broker_part::start(&config, &data, Arc::clone(&users), listeners.amqp)?;
         let (stop, stopping) = Stopping::channel();
         let mut parts = Vec::new();
         let mut ready = async {}.boxed();
@@ -103,19 +102,39 @@ impl Start {
         let ready = ready.shared();
         parts.push(agent_part::start(&config, bus.clone(), ready.clone(), stopping.clone())?);
         let registry = Arc::new(registry);
-        parts.extend(web_part::start(listeners.http, &users, registry, bus, &stopping)?);
+        parts.extend(web_part::start(
+            listeners.http,
+            &users,
+            registry,
+            bus,
+            broker_part::sync_notice(config.journal_sync),
+            &stopping,
+        )?);
         // Who reads the greeting and publishes expects mail of it.
         drop(tokio::time::timeout(READY_PATIENCE, ready).await);
         greeting::greet(&config, &amqp, &http, subscriptions)?;
 
+        let mut patience = None;
         let failure = tokio::select! {
             () = signals.next() => None,
-            failure = broker.failed() => Some(failure),
+            failure = broker.failed() => {
+                // Nothing can be finished any more, and who still waits has to learn that it is so.
+                patience = Some(FAILED_PATIENCE);
+                Some(failure)
+            }
             failure = first_failed(&mut parts) => Some(failure),
         };
         stop.send_replace(true);
+        let drained = async {
+            match patience {
+                None => drain(parts, broker).await,
+                Some(patience) => {
+                    drop(tokio::time::timeout(patience, drain(parts, broker)).await);
+                }
+            }
+        };
         tokio::select! {
-            () = drain(parts, broker) => failure.map_or(Ok(()), Err),
+            () = drained => failure.map_or(Ok(()), Err),
             () = signals.next() => Err(Failure::Said(TOLD_TWICE)),
         }
     }
@@ -157,6 +176,10 @@ async fn drain(parts: Vec<Part>, broker: BrokerPart) {
     }
     broker.drain().await;
 }
+
+/// How long clients and services have to take their leave of a broker that has failed: it ends
+/// within a second, whoever does not answer.
+const FAILED_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long the greeting waits for the notifier's queue; a bus on another machine may be away.
 const READY_PATIENCE: Duration = Duration::from_secs(2);

@@ -20,6 +20,7 @@ pub(crate) fn feed(
     feed: &Feed,
     asked: &Asked,
     found: Result<(Vec<Arc<Entry>>, Position), Problem>,
+    notice: Option<&str>,
 ) -> String {
     let now = jiff::Timestamp::now();
     let (list_html, position, problem) = match found {
@@ -31,7 +32,7 @@ pub(crate) fn feed(
     render(
         "feed.html",
         context! {
-            asked => Serde(asked), problem, list_html, position,
+            asked => Serde(asked), problem, list_html, position, notice,
             filtered => asked.is_filtered(),
             bus => bus(&feed.bus()),
             now => Serde(TimeView::new(now, now)),
@@ -160,8 +161,8 @@ mod tests {
         for html in [
             row(&rows[0]).to_owned(),
             event_page(&rows[0]),
-            feed(&site, &asked, Ok((rows.clone(), position))),
-            feed(&site, &asked, Err(problem)),
+            feed(&site, &asked, Ok((rows.clone(), position)), None),
+            feed(&site, &asked, Err(problem), Some("look out")),
             refusal("<s>", "<s>"),
         ] {
             assert!(!html.contains("is broken"), "{html}");

@@ -30,6 +30,7 @@ pub(crate) struct Site {
     /// True when the server is to stop: the open streams end.
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) notice: Option<Arc<str>>,
 }
 
 pub(crate) fn router(site: Site, guarded: Guard) -> Router {
@@ -57,7 +58,8 @@ async fn feed_page(State(site): State<Site>, uri: Uri) -> Response {
         }
         found => {
             let status = if found.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-            (status, Html(page::feed(&site.feed, &query.asked(), found))).into_response()
+            let page = page::feed(&site.feed, &query.asked(), found, site.notice.as_deref());
+            (status, Html(page)).into_response()
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct Options {
     /// Live pages at once; further ones are refused (503) and come again. Fewer than the
     /// connections, so that other requests always find one.
     pub streams_max: usize,
+    /// What everybody who looks has to know, on top of the feed: plain text, one sentence or two.
+    pub notice: Option<String>,
 }
 
 impl Default for Options {
@@ -49,6 +51,7 @@ impl Default for Options {
             login: None,
             connections_max: CONNECTIONS_MAX,
             streams_max: STREAMS_MAX,
+            notice: None,
         }
     }
 }
@@ -74,6 +77,7 @@ pub async fn serve(
         feed,
         stop: stopped.clone(),
         streams: Arc::new(Semaphore::new(options.streams_max)),
+        notice: options.notice.map(Arc::from),
     };
     let router = router(site, Guard::new(address, &options.hosts, options.login));
     let slots = Arc::new(Semaphore::new(options.connections_max.max(1)));

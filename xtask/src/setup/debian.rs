@@ -14,7 +14,7 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     Need {
         what: "git (the hook's tests push with it)",
         is_there: || find_program(&["git"]).is_some(),
@@ -47,6 +47,11 @@ const NEEDS: [Need; 7] = [
         what: "RabbitMQ (it must pass the interop tests, or they are wrong)",
         is_there: || rabbitmq_server().is_ok(),
         packages: &["rabbitmq-server"],
+    },
+    Need {
+        what: "strace (it makes system calls of the server fail)",
+        is_there: || find_program(&["strace"]).is_some(),
+        packages: &["strace"],
     },
 ];
 

@@ -1,7 +1,7 @@
 //! Where a restart begins: the queues as they stood at a position of the journal. What comes
 //! behind that position is read from the journal.
 //!
-//! `"TPCK", u32 version, u64 position, u32 queues, (queue)×, u32 crc32c`, each queue
+//! `"TPCK", u32 version, u64 position, u64 next queue id, u32 queues, (queue)×, u32 crc32c`, each queue
 //! `u64 id, u32 parts, (part)×`, each part `0, u32 count, (slot)×` or `1, chunk`. Little endian.
 
 use bytes::{Buf, BufMut};
@@ -15,6 +15,8 @@ use crate::queue::QueueId;
 pub(crate) struct Checkpoint {
     /// Everything before it is accounted for.
     pub(crate) from: Position,
+    /// Queue numbers below this one have been given out.
+    pub(crate) next_queue_id: u64,
     pub(crate) queues: Vec<QueueCheckpoint>,
 }
 
@@ -37,11 +39,12 @@ impl Checkpoint {
     pub(crate) const NAME: &str = "checkpoint";
 
     /// Begins a checkpoint; [`Checkpoint::finish`] ends it.
-    pub(crate) fn start(from: Position, queues: usize) -> Vec<u8> {
+    pub(crate) fn start(from: Position, next_queue_id: u64, queues: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(4096);
         out.put_slice(MAGIC);
         out.put_u32_le(VERSION);
         out.put_u64_le(from.to_bits());
+        out.put_u64_le(next_queue_id);
         out.put_u32_le(queues as u32);
         out
     }
@@ -59,10 +62,11 @@ impl Checkpoint {
             return None;
         }
         let from = Position::from_bits(bytes.try_get_u64_le().ok()?);
+        let next_queue_id = bytes.try_get_u64_le().ok()?;
         let count = bytes.try_get_u32_le().ok()?;
         let queues: Option<Vec<QueueCheckpoint>> =
             (0..count).map(|_| QueueCheckpoint::decode(&mut bytes)).collect();
-        bytes.is_empty().then_some(Checkpoint { from, queues: queues? })
+        bytes.is_empty().then_some(Checkpoint { from, next_queue_id, queues: queues? })
     }
 
     /// The files it needs.
@@ -141,11 +145,12 @@ mod tests {
                 CheckpointPart::Slots(vec![slot(32), slot(40)]),
             ],
         };
-        let mut bytes = Checkpoint::start(Position::from_bits(48), 1);
+        let mut bytes = Checkpoint::start(Position::from_bits(48), 4, 1);
         queue.encode(&mut bytes);
         Checkpoint::finish(&mut bytes);
         let read = Checkpoint::decode(&bytes).unwrap();
         assert_eq!((read.from, &read.queues[0]), (Position::from_bits(48), &queue));
+        assert_eq!(read.next_queue_id, 4);
         assert_eq!(read.files().collect::<Vec<_>>(), [5]);
         for at in 0..bytes.len() {
             assert!(Checkpoint::decode(&bytes[..at]).is_none(), "cut at {at}");

@@ -65,6 +65,11 @@ impl Chunk {
         Some(Chunk { file, count, first_order, redelivered: false, lowest, highest, segments })
     }
 
+    /// Whether some of its entries lie in that segment of the journal.
+    pub(crate) fn is_in(&self, segment: u32) -> bool {
+        self.segments.iter().any(|(id, _)| *id == segment)
+    }
+
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.put_u64_le(self.file);
         out.put_u32_le(self.count);

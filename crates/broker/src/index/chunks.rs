@@ -2,6 +2,7 @@
 //! names them any more.
 
 use std::{
+    collections::HashSet,
     io,
     sync::{
         Arc, Mutex,
@@ -13,6 +14,14 @@ use journal::{Disk, DiskFile};
 
 use super::{Checkpoint, Chunk, Slot};
 use crate::{Error, error::Kind, sync::lock};
+
+/// A chunk that cannot be read.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) error: Error,
+    /// For good: it is no use to try again.
+    pub(crate) is_damaged: bool,
+}
 
 /// All chunk files of a broker, and its checkpoint.
 pub(crate) struct Chunks {
@@ -50,40 +59,53 @@ impl Chunks {
         let sum = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&sum.to_le_bytes());
         let written = self.disk.create(&name(file))?;
-        written.write_at(&bytes, 0)?;
+        written.write_at(&bytes, 0).inspect_err(|_| {
+            // Tidiness only: the next start removes it.
+            self.disk.remove(&name(file)).ok();
+        })?;
         lock(&self.state).unsynced.push((file, written));
         Ok(Some(chunk))
+    }
+
+    /// Puts a chunk's entries, changed, into a new file instead of its own.
+    ///
+    /// # Errors
+    /// It cannot be written; the old one is still good.
+    pub(crate) fn rewrite(&self, old: &Chunk, slots: &[Slot]) -> io::Result<Chunk> {
+        let chunk = self.write(old.first_order, slots)?.ok_or(io::ErrorKind::InvalidInput)?;
+        self.discard(old);
+        Ok(Chunk { redelivered: old.redelivered, ..chunk })
     }
 
     /// Reads a chunk's entries.
     ///
     /// # Errors
-    /// The file is not what was written. Its messages are still in the journal: the checkpoint is
-    /// given up, so that the next start finds them there.
-    pub(crate) fn read(&self, chunk: &Chunk) -> Result<Vec<Slot>, Error> {
-        self.try_read(chunk).map_err(|reason| {
+    /// The medium cannot read it now, or the file is not what was written. Its messages are still
+    /// in the journal: then the checkpoint is given up, so that the next start finds them there.
+    pub(crate) fn read(&self, chunk: &Chunk) -> Result<Vec<Slot>, Unreadable> {
+        let file = name(chunk.file);
+        let unreadable = |is_damaged, text: String| {
+            let error = Error::new(Kind::Internal, format!("index file {file}: {text}"));
+            Unreadable { error, is_damaged }
+        };
+        let damaged = |reason: String| {
             self.is_broken.store(true, Relaxed);
             self.disk.remove(Checkpoint::NAME).ok();
-            Error::new(
-                Kind::Internal,
-                format!(
-                    "index file {}: {reason}; its {} messages are in the journal and are found \
-                     again by a restart",
-                    name(chunk.file),
-                    chunk.count
-                ),
-            )
-        })
-    }
-
-    fn try_read(&self, chunk: &Chunk) -> Result<Vec<Slot>, String> {
-        let bytes = read_whole(&*self.disk, &name(chunk.file)).map_err(|it| it.to_string())?;
-        let slots = checked(&bytes).ok_or("its checksum is wrong")?;
-        let mut slots = slots;
+            let count = chunk.count;
+            let mend =
+                format!("its {count} messages are in the journal and are found again by a restart");
+            unreadable(true, format!("{reason}; {mend}"))
+        };
+        let bytes = read_whole(&*self.disk, &file).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => damaged(error.to_string()),
+            _ => unreadable(false, error.to_string()),
+        })?;
+        let mut slots =
+            checked(&bytes).ok_or_else(|| damaged("its checksum is wrong".to_owned()))?;
         let decoded: Vec<Slot> = std::iter::from_fn(|| Slot::decode(&mut slots)).collect();
         match decoded.len() == chunk.count as usize && slots.is_empty() {
             true => Ok(decoded),
-            false => Err(format!("{} entries instead of {}", decoded.len(), chunk.count)),
+            false => Err(damaged(format!("it has {} entries", decoded.len()))),
         }
     }
 
@@ -98,7 +120,8 @@ impl Chunks {
     }
 
     /// Makes a checkpoint durable with the chunks it names, then removes the files that it no
-    /// longer names.
+    /// longer names. On a full disk it takes the space that is held in reserve for it: without a
+    /// checkpoint the journal could give none back.
     ///
     /// # Errors
     /// The disk refuses; the checkpoint before it is still good.
@@ -107,20 +130,46 @@ impl Chunks {
             return Ok(());
         }
         let unsynced = std::mem::take(&mut lock(&self.state).unsynced);
-        for (file, written) in &unsynced {
-            if !discarded.contains(file) {
-                written.sync()?;
+        let named = unsynced.iter().filter(|(file, _)| !discarded.contains(file));
+        let synced = named.map(|(_, written)| written.sync()).collect::<io::Result<()>>();
+        let done = synced.and_then(|()| match self.replace(checkpoint) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                self.disk.remove(RESERVE)?;
+                self.replace(checkpoint)
             }
+            done => done,
+        });
+        if let Err(error) = done {
+            let mut state = lock(&self.state);
+            state.unsynced.extend(unsynced);
+            state.discarded.extend_from_slice(discarded);
+            return Err(error);
         }
+        for &file in discarded {
+            self.disk.remove(&name(file))?;
+        }
+        self.keep_reserve(checkpoint.len());
+        Ok(())
+    }
+
+    fn replace(&self, checkpoint: &[u8]) -> io::Result<()> {
         let new = self.disk.create(NEW_CHECKPOINT)?;
         new.write_at(checkpoint, 0)?;
         new.sync()?;
         self.disk.rename(NEW_CHECKPOINT, Checkpoint::NAME)?;
-        self.disk.sync_dir()?;
-        for &file in discarded {
-            self.disk.remove(&name(file))?;
-        }
-        Ok(())
+        self.disk.sync_dir()
+    }
+
+    /// Holds space for a checkpoint twice as large as the last. Where there is none, the next one
+    /// tries again.
+    fn keep_reserve(&self, checkpoint_bytes: usize) {
+        let bytes = RESERVE_BYTES_MIN.max(checkpoint_bytes as u64 * 2);
+        let file = self.disk.open(RESERVE).or_else(|_| self.disk.create(RESERVE));
+        file.and_then(|file| match file.size()? < bytes {
+            true => file.reserve(bytes).map(drop),
+            false => Ok(()),
+        })
+        .ok();
     }
 
     /// The checkpoint's bytes, if there is one that is whole.
@@ -128,21 +177,34 @@ impl Chunks {
         read_whole(&*self.disk, Checkpoint::NAME).ok()
     }
 
-    /// Begins with the files that a checkpoint names; all others are left over and go.
-    pub(crate) fn begin(&self, named: impl Iterator<Item = u64>) {
-        let named: std::collections::HashSet<u64> = named.collect();
-        let found: Vec<u64> = self
-            .disk
-            .list()
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|file| file.strip_suffix(SUFFIX)?.parse().ok())
-            .collect();
+    /// Begins with the files that a checkpoint names; all others are left over and go. `false` if
+    /// one that it names is not there.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or what is left over not be removed.
+    pub(crate) fn begin(&self, named: impl Iterator<Item = u64>) -> io::Result<bool> {
+        let named: HashSet<u64> = named.collect();
+        let names = self.disk.list()?;
+        let number = |name: &String| name.strip_suffix(SUFFIX)?.parse().ok();
+        let found: Vec<u64> = names.iter().filter_map(number).collect();
         let next = found.iter().max().map_or(1, |last| last + 1);
         self.next_file.store(next, Relaxed);
-        for file in found.into_iter().filter(|file| !named.contains(file)) {
-            self.disk.remove(&name(file)).ok();
+        let left_over = found.iter().filter(|file| !named.contains(file));
+        left_over.clone().try_for_each(|file| self.disk.remove(&name(*file)))?;
+        Ok(found.len() - left_over.count() == named.len())
+    }
+
+    /// Begins without a checkpoint, and with no file of one.
+    ///
+    /// # Errors
+    /// What is there cannot be removed.
+    pub(crate) fn begin_anew(&self) -> io::Result<()> {
+        match self.disk.remove(Checkpoint::NAME) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // It is gone for good before anything it names goes.
+            removed => removed.and_then(|()| self.disk.sync_dir())?,
         }
+        self.begin(std::iter::empty()).map(drop)
     }
 }
 
@@ -182,6 +244,10 @@ fn read_whole(disk: &dyn Disk, name: &str) -> io::Result<Vec<u8>> {
 
 const SUFFIX: &str = ".index";
 const NEW_CHECKPOINT: &str = "checkpoint.new";
+const RESERVE: &str = "reserve";
+
+/// Space held for a checkpoint at the least.
+const RESERVE_BYTES_MIN: u64 = 1024 * 1024;
 
 /// No file of an index is larger; one that is was not written here.
 const FILE_BYTES_MAX: u64 = 4 << 30;

@@ -3,7 +3,8 @@
 //!
 //! An index is a cache of what the journal says. Losing it costs the time to read the journal from
 //! its beginning, and never a message; so nothing here is synced but the checkpoint and what it
-//! names.
+//! names. Some that were settled may then come again, marked as redelivered: what said so may be
+//! deleted already.
 
 mod checkpoint;
 mod chunk;
@@ -11,4 +12,4 @@ mod chunks;
 
 pub(crate) use checkpoint::{Checkpoint, CheckpointPart, QueueCheckpoint};
 pub(crate) use chunk::{Chunk, Slot};
-pub(crate) use chunks::Chunks;
+pub(crate) use chunks::{Chunks, Unreadable};

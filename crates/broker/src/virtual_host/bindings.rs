@@ -63,12 +63,34 @@ impl VirtualHost {
     ) -> Result<(), Error> {
         let _turn = self.ledger.turn();
         let binding = self.check_ends(source, destination, key, arguments, connection)?;
-        let durable = self.is_durable(&read(&self.topology), source, &binding);
-        if durable {
-            self.ledger.record(&[Change::Unbound(self.bound(source, &binding))])?;
-        }
-        let orphans = self.apply(|topology| topology.unbind(source, &binding));
-        self.record_orphans(&orphans)
+        let changes = {
+            let topology = read(&self.topology);
+            if !topology.exchange(source).is_some_and(|it| it.has(&binding)) {
+                return Ok(());
+            }
+            let mut changes = Vec::new();
+            if self.is_durable(&topology, source, &binding) {
+                changes.push(Change::Unbound(self.bound(source, &binding)));
+            }
+            let orphans = topology.orphans_without(source);
+            changes.extend(self.orphaned(&topology, &orphans));
+            changes
+        };
+        self.ledger.record(&changes)?;
+        self.apply(|topology| topology.unbind(source, &binding));
+        Ok(())
+    }
+
+    /// The bindings there are now, each with the exchange it leads from. Those of the default
+    /// exchange, which every queue has, are not among them.
+    pub fn bindings(&self) -> Vec<(ByteString, Binding)> {
+        let topology = read(&self.topology);
+        let of = |source: &crate::exchange::Exchange| {
+            let name = source.declaration.name.clone();
+            let bindings: Vec<Binding> = source.bindings().cloned().collect();
+            bindings.into_iter().map(move |binding| (name.clone(), binding))
+        };
+        topology.exchanges().flat_map(of).collect()
     }
 
     fn check_ends(

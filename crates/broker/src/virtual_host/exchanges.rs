@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 
 use super::{VirtualHost, check_reserved, check_same, check_same_argument};
-use crate::{Error, ExchangeDeclaration, ledger::Change, sync::read};
+use crate::{Error, ExchangeDeclaration, binding::DestinationKey, ledger::Change, sync::read};
 
 impl VirtualHost {
     /// Declares an exchange; one that is there already has to be the same.
@@ -55,12 +55,24 @@ impl VirtualHost {
             let what = self.exchange_resource(name);
             return Err(Error::precondition(format!("{what} in use")));
         }
+        let mut changes = Vec::new();
         if declaration.durable {
             let (vhost, name) = (self.name.clone(), name.clone());
-            self.ledger.record(&[Change::ExchangeDeleted { vhost, name }])?;
+            changes.push(Change::ExchangeDeleted { vhost, name });
         }
-        let orphans = self.apply(|topology| topology.remove_exchange(name));
-        self.record_orphans(&orphans)
+        {
+            let topology = read(&self.topology);
+            let orphans = topology.orphans_of(&DestinationKey::Exchange(name.clone()));
+            changes.extend(self.orphaned(&topology, &orphans));
+        }
+        self.ledger.record(&changes)?;
+        self.apply(|topology| topology.remove_exchange(name));
+        Ok(())
+    }
+
+    /// The exchanges there are now, those that every virtual host has included.
+    pub fn exchanges(&self) -> Vec<ExchangeDeclaration> {
+        read(&self.topology).exchanges().map(|it| it.declaration.clone()).collect()
     }
 
     fn exchange_declaration(&self, name: &str) -> Option<ExchangeDeclaration> {

@@ -95,14 +95,22 @@ impl VirtualHost {
         done
     }
 
-    /// Writes down that exchanges went with their last binding. Their names are free from now
-    /// on; should the process die before this is on disk, they come back empty.
-    fn record_orphans(&self, orphans: &Orphans) -> Result<(), Error> {
-        let gone: Vec<Change> = orphans
-            .iter()
-            .map(|name| Change::ExchangeDeleted { vhost: self.name.clone(), name: name.clone() })
-            .collect();
-        self.ledger.record(&gone)
+    /// An error if nothing may be accepted any more because the ledger failed.
+    pub(crate) fn check_ledger(&self) -> Result<(), Error> {
+        self.ledger.check()
+    }
+
+    /// The changes that say that these exchanges go with their last binding. They are one record
+    /// with what takes that binding away, so that all of it survives or nothing.
+    fn orphaned(&self, topology: &Topology, orphans: &Orphans) -> Vec<Change> {
+        let durable = |name: &&ByteString| {
+            topology.exchange(name).is_some_and(|exchange| exchange.declaration.durable)
+        };
+        let gone = |name: &ByteString| {
+            let (vhost, name) = (self.name.clone(), name.clone());
+            Change::ExchangeDeleted { vhost, name }
+        };
+        orphans.iter().filter(durable).map(gone).collect()
     }
 
     /// All durable things, as changes that build them.
@@ -113,7 +121,9 @@ impl VirtualHost {
             let declaration = exchange.declaration.clone();
             changes.push(Change::Exchange { vhost: vhost(), declaration });
         }
-        for queue in topology.queues().filter(|queue| queue.is_durable()) {
+        let mut queues: Vec<_> = topology.queues().filter(|queue| queue.is_durable()).collect();
+        queues.sort_unstable_by_key(|queue| queue.id());
+        for queue in queues {
             let (id, declaration) = (queue.id(), queue.declaration().clone());
             changes.push(Change::Queue { vhost: vhost(), id, declaration });
         }

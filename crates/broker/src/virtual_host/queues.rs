@@ -6,8 +6,8 @@ use bytestring::ByteString;
 
 use super::{VirtualHost, check_reserved, check_same, check_same_argument};
 use crate::{
-    Consumer, ConsumerRequest, Error, Queue, QueueDeclaration, connection::ConnectionId,
-    ledger::Change, queue::QueueCounts, sync::read,
+    Consumer, ConsumerRequest, Error, Queue, QueueDeclaration, binding::DestinationKey,
+    connection::ConnectionId, ledger::Change, queue::QueueCounts, sync::read,
 };
 
 /// What a client is told of a queue it declared.
@@ -140,19 +140,22 @@ impl VirtualHost {
         allowed: impl FnOnce(&QueueCounts) -> Result<(), Error>,
     ) -> Result<usize, Error> {
         let _turn = self.ledger.turn();
-        let mut recorded = Ok(());
+        let mut changes = Vec::new();
+        if queue.is_durable() {
+            changes.push(Change::QueueDeleted { vhost: self.name.clone(), id: queue.id() });
+        }
+        {
+            let topology = read(&self.topology);
+            let orphans = topology.orphans_of(&DestinationKey::Queue(queue.id()));
+            changes.extend(self.orphaned(&topology, &orphans));
+        }
+        // Nothing of it has happened if it cannot be written down.
         let ended = queue.delete(|counts| {
             allowed(counts)?;
-            if queue.is_durable() {
-                let (vhost, id) = (self.name.clone(), queue.id());
-                recorded = self.ledger.record(&[Change::QueueDeleted { vhost, id }]);
-            }
-            Ok(())
+            self.ledger.record(&changes)
         })?;
-        recorded?;
         let Some(count) = ended else { return Ok(0) };
-        let orphans = self.apply(|topology| topology.remove_queue(queue));
-        self.record_orphans(&orphans)?;
+        self.apply(|topology| topology.remove_queue(queue));
         Ok(count)
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use journal::{Disk, DiskFile, Error, FileDisk, Journal, Options, Position, Reason, Recovery};
 
 use crate::model::{Model, Records, no_false_alarm, open, small};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, Image, SimDisk};
+use sim::Random;
+use sim::{Fault, Hits, Image, SimDisk};
 
 /// What an owner writes down.
 #[derive(Debug, Clone)]
@@ -481,28 +481,33 @@ impl DiskFile for CountingFile {
 #[test]
 fn of_a_long_backlog_only_headers_are_read() {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { segment_bytes: 1 << 20, ..Options::default() };
+    let options = Options { segment_bytes: 512, ..Options::default() };
     let disk = Arc::new(FileDisk::open(dir.path()).unwrap());
-    let (journal, _) = Journal::open(disk.clone(), options.clone(), &mut |_| {}).unwrap();
-    for _ in 0..160 {
-        for _ in 0..2 {
-            let mut appender = journal.appender().unwrap();
-            let position = appender.append(1, &[&[5; 500_000]]).unwrap();
-            journal.retain(position);
-        }
-        journal.commit().unwrap();
+    let (journal, _) = Journal::open(disk.clone(), options, &mut |_| {}).unwrap();
+    for _ in 0..161 {
+        let mut appender = journal.appender().unwrap();
+        let position = appender.append(1, &[&[5; 400]]).unwrap();
+        journal.retain(position);
     }
     let checkpoint = Checkpoint::take(&journal).unwrap();
     drop(journal);
-    assert_eq!(checkpoint.retained.len(), 160);
+    assert_eq!(checkpoint.retained.len(), 161);
+    // As large as they are by default, without the disk that takes.
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let file = std::fs::File::options().write(true).open(entry.unwrap().path()).unwrap();
+        file.set_len(64 << 20).unwrap();
+    }
     let read = Arc::default();
     let disk = Arc::new(Counting(FileDisk::open(dir.path()).unwrap(), Arc::clone(&read)));
-    let started = std::time::Instant::now();
     let Checkpoint { from, retained } = checkpoint;
-    let (_, recovery) = Journal::open_from(disk, options, from, &retained, &mut |_| {}).unwrap();
-    println!("160 segments in {:?}", started.elapsed());
-    assert_eq!((recovery.passed, recovery.segments, recovery.records), (159, 1, 0));
+    let started = std::time::Instant::now();
+    let (_, recovery) =
+        Journal::open_from(disk, Options::default(), from, &retained, &mut |_| {}).unwrap();
+    let took = started.elapsed();
+    assert_eq!((recovery.passed, recovery.segments, recovery.records), (160, 1, 0));
     assert_eq!(recovery.damaged, []);
     let read = read.load(std::sync::atomic::Ordering::Relaxed);
-    assert!(read < 2 << 20, "{read} bytes of 160 MB were read");
+    println!("160 segments of 64 MiB before the checkpoint: {took:?}, {read} bytes read");
+    // Zeros up to the end of the segment in use are no torn write: they have to be looked at, once.
+    assert!(read < 65 << 20, "{read} bytes were read");
 }

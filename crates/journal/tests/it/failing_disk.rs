@@ -7,8 +7,7 @@ use std::io::ErrorKind;
 use journal::Error;
 
 use crate::model::{Model, live, open};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, SimDisk};
+use sim::{Fault, Hits, Random, SimDisk};
 
 /// Runs the script with the fault; returns whether the fault was met.
 fn run(seed: u64, fault: Fault, grow_only: bool) -> bool {
@@ -36,7 +35,8 @@ fn run(seed: u64, fault: Fault, grow_only: bool) -> bool {
 
 fn run_all(hits: Hits, kind: ErrorKind, for_ever: bool, grow_only: bool) {
     let mut met = 0;
-    for seed in 1..=3 {
+    let seeds = if sim::is_torture() { 60 } else { 3 };
+    for seed in 1..=seeds {
         for from in 1.. {
             if !run(seed, Fault { from, for_ever, kind, hits }, grow_only) {
                 break;

@@ -2,7 +2,7 @@
 
 use journal::{Journal, Options};
 
-use crate::sim_disk::{Image, SimDisk};
+use sim::{Image, SimDisk};
 
 /// As written by format 1: two commits, the first of two records.
 const FIRST: &str = include_str!("golden/00000000000000000001.hex");

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use journal::{Error, Journal, Options, Position, Reason, Recovery};
 
-use crate::random::Random;
-use crate::sim_disk::SimDisk;
+use sim::{Random, SimDisk};
 
 pub(crate) type Records = BTreeMap<Position, (u8, Vec<u8>)>;
 
@@ -149,6 +148,12 @@ pub(crate) fn live(disk: &SimDisk, seed: u64, model: &mut Model) -> Result<(), E
             }
             model.look(&journal);
             assert_eq!(model.confirmed.len(), model.appended.len(), "all of it is durable");
+            if seed.is_multiple_of(2) {
+                match journal.prepare_next() {
+                    Ok(_) | Err(Error::Io { .. } | Error::Full { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
             if round % 3 == 2 {
                 model.release_half(&journal);
                 match journal.reclaim() {

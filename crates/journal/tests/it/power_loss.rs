@@ -4,33 +4,37 @@
 use std::io::ErrorKind;
 
 use crate::model::{Model, live};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, SimDisk};
+use sim::{Fault, Hits, Programme, Random, SimDisk};
 
 #[test]
 fn a_power_loss_at_any_operation_loses_nothing_confirmed() {
-    let mut images = 0;
-    for seed in 1..=4 {
+    let programme = Programme::new("cargo test -p tubepost-journal --test it at_any_operation");
+    let images = programme.size(4000, 500_000);
+    for seed in programme.seeds(1000, 1_000_000, &[]) {
+        if programme.cases() >= images {
+            break;
+        }
+        let _replay = programme.replay(seed);
         for from in 1.. {
             let disk = SimDisk::new();
             let (for_ever, kind) = (true, ErrorKind::Other);
             disk.set_fault(Some(Fault { from, for_ever, kind, hits: Hits::All }));
             let mut model = Model::default();
             let done = live(&disk, seed, &mut model).is_ok();
+            let refused = disk.refused();
             disk.set_fault(None);
             let mut random = Random::new(seed << 32 | from);
             for (index, image) in disk.after_power_loss(&mut random, 24).into_iter().enumerate() {
                 let context = format!("seed {seed}, operation {from}, image {index}");
                 model.check_and_go_on(&SimDisk::from_image(image), &context);
-                images += 1;
+                programme.count(1);
             }
-            if done && disk.refused() == 0 {
+            if done && refused == 0 {
                 break;
             }
         }
     }
-    println!("{images} images");
-    assert!(images > 3000, "only {images} images");
+    programme.finish("images after a power loss", images);
 }
 
 /// The control: were the disk to lie about syncs, these tests would see it.

@@ -5,8 +5,7 @@ use std::io::ErrorKind;
 use journal::{Error, Position};
 
 use crate::model::{no_false_alarm, open};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, SimDisk};
+use sim::{Fault, Hits, Random, SimDisk};
 
 fn fill(journal: &journal::Journal, records: usize) -> Vec<Position> {
     let mut positions = Vec::new();

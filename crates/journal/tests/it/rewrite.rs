@@ -5,8 +5,7 @@ use std::io::ErrorKind;
 use journal::{Error, Reason};
 
 use crate::model::{Records, no_false_alarm, open};
-use crate::random::Random;
-use crate::sim_disk::{Fault, Hits, SimDisk};
+use sim::{Fault, Hits, Random, SimDisk};
 
 const OLD: [&[u8]; 3] = [b"queue a", b"queue b", b"delete a"];
 const NEW: [(u8, &[u8]); 2] = [(2, b"queue b"), (3, b"exchange c")];

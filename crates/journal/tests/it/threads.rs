@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use journal::{Disk, DiskFile, Error, Journal, Options};
 
 use crate::model::small;
-use crate::sim_disk::{Fault, Hits, SimDisk};
+use sim::{Fault, Hits, SimDisk};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -19,6 +19,10 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// The broker's protocol.
     pub(crate) amqp: Amqp,
+    /// The broker's memory on disk.
+    pub(crate) journal: Journal,
+    /// When a message counts as on disk.
+    pub(crate) journal_sync: journal::Sync,
     /// Where the pages are served.
     pub(crate) http_listen: ListenAddress,
     /// The bus that commands use.
@@ -56,6 +60,13 @@ pub(crate) struct Amqp {
     pub(crate) handshake_timeout: Duration,
 }
 
+/// How messages are kept on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Journal {
+    /// Bytes of a segment file, 64 KiB to 2 GiB.
+    pub(crate) segment_size: u32,
+}
+
 /// How pushes become events.
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
@@ -88,6 +99,25 @@ impl LogFormat {
     }
 }
 
+/// When a message counts as on disk, before it is known what the interval is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JournalSync {
+    /// When it is there.
+    Always,
+    /// When it is written.
+    Interval,
+}
+
+impl JournalSync {
+    pub(super) fn parse(text: &str) -> Result<JournalSync, String> {
+        match text {
+            "always" => Ok(JournalSync::Always),
+            "interval" => Ok(JournalSync::Interval),
+            _ => Err("is not a time to sync: expected always or interval".to_owned()),
+        }
+    }
+}
+
 impl Config {
     /// The values in force.
     ///
@@ -106,6 +136,13 @@ impl Config {
                 message_bytes_max: settings.need(&table::AMQP_MESSAGE_BYTES_MAX)?,
                 connections_max: settings.need(&table::AMQP_CONNECTIONS_MAX)?,
                 handshake_timeout: settings.need(&table::AMQP_HANDSHAKE_TIMEOUT)?,
+            },
+            journal: Journal { segment_size: settings.need(&table::JOURNAL_SEGMENT_SIZE)? },
+            journal_sync: match settings.need(&table::JOURNAL_SYNC)? {
+                JournalSync::Always => journal::Sync::Always,
+                JournalSync::Interval => {
+                    journal::Sync::Interval(settings.need(&table::JOURNAL_SYNC_INTERVAL)?)
+                }
             },
             http_listen: settings.need(&table::HTTP_LISTEN)?,
             bus_url: settings.need(&table::BUS_URL)?,

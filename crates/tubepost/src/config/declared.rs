@@ -100,6 +100,8 @@ pub(crate) enum Verb {
     Config,
     /// `tubepost user …`
     User,
+    /// `tubepost journal check`
+    JournalCheck,
     /// `tubepost publish`
     Publish,
     /// `tubepost tail`

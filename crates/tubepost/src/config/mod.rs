@@ -16,7 +16,7 @@ mod size;
 mod subscription;
 pub(crate) mod table;
 
-pub(crate) use checked::{Amqp, Config, LogFormat};
+pub(crate) use checked::{Config, LogFormat};
 pub(crate) use declared::{AnyDeclared, Fallback, Verb};
 pub(crate) use duration::parse_duration;
 pub(crate) use fault::{Fault, Origin};

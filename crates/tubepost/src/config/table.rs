@@ -19,8 +19,8 @@ pub(crate) use self::{
     },
     server::{
         AMQP_CHANNEL_MAX, AMQP_CONNECTIONS_MAX, AMQP_FRAME_MAX, AMQP_HANDSHAKE_TIMEOUT,
-        AMQP_HEARTBEAT, AMQP_LISTEN, AMQP_MESSAGE_BYTES_MAX, DATA_DIR, HTTP_LISTEN, LOG_FORMAT,
-        LOG_LEVEL,
+        AMQP_HEARTBEAT, AMQP_LISTEN, AMQP_MESSAGE_BYTES_MAX, DATA_DIR, HTTP_LISTEN,
+        JOURNAL_SEGMENT_SIZE, JOURNAL_SYNC, JOURNAL_SYNC_INTERVAL, LOG_FORMAT, LOG_LEVEL,
     },
 };
 
@@ -38,6 +38,10 @@ pub(crate) static GROUPS: &[Group] = &[
             &AMQP_CONNECTIONS_MAX,
             &AMQP_HANDSHAKE_TIMEOUT,
         ],
+    },
+    Group {
+        title: "Journal",
+        options: &[&JOURNAL_SYNC, &JOURNAL_SYNC_INTERVAL, &JOURNAL_SEGMENT_SIZE],
     },
     Group { title: "Pages", options: &[&HTTP_LISTEN] },
     Group { title: "Bus", options: &[&BUS_URL] },

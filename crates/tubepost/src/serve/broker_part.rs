@@ -7,7 +7,7 @@ use broker::{Broker, Disks};
 use journal::{Disk, FileDisk};
 use server::{Limits, Server};
 
-use crate::{config::Amqp, failure::Failure, serve::data_directory::DataDirectory};
+use crate::{config::Config, failure::Failure, serve::data_directory::DataDirectory};
 
 /// A running broker.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct BrokerPart {
 /// # Errors
 /// The journal cannot be opened.
 pub(crate) fn start(
-    limits: &Amqp,
+    config: &Config,
     data: &DataDirectory,
     users: Arc<Users>,
     listeners: Vec<TcpListener>,
@@ -33,8 +33,17 @@ pub(crate) fn start(
     };
     let (messages, ledger, index) = (open("messages")?, open("ledger")?, open("index")?);
     let disks = Disks { messages, ledger, index };
-    let (broker, report) =
-        Broker::open(&disks, &broker::Options::default()).map_err(|error| cannot(&error))?;
+    let sync = config.journal_sync;
+    let journal = journal::Options {
+        sync,
+        segment_bytes: config.journal.segment_size,
+        ..journal::Options::default()
+    };
+    let options = broker::Options { journal, ..broker::Options::default() };
+    let (broker, report) = Broker::open(&disks, &options).map_err(|error| cannot(&error))?;
+    if let Some(notice) = sync_notice(sync) {
+        tracing::warn!("{notice}");
+    }
     for damage in &report.damage {
         tracing::error!("the journal needs a look; all else is served: {damage}");
     }
@@ -47,6 +56,7 @@ pub(crate) fn start(
     if report.queues > 0 {
         tracing::info!(queues = report.queues, messages = report.messages, "recovered");
     }
+    let limits = &config.amqp;
     let config = server::Config {
         limits: Limits {
             frame_max: limits.frame_max,
@@ -61,6 +71,15 @@ pub(crate) fn start(
     let server = Server::start(config, Arc::new(broker), users, listeners)
         .map_err(|error| cannot(&error))?;
     Ok(BrokerPart { server })
+}
+
+/// What everybody has to know of a journal that does not sync at once.
+pub(crate) fn sync_notice(sync: journal::Sync) -> Option<String> {
+    let journal::Sync::Interval(interval) = sync else { return None };
+    Some(format!(
+        "journal.sync = interval: a confirmed message is up to {interval:?} from the disk, and lost \
+         if this machine dies meanwhile; journal.sync = always keeps it"
+    ))
 }
 
 impl BrokerPart {

@@ -56,6 +56,22 @@ impl DataDirectory {
         Ok(directory)
     }
 
+    /// Checks the format of a directory, if it says one, and touches nothing.
+    ///
+    /// # Errors
+    /// It is of a newer version, or cannot be read.
+    pub(crate) fn recognise(path: &Path) -> Result<(), Failure> {
+        let directory = DataDirectory { path: path.to_owned() };
+        match fs::read_to_string(directory.path.join(FORMAT_FILE)) {
+            Ok(text) => directory.check_format(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => {
+                let what = format!("its file '{FORMAT_FILE}' cannot be read: {error}");
+                Err(directory.failure(&what, "run as its owner"))
+            }
+        }
+    }
+
     /// Takes the directory for this process.
     ///
     /// # Errors
@@ -131,6 +147,7 @@ impl DataDirectory {
                 ));
             }
         }
+        self.sync_way()?;
         let write = || -> io::Result<()> {
             let new = self.path.join(FORMAT_NEW);
             let mut options = OpenOptions::new();
@@ -147,9 +164,34 @@ impl DataDirectory {
         })
     }
 
+    // Everything in it is lost if power fails and its own name, or that of a directory above it,
+    // was not on disk. Whether this start made them or one before that was cut off, nobody knows.
+    fn sync_way(&self) -> Result<(), Failure> {
+        let sync = || -> io::Result<()> {
+            for directory in self.path.canonicalize()?.ancestors().skip(1) {
+                match File::open(directory).and_then(|directory| directory.sync_all()) {
+                    // Not ours to read, or not to be written at all: then we did not make what is
+                    // in it.
+                    Err(error) if is_not_ours(&error) => {}
+                    synced => synced?,
+                }
+            }
+            Ok(())
+        };
+        sync().map_err(|error| {
+            let what = format!("the directories above it cannot be synced: {error}");
+            self.failure(&what, "check the disk, or name another with --data-dir")
+        })
+    }
+
     fn failure(&self, what: &str, mend: &str) -> Failure {
         Failure::failed(format!("data directory {}: {what}; {mend}", self.path.display()))
     }
+}
+
+fn is_not_ours(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(error.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported)
 }
 
 const FORMAT: u32 = 1;

@@ -4,7 +4,9 @@ use std::{env, net::SocketAddr};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::{config::Config, failure::Failure, terminal::print_line};
+use crate::{
+    config::Config, failure::Failure, serve::broker_part::sync_notice, terminal::print_line,
+};
 
 /// Where it listens, and three commands to try next. The commands can be copied as they are.
 ///
@@ -34,6 +36,10 @@ fn lines(
     lines.extend(amqp.iter().map(|address| format!("  AMQP   {address}")));
     lines.extend(http.iter().map(|address| format!("  pages  {link}http://{address}/{link:#}")));
     lines.push(format!("  data   {}", config.data_dir.display()));
+    if let Some(notice) = sync_notice(config.journal_sync) {
+        let warning = AnsiColor::Yellow.on_default().bold();
+        lines.push(format!("         {warning}{notice}{warning:#}"));
+    }
     match subscriptions {
         0 => {}
         1 => lines.push("  mail   1 subscription".to_owned()),

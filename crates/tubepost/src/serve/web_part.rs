@@ -21,6 +21,7 @@ pub(crate) fn start(
     users: &Arc<Users>,
     registry: Arc<Registry>,
     bus: BusUrl,
+    notice: Option<String>,
     stopping: &Stopping,
 ) -> Result<Vec<Part>, Failure> {
     let feed = Feed::default();
@@ -40,7 +41,7 @@ pub(crate) fn start(
             true => Some(Arc::new(UserLogin(Arc::clone(users)))),
             false => None,
         };
-        let options = Options { login, ..Options::default() };
+        let options = Options { login, notice: notice.clone(), ..Options::default() };
         let (feed, until) = (feed.clone(), stopping.clone());
         parts.push(Part::start("web", async move {
             web::serve(listener, feed, options, until.wait())

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod hook;
+pub(crate) mod journal;
 pub(crate) mod man;
 pub(crate) mod on;
 pub(crate) mod publish;

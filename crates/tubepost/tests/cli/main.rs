@@ -5,6 +5,7 @@
 mod configuration;
 mod home;
 mod hook;
+mod journal;
 mod serve;
 mod usage;
 mod user;

@@ -39,6 +39,18 @@ async fn the_page_shows_the_newest_first_without_any_script() {
 }
 
 #[tokio::test]
+async fn a_notice_stands_on_top_of_the_feed_as_text() {
+    let notice = Some("synced <every> 200ms only".to_owned());
+    let site = Site::start(Options { notice, ..Options::default() }).await;
+    let page = site.get("/").await;
+    let notice = place(&page, "id=\"notice\"");
+    assert!(page.body[notice..].contains("synced &lt;every&gt; 200ms only"), "{}", page.body);
+    assert!(notice < place(&page, "id=\"feed\""));
+    let site = Site::start(Options::default()).await;
+    assert!(!site.get("/").await.body.contains("id=\"notice\""));
+}
+
+#[tokio::test]
 async fn the_filter_is_a_form_and_tells_what_is_wrong_beside_its_field() {
     let site = site_with_three().await;
     let page = site.get("/?pattern=%23.git.*&text=FIRST").await;

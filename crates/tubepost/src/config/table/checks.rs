@@ -63,6 +63,14 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+pub(super) fn sync_interval(text: &str) -> Result<Duration, String> {
+    let bounds = Duration::from_millis(1)..=Duration::from_secs(60);
+    match parse_duration(text)? {
+        duration if bounds.contains(&duration) => Ok(duration),
+        _ => Err("is out of bounds: expected 1ms to 60s".to_owned()),
+    }
+}
+
 pub(super) fn whole_seconds(text: &str) -> Result<u16, String> {
     let duration = positive_duration(text)?;
     let whole = duration.subsec_nanos() == 0;
@@ -89,6 +97,14 @@ pub(super) fn frame_max(text: &str) -> Result<u32, String> {
     match parse_size(text)? {
         size @ 4096..=0x100_0000 => Ok(u32::try_from(size).unwrap_or(u32::MAX)),
         _ => Err("is out of bounds: expected 4 KiB to 16 MiB".to_owned()),
+    }
+}
+
+// Below 64 KiB making segments is most of the work; the journal's offsets end at 2 GiB.
+pub(super) fn segment_size(text: &str) -> Result<u32, String> {
+    match parse_size(text)? {
+        size @ 0x1_0000..=0x8000_0000 => Ok(u32::try_from(size).unwrap_or(u32::MAX)),
+        _ => Err("is out of bounds: expected 64 KiB to 2 GiB".to_owned()),
     }
 }
 

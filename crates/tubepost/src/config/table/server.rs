@@ -2,9 +2,12 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
-use super::checks::{channel_max, count, frame_max, heartbeat, log_level, path, positive_duration};
+use super::checks::{
+    channel_max, count, frame_max, heartbeat, log_level, path, positive_duration, segment_size,
+    sync_interval,
+};
 use crate::config::{
-    checked::LogFormat,
+    checked::{JournalSync, LogFormat},
     declared::{Declaration, Declared, Fallback, Mask, Verb},
     listen::ListenAddress,
     size::parse_size,
@@ -20,7 +23,7 @@ pub(crate) static DATA_DIR: Declared<PathBuf> = Declared {
         help: "Where serve keeps messages and users",
         example: "/var/lib/tubepost",
         mask: Mask::Nothing,
-        verbs: &[Verb::Serve, Verb::Config, Verb::User],
+        verbs: &[Verb::Serve, Verb::Config, Verb::User, Verb::JournalCheck],
     },
     parse: path,
 };
@@ -158,6 +161,53 @@ pub(crate) static AMQP_HANDSHAKE_TIMEOUT: Declared<Duration> = Declared {
         verbs: &[Verb::Serve, Verb::Config],
     },
     parse: positive_duration,
+};
+
+pub(crate) static JOURNAL_SYNC: Declared<JournalSync> = Declared {
+    declaration: Declaration {
+        key: "journal.sync",
+        flag: Some("journal-sync"),
+        variable: "TUBEPOST_JOURNAL_SYNC",
+        value: "WHEN",
+        default: Fallback::Text("always"),
+        help: "When a message counts as confirmed: always, when it is on disk; or interval, when it \
+               is written, and what the last interval brought is lost if the machine dies",
+        example: "interval",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: JournalSync::parse,
+};
+
+pub(crate) static JOURNAL_SYNC_INTERVAL: Declared<Duration> = Declared {
+    declaration: Declaration {
+        key: "journal.sync_interval",
+        flag: Some("journal-sync-interval"),
+        variable: "TUBEPOST_JOURNAL_SYNC_INTERVAL",
+        value: "DURATION",
+        default: Fallback::Text("200ms"),
+        help: "How long a message may wait to be on disk with journal.sync = interval; 1ms to 60s",
+        example: "1s",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: sync_interval,
+};
+
+pub(crate) static JOURNAL_SEGMENT_SIZE: Declared<u32> = Declared {
+    declaration: Declaration {
+        key: "journal.segment_size",
+        flag: Some("journal-segment-size"),
+        variable: "TUBEPOST_JOURNAL_SEGMENT_SIZE",
+        value: "SIZE",
+        default: Fallback::Text("64 MiB"),
+        help: "The size of the journal's files, 64 KiB to 2 GiB, each reserved whole when it is made; \
+               space comes back in pieces of it, so make it smaller on a small disk",
+        example: "4 MiB",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: segment_size,
 };
 
 pub(crate) static HTTP_LISTEN: Declared<ListenAddress> = Declared {

@@ -1,0 +1,90 @@
+//! The next segment's file is made ahead of need, and whatever becomes of it harms nothing.
+
+use std::io::ErrorKind;
+
+use journal::{Error, Journal};
+
+use crate::model::{Model, no_false_alarm, open};
+use sim::Random;
+use sim::{Fault, Hits, SimDisk};
+
+const NEXT: &str = "00000000000000000002.new";
+
+/// Whoever makes a file or reserves space from now on is refused.
+fn no_space(disk: &SimDisk) {
+    let (kind, hits) = (ErrorKind::StorageFull, Hits::Growing);
+    disk.set_fault(Some(Fault { from: 1, for_ever: true, kind, hits }));
+}
+
+fn more_than_half(disk: &SimDisk) -> (Journal, Model) {
+    let (journal, ..) = open(disk).unwrap();
+    let mut model = Model::default();
+    assert!(!journal.prepare_next().unwrap(), "there is no segment in use yet");
+    model.append(&journal, vec![1; 900]).unwrap();
+    journal.commit().unwrap();
+    assert!(!journal.prepare_next().unwrap(), "half of it is free");
+    model.append(&journal, vec![2; 200]).unwrap();
+    assert!(journal.prepare_next().unwrap());
+    assert!(!journal.prepare_next().unwrap(), "it is made once");
+    assert_eq!(disk.live().file(NEXT).len(), 2048);
+    (journal, model)
+}
+
+#[test]
+fn a_commit_that_needs_the_next_segment_makes_no_file_and_reserves_nothing() {
+    let disk = SimDisk::new();
+    let (journal, mut model) = more_than_half(&disk);
+    no_space(&disk);
+    model.append(&journal, vec![3; 1500]).unwrap();
+    journal.commit().unwrap();
+    model.look(&journal);
+    assert_eq!((model.confirmed.len(), disk.refused()), (3, 0));
+    assert!(!disk.live().names().contains(&NEXT.to_owned()));
+    // The one after it was not made ahead, and there is no space.
+    assert!(matches!(journal.prepare_next(), Err(Error::Full { .. })));
+    assert!(matches!(journal.prepare_next(), Err(Error::Full { .. })), "and it is tried again");
+    assert_eq!(journal.failed(), None);
+    model.append(&journal, vec![4; 1500]).unwrap();
+    assert!(matches!(journal.commit(), Err(Error::Full { .. })));
+    disk.set_fault(None);
+    assert!(journal.commit().unwrap());
+    model.look(&journal);
+    drop(journal);
+    model.check_and_go_on(&disk, "prepared");
+}
+
+#[test]
+fn a_large_record_and_a_rewrite_use_it_too() {
+    let disk = SimDisk::new();
+    let (journal, mut model) = more_than_half(&disk);
+    model.append(&journal, vec![3; 5000]).unwrap();
+    journal.commit().unwrap();
+    model.look(&journal);
+    assert!(disk.live().file("00000000000000000002.log").len() >= 5000);
+    drop(journal);
+    model.check_and_go_on(&disk, "a large record");
+
+    let disk = SimDisk::new();
+    let (journal, _) = more_than_half(&disk);
+    no_space(&disk);
+    journal.rewrite(&[(1, b"state")]).unwrap();
+    assert_eq!(disk.live().names(), ["00000000000000000002.log"]);
+}
+
+#[test]
+fn a_start_removes_it() {
+    let disk = SimDisk::new();
+    let (journal, mut model) = more_than_half(&disk);
+    journal.commit().unwrap();
+    model.look(&journal);
+    drop(journal);
+    for image in disk.after_power_loss(&mut Random::new(1), 8).into_iter().chain([disk.live()]) {
+        let there = image.names().contains(&NEXT.to_owned());
+        let disk = SimDisk::from_image(image);
+        let (_, recovery, found) = open(&disk).unwrap();
+        model.check(&found, "left behind");
+        no_false_alarm(&recovery, "left behind");
+        assert_eq!(recovery.removed.contains(&NEXT.to_owned()), there);
+        assert_eq!(disk.live().names(), ["00000000000000000001.log"]);
+    }
+}
