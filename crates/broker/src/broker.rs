@@ -257,6 +257,7 @@ impl Broker {
     /// A journal failed.
     pub fn tidy(&self) -> Result<(), Error> {
         self.ledger.check()?;
+        self.store.check()?;
         self.shrink_queues(self.store.is_over_budget())?;
         self.is_disk_low.store(self.store.is_disk_low(), Relaxed);
         if let Some(journal) = self.store.journal() {
@@ -309,16 +310,20 @@ impl Broker {
         journal.commit()?;
         Checkpoint::finish(&mut checkpoint);
         match chunks.commit(&checkpoint, &discarded) {
-            Ok(()) => *lock(&self.checkpoint) = Some(from),
+            Ok(()) => {
+                *lock(&self.checkpoint) = Some(from);
+                journal.reclaim_before(from)?;
+                chunks.keep_reserve(checkpoint.len());
+            }
             Err(error) if error.kind() == ErrorKind::StorageFull => {
                 self.is_index_full.store(true, Relaxed);
+                // An older checkpoint may need what everybody is done with now.
+                if lock(&self.checkpoint).is_none() {
+                    journal.reclaim()?;
+                }
             }
             Err(error) => return Err(self.fail(&format!("a checkpoint: {error}"))),
         }
-        match *lock(&self.checkpoint) {
-            Some(checkpoint) => journal.reclaim_before(checkpoint)?,
-            None => journal.reclaim()?,
-        };
         Ok(())
     }
 
@@ -344,9 +349,11 @@ impl Broker {
     }
 
     fn shrink_queues(&self, page_out: bool) -> Result<(), Error> {
+        // What space there is on a full disk is for a checkpoint, which gives back more.
+        let may_spill = !self.is_disk_full.load(Relaxed);
         let mut is_full = false;
         for queue in self.queues() {
-            match queue.shrink(page_out) {
+            match queue.shrink(may_spill, page_out) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::StorageFull => is_full = true,
                 Err(error) => {
@@ -367,6 +374,16 @@ impl Broker {
             (false, true) => Some("low on disk"),
             (true, true) => Some("low on memory & disk"),
         }
+    }
+
+    /// Bytes of messages that compaction copied since the start.
+    pub fn copied_bytes(&self) -> u64 {
+        self.compaction.copied_bytes()
+    }
+
+    /// Bytes that the messages' journal takes on disk, alive or not.
+    pub fn journal_bytes(&self) -> u64 {
+        self.store.journal().map_or(0, |journal| journal.size_bytes())
     }
 
     /// Messages that could not be read back since the start. They are kept and not served.

@@ -8,7 +8,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use journal::{Journal, Position};
@@ -25,6 +28,7 @@ pub(crate) type Copies = HashMap<Position, (Position, Vec<QueueId>)>;
 pub(crate) struct Compaction {
     slack_segments: u64,
     state: Mutex<State>,
+    copied_bytes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -48,12 +52,20 @@ type Live = BTreeMap<Position, (u32, Vec<QueueId>)>;
 
 impl Compaction {
     pub(crate) fn new(slack_segments: u32) -> Compaction {
-        Compaction { slack_segments: slack_segments.into(), state: Mutex::default() }
+        Compaction {
+            slack_segments: slack_segments.into(),
+            state: Mutex::default(),
+            copied_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Bytes of messages that were copied so far.
+    pub(crate) fn copied_bytes(&self) -> u64 {
+        self.copied_bytes.load(Relaxed)
     }
 
     /// Looks into one segment, or copies a little of one, when the journal takes more than twice
-    /// what is alive in it. Only segments before `checkpoint` are touched. Returns the bytes that
-    /// it copied.
+    /// what is alive in it. Only segments before `checkpoint` are touched.
     ///
     /// # Errors
     /// The journal failed. On a full disk nothing is copied; that is no error.
@@ -62,8 +74,8 @@ impl Compaction {
         store: &Store,
         queues: &[Arc<Queue>],
         checkpoint: u32,
-    ) -> Result<u64, Error> {
-        let Some(journal) = store.journal() else { return Ok(0) };
+    ) -> Result<(), Error> {
+        let Some(journal) = store.journal() else { return Ok(()) };
         let mut state = lock(&self.state);
         let budget = state.budget(journal);
         let segments: Vec<_> =
@@ -72,7 +84,7 @@ impl Compaction {
         let slack = self.slack_segments * u64::from(journal.options().segment_bytes);
         let used: u64 = segments.iter().map(|segment| segment.record_bytes).sum();
         if used <= slack {
-            return Ok(0);
+            return Ok(());
         }
         let stale = |it: &&journal::SegmentUse| {
             let known = state.looked.get(&it.id);
@@ -85,7 +97,7 @@ impl Compaction {
                 Err(_) => segment.record_bytes,
             };
             state.looked.insert(segment.id, Look { retained: segment.retained, live_bytes });
-            return Ok(0);
+            return Ok(());
         }
         let alive = |it: &journal::SegmentUse| match state.looked.get(&it.id) {
             _ if it.retained == 0 => 0,
@@ -94,12 +106,12 @@ impl Compaction {
         };
         let all_alive: u64 = segments.iter().map(alive).sum();
         if used <= 2 * all_alive + slack {
-            return Ok(0);
+            return Ok(());
         }
         let sparse = segments.iter().filter(|it| it.retained > 0);
         let share = |it: &&journal::SegmentUse| alive(it) * 1024 / it.record_bytes.max(1);
         let Some(sparsest) = sparse.min_by_key(share).filter(|it| share(it) < 768) else {
-            return Ok(0);
+            return Ok(());
         };
         let copied = copy_forward(store, journal, queues, sparsest.id, budget)?;
         match copied {
@@ -110,7 +122,8 @@ impl Compaction {
             )),
             _ => drop(state.looked.remove(&sparsest.id)),
         }
-        Ok(copied)
+        self.copied_bytes.fetch_add(copied, Relaxed);
+        Ok(())
     }
 }
 

@@ -450,18 +450,18 @@ impl Queue {
         }
     }
 
-    /// Gives memory back: what is far behind goes to disk, and with `page_out` the messages of the
-    /// rest, as far as the journal has them.
+    /// Gives memory back: with `spill` what is far behind goes to disk, and with `page_out` the
+    /// messages of the rest, as far as the journal has them.
     ///
     /// # Errors
     /// The index cannot be written.
-    pub(crate) fn shrink(&self, page_out: bool) -> std::io::Result<()> {
+    pub(crate) fn shrink(&self, spill: bool, page_out: bool) -> std::io::Result<()> {
         let Some(journal) = self.store.journal() else { return Ok(()) };
         let mut freed = 0;
         let mut result = Ok(());
         {
             let mut state = lock(&self.state);
-            if let Some(chunks) = self.store.chunks() {
+            if let Some(chunks) = self.store.chunks().filter(|_| spill) {
                 let spilled = state.ready.spill(chunks, |position| journal.is_committed(position));
                 result = spilled.map(|bytes| freed += bytes);
             }

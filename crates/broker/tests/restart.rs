@@ -1,5 +1,7 @@
 //! A long backlog: memory, and restarts that begin at a checkpoint.
 
+#![allow(clippy::unwrap_used, reason = "all of it is tests")]
+
 mod model;
 
 use broker::{Broker, Options};

@@ -20,6 +20,15 @@ pub(crate) struct Checkpoint {
     pub(crate) queues: Vec<QueueCheckpoint>,
 }
 
+/// Why a checkpoint cannot be begun with.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unusable {
+    #[error("it does not match its checksum")]
+    Damaged,
+    #[error("it is of version {0}, newer than this program knows; start the version that wrote it")]
+    Newer(u32),
+}
+
 /// One queue in a checkpoint.
 #[derive(Debug, PartialEq, Eq, Default)]
 pub(crate) struct QueueCheckpoint {
@@ -54,13 +63,21 @@ impl Checkpoint {
         out.put_u32_le(sum);
     }
 
-    /// `None` when it is not a whole checkpoint of this version: then the journal is read from its
-    /// beginning.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Checkpoint> {
-        let mut bytes = checked(bytes)?.strip_prefix(MAGIC)?;
-        if bytes.try_get_u32_le().ok()? != VERSION {
-            return None;
+    /// Reads what [`Checkpoint::finish`] ended.
+    ///
+    /// # Errors
+    /// It is not whole, or of a newer version.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Checkpoint, Unusable> {
+        let mut bytes =
+            checked(bytes).and_then(|it| it.strip_prefix(MAGIC)).ok_or(Unusable::Damaged)?;
+        match bytes.try_get_u32_le() {
+            Ok(VERSION) => Checkpoint::decode_fields(bytes).ok_or(Unusable::Damaged),
+            Ok(newer) if newer > VERSION => Err(Unusable::Newer(newer)),
+            _ => Err(Unusable::Damaged),
         }
+    }
+
+    fn decode_fields(mut bytes: &[u8]) -> Option<Checkpoint> {
         let from = Position::from_bits(bytes.try_get_u64_le().ok()?);
         let next_queue_id = bytes.try_get_u64_le().ok()?;
         let count = bytes.try_get_u32_le().ok()?;
@@ -130,7 +147,11 @@ mod tests {
     use super::*;
 
     fn slot(position: u64) -> Slot {
-        Slot { position: Position::from_bits(position), size: 7, redelivered: position % 2 == 0 }
+        Slot {
+            position: Position::from_bits(position),
+            size: 7,
+            redelivered: position.is_multiple_of(2),
+        }
     }
 
     #[test]
@@ -153,10 +174,14 @@ mod tests {
         assert_eq!(read.next_queue_id, 4);
         assert_eq!(read.files().collect::<Vec<_>>(), [5]);
         for at in 0..bytes.len() {
-            assert!(Checkpoint::decode(&bytes[..at]).is_none(), "cut at {at}");
+            assert_eq!(Checkpoint::decode(&bytes[..at]), Err(Unusable::Damaged), "cut at {at}");
             let mut flipped = bytes.clone();
             flipped[at] ^= 1;
-            assert!(Checkpoint::decode(&flipped).is_none(), "flipped at {at}");
+            assert_eq!(Checkpoint::decode(&flipped), Err(Unusable::Damaged), "flipped at {at}");
         }
+        let mut newer = bytes[..bytes.len() - 4].to_vec();
+        newer[4] += 1;
+        Checkpoint::finish(&mut newer);
+        assert_eq!(Checkpoint::decode(&newer), Err(Unusable::Newer(VERSION + 1)));
     }
 }

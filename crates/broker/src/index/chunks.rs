@@ -130,8 +130,17 @@ impl Chunks {
             return Ok(());
         }
         let unsynced = std::mem::take(&mut lock(&self.state).unsynced);
-        let named = unsynced.iter().filter(|(file, _)| !discarded.contains(file));
-        let synced = named.map(|(_, written)| written.sync()).collect::<io::Result<()>>();
+        let mut is_new = false;
+        let mut named = unsynced.iter().filter(|(file, _)| !discarded.contains(file));
+        let synced = named.try_for_each(|(file, written)| {
+            is_new = true;
+            written.sync().map_err(said("sync", &name(*file)))
+        });
+        // The files are there before a checkpoint that names them is.
+        let synced = synced.and_then(|()| match is_new {
+            true => self.disk.sync_dir().map_err(said("sync the directory of", "index files")),
+            false => Ok(()),
+        });
         let done = synced.and_then(|()| match self.replace(checkpoint) {
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 self.disk.remove(RESERVE)?;
@@ -148,21 +157,21 @@ impl Chunks {
         for &file in discarded {
             self.disk.remove(&name(file))?;
         }
-        self.keep_reserve(checkpoint.len());
         Ok(())
     }
 
     fn replace(&self, checkpoint: &[u8]) -> io::Result<()> {
-        let new = self.disk.create(NEW_CHECKPOINT)?;
-        new.write_at(checkpoint, 0)?;
-        new.sync()?;
-        self.disk.rename(NEW_CHECKPOINT, Checkpoint::NAME)?;
-        self.disk.sync_dir()
+        let new = self.disk.create(NEW_CHECKPOINT).map_err(said("create", NEW_CHECKPOINT))?;
+        new.write_at(checkpoint, 0).map_err(said("write", NEW_CHECKPOINT))?;
+        new.sync().map_err(said("sync", NEW_CHECKPOINT))?;
+        let renamed = self.disk.rename(NEW_CHECKPOINT, Checkpoint::NAME);
+        renamed.map_err(said("rename", NEW_CHECKPOINT))?;
+        self.disk.sync_dir().map_err(said("sync the directory after renaming", NEW_CHECKPOINT))
     }
 
     /// Holds space for a checkpoint twice as large as the last. Where there is none, the next one
     /// tries again.
-    fn keep_reserve(&self, checkpoint_bytes: usize) {
+    pub(crate) fn keep_reserve(&self, checkpoint_bytes: usize) {
         let bytes = RESERVE_BYTES_MIN.max(checkpoint_bytes as u64 * 2);
         let file = self.disk.open(RESERVE).or_else(|_| self.disk.create(RESERVE));
         file.and_then(|file| match file.size()? < bytes {
@@ -172,9 +181,16 @@ impl Chunks {
         .ok();
     }
 
-    /// The checkpoint's bytes, if there is one that is whole.
-    pub(crate) fn load_checkpoint(&self) -> Option<Vec<u8>> {
-        read_whole(&*self.disk, Checkpoint::NAME).ok()
+    /// The checkpoint's bytes, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn load_checkpoint(&self) -> io::Result<Option<Vec<u8>>> {
+        match read_whole(&*self.disk, Checkpoint::NAME) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Begins with the files that a checkpoint names; all others are left over and go. `false` if
@@ -191,6 +207,7 @@ impl Chunks {
         self.next_file.store(next, Relaxed);
         let left_over = found.iter().filter(|file| !named.contains(file));
         left_over.clone().try_for_each(|file| self.disk.remove(&name(*file)))?;
+        self.keep_reserve(0);
         Ok(found.len() - left_over.count() == named.len())
     }
 
@@ -212,6 +229,11 @@ impl std::fmt::Debug for Chunks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Chunks").field("next_file", &self.next_file).finish_non_exhaustive()
     }
+}
+
+/// What was tried, on which file.
+fn said(action: &str, name: &str) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{action} {name}: {error}"))
 }
 
 fn name(file: u64) -> String {

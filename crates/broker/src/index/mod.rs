@@ -10,6 +10,6 @@ mod checkpoint;
 mod chunk;
 mod chunks;
 
-pub(crate) use checkpoint::{Checkpoint, CheckpointPart, QueueCheckpoint};
+pub(crate) use checkpoint::{Checkpoint, CheckpointPart, QueueCheckpoint, Unusable};
 pub(crate) use chunk::{Chunk, Slot};
 pub(crate) use chunks::{Chunks, Unreadable};

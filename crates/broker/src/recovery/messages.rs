@@ -12,7 +12,7 @@ use crate::{
     Error,
     broker::{Disks, Options},
     error::Kind,
-    index::{Checkpoint, CheckpointPart, Chunks, QueueCheckpoint, Slot, Unreadable},
+    index::{Checkpoint, CheckpointPart, Chunks, QueueCheckpoint, Slot, Unreadable, Unusable},
     queue::QueueId,
     routing::Map,
 };
@@ -29,7 +29,8 @@ pub(super) struct Messages {
     pub(super) checkpoint: Option<Position>,
     /// Of all queues that records name.
     pub(super) highest_id: u64,
-    pub(super) unreadable: Vec<String>,
+    /// What has to be looked into, besides what the journal itself reports.
+    pub(super) damage: Vec<String>,
 }
 
 impl Messages {
@@ -39,11 +40,20 @@ impl Messages {
         declared: &Declared,
     ) -> Result<Messages, Error> {
         let chunks = Chunks::new(disks.index.clone());
-        let checkpoint = chunks.load_checkpoint().and_then(|bytes| Checkpoint::decode(&bytes));
-        if let Some(checkpoint) = checkpoint
-            && let Some(messages) = Messages::from(checkpoint, chunks, disks, options, declared)?
-        {
-            return Ok(messages);
+        let mut damage = None;
+        if let Some(bytes) = chunks.load_checkpoint().map_err(|error| cannot_begin(&error))? {
+            let begun = match Checkpoint::decode(&bytes) {
+                Ok(checkpoint) => Messages::from(checkpoint, chunks, disks, options, declared)?,
+                Err(newer @ Unusable::Newer(_)) => {
+                    let text = format!("the index's checkpoint: {newer}");
+                    return Err(Error::new(Kind::Internal, text));
+                }
+                Err(damaged) => Err(damaged.to_string()),
+            };
+            match begun {
+                Ok(messages) => return Ok(messages),
+                Err(reason) => damage = Some(reason),
+            }
         }
         let chunks = Chunks::new(disks.index.clone());
         chunks.begin_anew().map_err(|error| cannot_begin(&error))?;
@@ -51,19 +61,27 @@ impl Messages {
         let disk = disks.messages.clone();
         let (journal, report) =
             Journal::open(disk, options.journal.clone(), &mut |record| behind.visit(record))?;
-        Ok(Messages::new(journal, report, chunks, Map::default(), behind, None))
+        let mut messages = Messages::new(journal, report, chunks, Map::default(), behind, None);
+        messages.damage.extend(damage.map(|reason| {
+            format!(
+                "index: the checkpoint cannot be used: {reason}; the journal was read from its \
+                 beginning, and what was settled long ago may come again"
+            )
+        }));
+        Ok(messages)
     }
 
-    /// From a checkpoint, if the journal goes with it and the chunks it names are whole.
+    /// From a checkpoint, if the journal goes with it and the chunks it names are whole; or why
+    /// not.
     fn from(
         checkpoint: Checkpoint,
         chunks: Chunks,
         disks: &Disks,
         options: &Options,
         declared: &Declared,
-    ) -> Result<Option<Messages>, Error> {
+    ) -> Result<Result<Messages, String>, Error> {
         if !chunks.begin(checkpoint.files()).map_err(|error| cannot_begin(&error))? {
-            return Ok(None);
+            return Ok(Err("a file that it names is missing".to_owned()));
         }
         let Checkpoint { from, next_queue_id, queues } = checkpoint;
         let queues: Vec<QueueCheckpoint> =
@@ -78,7 +96,7 @@ impl Messages {
         let (journal, report) = match opened {
             Ok(opened) => opened,
             // Not this journal's checkpoint, or an old one: the journal itself knows better.
-            Err(journal::Error::NoRecord(_)) => return Ok(None),
+            Err(error @ journal::Error::NoRecord(_)) => return Ok(Err(error.to_string())),
             Err(error) => return Err(error.into()),
         };
         let reclaimed: HashSet<u32> = report.reclaimed.iter().copied().collect();
@@ -92,11 +110,13 @@ impl Messages {
             };
             match since.of(parts) {
                 Ok(parts) => drop(kept.insert(id, parts)),
-                Err(unreadable) if unreadable.is_damaged => return Ok(None),
+                Err(unreadable) if unreadable.is_damaged => {
+                    return Ok(Err(unreadable.error.text));
+                }
                 Err(unreadable) => return Err(unreadable.error),
             }
         }
-        Ok(Some(Messages::new(journal, report, chunks, kept, behind, Some(from))))
+        Ok(Ok(Messages::new(journal, report, chunks, kept, behind, Some(from))))
     }
 
     fn new(
@@ -113,7 +133,8 @@ impl Messages {
             slots.iter().for_each(|slot| journal.retain(slot.position));
             queues.entry(id).or_default().push(CheckpointPart::Slots(slots));
         }
-        Messages { journal, report, chunks, queues, checkpoint, highest_id, unreadable }
+        let damage = unreadable.iter().map(|it| format!("messages: {it}")).collect();
+        Messages { journal, report, chunks, queues, checkpoint, highest_id, damage }
     }
 
     pub(super) fn count(&self) -> usize {

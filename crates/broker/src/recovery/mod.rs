@@ -60,7 +60,7 @@ pub(crate) fn recover(
                 .map(|file| format!("{name}: {file} is no file of this journal and is left alone")),
         );
     }
-    damage.extend(messages.unreadable.iter().map(|it| format!("messages: {it}")));
+    damage.append(&mut messages.damage);
     damage.extend(lost.iter().map(|queue| {
         format!(
             "messages: {} messages of queue number {} are kept and not served: the ledger has lost \

@@ -123,6 +123,11 @@ impl Bus {
         self.connections[by as usize].id
     }
 
+    /// Bytes that compaction copied forward.
+    pub(crate) fn copied_bytes(&self) -> u64 {
+        self.broker.copied_bytes()
+    }
+
     /// Does what a command says.
     pub(crate) fn step(&mut self, command: &Command, chosen: &Chosen) -> Result<Effects, Error> {
         let mut effects = Effects { count: self.act(command, chosen)?, ..Effects::default() };
@@ -204,7 +209,8 @@ impl Bus {
                 if commit {
                     self.broker.commit()?;
                 }
-                self.broker.tidy().map(|()| 0)
+                // As many as it takes for a sparse segment to be looked into, copied and deleted.
+                (0..12).try_for_each(|_| self.broker.tidy()).map(|()| 0)
             }
             Command::Crash { .. } => unreachable!("whoever has the disk does that"),
         }
