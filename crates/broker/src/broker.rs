@@ -376,6 +376,11 @@ impl Broker {
         }
     }
 
+    /// Bytes that are free on the disk; `None` where nobody can say.
+    pub fn disk_free_bytes(&self) -> Option<u64> {
+        self.store.journal().and_then(|journal| journal.free_bytes())
+    }
+
     /// Bytes of messages that compaction copied since the start.
     pub fn copied_bytes(&self) -> u64 {
         self.compaction.copied_bytes()

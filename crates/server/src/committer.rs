@@ -45,7 +45,6 @@ impl Committer {
 }
 
 fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
-    let mut tidied = Instant::now();
     let interval = broker.sync_interval();
     let idle = interval.map_or(IDLE, |interval| interval.min(IDLE));
     let mut synced = Instant::now();
@@ -62,12 +61,8 @@ fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>
             synced = Instant::now();
         }
         result = result.and_then(|()| broker.prepare());
-        if tidied.elapsed() >= TIDY_EVERY {
-            tidied = Instant::now();
-            result = result.and_then(|()| broker.tidy());
-        }
-        for report in broker.reports() {
-            tracing::error!("{report}");
+        if last {
+            result = result.and_then(|()| broker.checkpoint());
         }
         match result {
             Ok(()) => {
@@ -79,8 +74,7 @@ fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>
                 if !std::mem::replace(&mut was_full, true) {
                     tracing::error!("{error}; publishers wait until there is space");
                 }
-                // Consumers may make some: their acknowledgements give back segments.
-                broker.tidy().ok();
+                // Consumers may make some: the housekeeper gives back what they are done with.
                 std::thread::sleep(FULL_PAUSE);
             }
             Err(error) => {
@@ -100,9 +94,3 @@ const FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the thread sleeps when nothing is pending.
 const IDLE: Duration = Duration::from_millis(50);
-
-/// How often memory over the budget is given back.
-const PAGE_OUT_EVERY: Duration = Duration::from_millis(10);
-
-/// How often disk and long queues' memory are given back.
-const TIDY_EVERY: Duration = Duration::from_millis(250);
