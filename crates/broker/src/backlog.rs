@@ -292,23 +292,29 @@ impl Backlog {
     }
 
     /// What a checkpoint says of it, and of what is `delivered` and not settled, each with its
-    /// order; transient entries are not in it.
-    pub(crate) fn checkpoint(&self, mut delivered: Vec<(u64, Slot)>) -> Vec<CheckpointPart> {
+    /// order. Neither transient entries are in it nor those that the journal has behind `end`.
+    pub(crate) fn checkpoint(
+        &self,
+        mut delivered: Vec<(u64, Slot)>,
+        end: Position,
+    ) -> Vec<CheckpointPart> {
         // What was delivered came from the head, and comes back to it.
         delivered.extend(self.head.iter().filter_map(|it| Some((it.order, it.slot()?))));
         delivered.sort_unstable_by_key(|(order, _)| *order);
         let mut parts = Vec::new();
         let mut slots: Vec<Slot> = delivered.into_iter().map(|(_, slot)| slot).collect();
+        slots.retain(|slot| slot.position < end);
+        let before = |entry: &Entry| entry.slot().filter(|slot| slot.position < end);
         for part in &self.middle {
             match part {
-                Part::Memory(entries) => slots.extend(entries.iter().filter_map(Entry::slot)),
+                Part::Memory(entries) => slots.extend(entries.iter().filter_map(before)),
                 Part::Disk(chunk) => {
                     parts.push(CheckpointPart::Slots(std::mem::take(&mut slots)));
                     parts.push(CheckpointPart::Chunk(chunk.clone()));
                 }
             }
         }
-        slots.extend(self.tail.iter().filter_map(Entry::slot));
+        slots.extend(self.tail.iter().filter_map(before));
         parts.push(CheckpointPart::Slots(slots));
         parts
     }

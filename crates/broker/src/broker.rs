@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{
-            AtomicBool, AtomicU32, AtomicU64,
+            AtomicBool, AtomicU64,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -93,8 +93,6 @@ pub struct Broker {
     waiting: Mutex<Vec<Arc<Mailbox>>>,
     /// Where the last checkpoint on the medium stands.
     checkpoint: Mutex<Option<Position>>,
-    /// How often [`Broker::tidy`] was called.
-    tidied: AtomicU32,
 }
 
 impl Broker {
@@ -135,7 +133,6 @@ impl Broker {
             compaction,
             waiting: Mutex::default(),
             checkpoint: Mutex::new(checkpoint),
-            tidied: AtomicU32::new(1),
         }
     }
 
@@ -261,15 +258,16 @@ impl Broker {
         self.shrink_queues(self.store.is_over_budget())?;
         self.is_disk_low.store(self.store.is_disk_low(), Relaxed);
         if let Some(journal) = self.store.journal() {
-            // Once a segment, so that a restart reads two at most; and sooner when that gives
-            // back disk, which only a checkpoint makes safe.
+            // Once a segment, so that a restart reads two at most; and when that gives back disk,
+            // which only a checkpoint makes safe.
             let due = journal.end().segment() > self.checkpointed_in();
-            let tidied = self.tidied.fetch_add(1, Relaxed);
-            if due || (tidied.is_multiple_of(DEAD_SEGMENTS_EVERY) && journal.has_dead_segments()) {
+            if due || journal.has_dead_segments() {
                 self.checkpoint()?;
             }
-            let queues: Vec<Arc<Queue>> = self.durable_queues().collect();
-            self.compaction.turn(&self.store, &queues, self.checkpointed_in())?;
+            if !self.is_disk_short() {
+                let queues: Vec<Arc<Queue>> = self.durable_queues().collect();
+                self.compaction.turn(&self.store, &queues, self.checkpointed_in())?;
+            }
         }
         if self.ledger.wants_rewrite() {
             let _turn = self.ledger.turn();
@@ -295,19 +293,25 @@ impl Broker {
         let (Some(journal), Some(chunks)) = (self.store.journal(), self.store.chunks()) else {
             return Ok(());
         };
+        // What it says is on disk before it says so. On a full disk that is not all.
+        match journal.commit() {
+            Ok(_) | Err(journal::Error::Full { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if journal.durable_end().segment() == 0 {
+            return Ok(());
+        }
         let queues: Vec<Arc<Queue>> = self.durable_queues().collect();
         let lost = self.store.lost();
         let (from, discarded, mut checkpoint) = self.store.between_publishes(|| {
-            let from = journal.end();
+            let from = journal.durable_end();
             let discarded = chunks.discarded();
             let next_queue_id = self.ledger.next_queue_id();
             let mut checkpoint = Checkpoint::start(from, next_queue_id, queues.len() + lost.len());
-            queues.iter().for_each(|queue| queue.checkpoint().encode(&mut checkpoint));
+            queues.iter().for_each(|queue| queue.checkpoint(from).encode(&mut checkpoint));
             lost.iter().for_each(|queue| queue.encode(&mut checkpoint));
             (from, discarded, checkpoint)
         });
-        // What it says is on disk before it says so.
-        journal.commit()?;
         Checkpoint::finish(&mut checkpoint);
         match chunks.commit(&checkpoint, &discarded) {
             Ok(()) => {
@@ -365,10 +369,14 @@ impl Broker {
         Ok(())
     }
 
+    fn is_disk_short(&self) -> bool {
+        let reasons = [&self.is_disk_full, &self.is_index_full, &self.is_disk_low];
+        reasons.iter().any(|it| it.load(Relaxed))
+    }
+
     /// Why publishers have to wait, if they have to; in RabbitMQ's words.
     pub fn blocked(&self) -> Option<&'static str> {
-        let disk = [&self.is_disk_full, &self.is_index_full, &self.is_disk_low];
-        match (self.store.is_exhausted(), disk.iter().any(|it| it.load(Relaxed))) {
+        match (self.store.is_exhausted(), self.is_disk_short()) {
             (false, false) => None,
             (true, false) => Some("low on memory"),
             (false, true) => Some("low on disk"),
@@ -415,9 +423,6 @@ pub struct RecoveryReport {
     /// Bytes of a torn write that were cut off: never confirmed to anybody.
     pub torn_bytes: u64,
 }
-
-/// Calls of [`Broker::tidy`] between two looks for segments to delete.
-const DEAD_SEGMENTS_EVERY: u32 = 8;
 
 /// The virtual host that is always there.
 pub(crate) const DEFAULT_VHOST: ByteString = ByteString::from_static("/");

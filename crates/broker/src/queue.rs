@@ -520,13 +520,13 @@ impl Queue {
         result
     }
 
-    /// What a checkpoint says of the queue, as it stands.
-    pub(crate) fn checkpoint(&self) -> QueueCheckpoint {
+    /// What a checkpoint says of the queue, as it stands, that accounts for all before `end`.
+    pub(crate) fn checkpoint(&self, end: Position) -> QueueCheckpoint {
         let state = lock(&self.state);
         let delivered = state.outstanding.iter();
         let delivered =
             delivered.map(|(order, slot)| (*order, Slot { redelivered: true, ..*slot }));
-        QueueCheckpoint { id: self.id, parts: state.ready.checkpoint(delivered.collect()) }
+        QueueCheckpoint { id: self.id, parts: state.ready.checkpoint(delivered.collect(), end) }
     }
 }
 

@@ -220,6 +220,12 @@ impl Journal {
         self.lock_pending().tail.end()
     }
 
+    /// The place behind everything that is on the medium. What stands before it stays whatever
+    /// happens to the machine.
+    pub fn durable_end(&self) -> Position {
+        self.durable()
+    }
+
     /// The numbers of the segments in which records are retained, and how many, in order.
     pub fn live(&self) -> Vec<(u32, u64)> {
         self.segments.live()

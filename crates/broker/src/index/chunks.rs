@@ -269,7 +269,7 @@ const NEW_CHECKPOINT: &str = "checkpoint.new";
 const RESERVE: &str = "reserve";
 
 /// Space held for a checkpoint at the least.
-const RESERVE_BYTES_MIN: u64 = 1024 * 1024;
+const RESERVE_BYTES_MIN: u64 = 256 * 1024;
 
 /// No file of an index is larger; one that is was not written here.
 const FILE_BYTES_MAX: u64 = 4 << 30;
