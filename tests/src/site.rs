@@ -3,8 +3,11 @@
 
 use std::{
     env, fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use anyhow::{Result, anyhow, ensure};
@@ -122,6 +125,19 @@ impl Site {
     /// The page's address.
     pub fn http_url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.http_port)
+    }
+
+    /// What the pages answer to a GET: the head and the body.
+    ///
+    /// # Errors
+    /// Nobody listens, or the answer is no text.
+    pub fn get(&self, path: &str) -> Result<String> {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.http_port))?;
+        socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(socket, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        Ok(answer)
     }
 
     /// The environment of every command of this site: of Tubepost's variables only the bus

@@ -1,10 +1,6 @@
 //! Starting and stopping: one process, no configuration; accepting at once; an orderly end.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use harness::{Site, events_of, wait_for, wait_for_events};
@@ -91,20 +87,11 @@ fn a_journal_that_syncs_at_intervals_is_said_loudly() -> Result<()> {
     server
         .process()
         .wait_for_line("the greeting", 5, |line| said(line) && !line.contains("WARN"))?;
-    ensure!(said(&page(&site)?), "it is not on the page");
+    ensure!(said(&site.get("/")?), "it is not on the page");
     server.terminate()?;
     let mut server = site.serve()?;
     server.process().wait_for_line("the end of the greeting", 5, |line| line.contains("hook"))?;
     ensure!(!server.process().log().contains("journal.sync"), "said without need");
-    ensure!(!page(&site)?.contains("journal.sync"), "on the page without need");
+    ensure!(!site.get("/")?.contains("journal.sync"), "on the page without need");
     Ok(())
-}
-
-fn page(site: &Site) -> Result<String> {
-    let mut socket = TcpStream::connect(("127.0.0.1", site.http_port))?;
-    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    socket.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut page = String::new();
-    socket.read_to_string(&mut page)?;
-    Ok(page)
 }

@@ -1,6 +1,7 @@
 //! The broker: its virtual hosts, its journal, and who waits for the disk.
 
 use std::{
+    io::ErrorKind,
     sync::{
         Arc, Mutex,
         atomic::{
@@ -12,12 +13,15 @@ use std::{
 };
 
 use bytestring::ByteString;
-use journal::{Disk, Journal};
+use journal::{Disk, Journal, Position};
 
 use crate::{
-    Error, Mailbox, VirtualHost,
+    Error, Mailbox, Queue, VirtualHost,
+    backlog::BacklogSizes,
+    compaction::Compaction,
     connection::ConnectionId,
     error::Kind,
+    index::Checkpoint,
     ledger::Ledger,
     limits::LEDGER_REWRITE_BYTES,
     recovery::{self, Recovered},
@@ -29,8 +33,17 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Bytes of queued messages in memory past which those that the journal has are let go of.
-    /// At twice this, publishers have to wait.
+    pub paged_bytes_min: usize,
+    /// Bytes of queued messages in memory past which publishers have to wait: what is left then
+    /// cannot be let go of.
     pub memory_bytes_max: usize,
+    /// What of a long queue stays in memory.
+    pub backlog: BacklogSizes,
+    /// The journal may be larger than twice what is alive in it by this many segments, before what
+    /// is alive in the sparsest is copied forward.
+    pub compaction_slack_segments: u32,
+    /// Bytes that have to be free on the disk; with fewer, publishers have to wait.
+    pub disk_free_bytes_min: u64,
     /// How the message journal is set up.
     pub journal: journal::Options,
     /// The ledger is rewritten when it grew by this many bytes since it was last rewritten, and to
@@ -41,20 +54,26 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            memory_bytes_max: 256 * 1024 * 1024,
+            paged_bytes_min: 16 * 1024 * 1024,
+            memory_bytes_max: 1024 * 1024 * 1024,
+            backlog: BacklogSizes::default(),
+            compaction_slack_segments: 2,
+            disk_free_bytes_min: 64 * 1024 * 1024,
             journal: journal::Options::default(),
             ledger_rewrite_bytes: LEDGER_REWRITE_BYTES,
         }
     }
 }
 
-/// The two journals of a data directory.
+/// The directories of a data directory.
 #[derive(Clone)]
 pub struct Disks {
     /// Messages and settlements.
     pub messages: Arc<dyn Disk>,
     /// The durable topology.
     pub ledger: Arc<dyn Disk>,
+    /// Queue indexes and the checkpoint: a cache of the messages' journal.
+    pub index: Arc<dyn Disk>,
 }
 
 /// A broker. Synchronous: whoever owns it drives [`Broker::commit`] in a loop of its own.
@@ -66,15 +85,22 @@ pub struct Broker {
     connections: AtomicU64,
     /// The last commit found no space.
     is_disk_full: AtomicBool,
+    /// The index found no space.
+    is_index_full: AtomicBool,
+    /// There is less space than [`Options::disk_free_bytes_min`].
+    is_disk_low: AtomicBool,
+    compaction: Compaction,
     waiting: Mutex<Vec<Arc<Mailbox>>>,
+    /// Where the last checkpoint on the medium stands.
+    checkpoint: Mutex<Option<Position>>,
 }
 
 impl Broker {
     /// A broker that forgets everything when it ends.
     pub fn in_memory(options: &Options) -> Broker {
-        let store = Arc::new(Store::new(None, options.memory_bytes_max));
+        let store = Arc::new(Store::new(None, None, options));
         let ledger = Ledger::new(None, store.clone(), 1, options.ledger_rewrite_bytes);
-        Broker::new(Recovered::nothing(ledger, store))
+        Broker::new(Recovered::nothing(ledger, store), options)
     }
 
     /// Opens a data directory: declares what was durable, and finds the messages that were not
@@ -84,11 +110,12 @@ impl Broker {
     /// A journal cannot be read, or a program newer than this one wrote it.
     pub fn open(disks: &Disks, options: &Options) -> Result<(Broker, RecoveryReport), Error> {
         let (recovered, report) = recovery::recover(disks, options)?;
-        Ok((Broker::new(recovered), report))
+        Ok((Broker::new(recovered, options), report))
     }
 
-    fn new(recovered: Recovered) -> Broker {
-        let Recovered { ledger, store, topologies } = recovered;
+    fn new(recovered: Recovered, options: &Options) -> Broker {
+        let Recovered { ledger, store, topologies, checkpoint } = recovered;
+        let compaction = Compaction::new(options.compaction_slack_segments);
         let vhosts = topologies
             .into_iter()
             .map(|(name, topology)| {
@@ -101,7 +128,11 @@ impl Broker {
             ledger,
             connections: AtomicU64::new(1),
             is_disk_full: AtomicBool::new(false),
+            is_index_full: AtomicBool::new(false),
+            is_disk_low: AtomicBool::new(false),
+            compaction,
             waiting: Mutex::default(),
+            checkpoint: Mutex::new(checkpoint),
         }
     }
 
@@ -203,19 +234,39 @@ impl Broker {
         }
     }
 
-    /// What has to be done now and then, beside the commits: gives back disk, memory and the
-    /// ledger's history.
+    /// Lets go of messages in memory that the journal has, when they are over the budget.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn page_out(&self) -> Result<(), Error> {
+        if self.store.is_over_budget() {
+            self.shrink_queues(true)?;
+        }
+        Ok(())
+    }
+
+    /// What has to be done now and then, beside the commits: moves long queues to disk, gives
+    /// back disk and the ledger's history, makes a checkpoint when it is time, and looks how much
+    /// space there is. To be called four times a second, by one thread that need not be the one
+    /// that commits: no commit waits for it.
     ///
     /// # Errors
     /// A journal failed.
     pub fn tidy(&self) -> Result<(), Error> {
         self.ledger.check()?;
+        self.store.check()?;
+        self.shrink_queues(self.store.is_over_budget())?;
+        self.is_disk_low.store(self.store.is_disk_low(), Relaxed);
         if let Some(journal) = self.store.journal() {
-            journal.reclaim()?;
-        }
-        if self.store.is_over_budget() {
-            for queue in self.vhosts.iter().flat_map(|vhost| vhost.queues()) {
-                queue.page_out();
+            // Once a segment, so that a restart reads two at most; and when that gives back disk,
+            // which only a checkpoint makes safe.
+            let due = journal.end().segment() > self.checkpointed_in();
+            if due || journal.has_dead_segments() {
+                self.checkpoint()?;
+            }
+            if !self.is_disk_short() {
+                let queues: Vec<Arc<Queue>> = self.durable_queues().collect();
+                self.compaction.turn(&self.store, &queues, self.checkpointed_in())?;
             }
         }
         if self.ledger.wants_rewrite() {
@@ -228,14 +279,129 @@ impl Broker {
         Ok(())
     }
 
+    /// The journal's segment that the last checkpoint lies in.
+    fn checkpointed_in(&self) -> u32 {
+        lock(&self.checkpoint).map_or(0, Position::segment)
+    }
+
+    /// Writes down how the queues stand, so that a restart need not read what came before, and
+    /// gives back the disk that nobody needs now.
+    ///
+    /// # Errors
+    /// The disk failed. That it is full is none: the checkpoint before it is still good.
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        let (Some(journal), Some(chunks)) = (self.store.journal(), self.store.chunks()) else {
+            return Ok(());
+        };
+        // What it says is on disk before it says so. On a full disk that is not all.
+        match journal.commit() {
+            Ok(_) | Err(journal::Error::Full { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if journal.durable_end().segment() == 0 {
+            return Ok(());
+        }
+        let queues: Vec<Arc<Queue>> = self.durable_queues().collect();
+        let lost = self.store.lost();
+        let (from, discarded, mut checkpoint) = self.store.between_publishes(|| {
+            let from = journal.durable_end();
+            let discarded = chunks.discarded();
+            let next_queue_id = self.ledger.next_queue_id();
+            let mut checkpoint = Checkpoint::start(from, next_queue_id, queues.len() + lost.len());
+            queues.iter().for_each(|queue| queue.checkpoint(from).encode(&mut checkpoint));
+            lost.iter().for_each(|queue| queue.encode(&mut checkpoint));
+            (from, discarded, checkpoint)
+        });
+        Checkpoint::finish(&mut checkpoint);
+        match chunks.commit(&checkpoint, &discarded) {
+            Ok(()) => {
+                *lock(&self.checkpoint) = Some(from);
+                journal.reclaim_before(from)?;
+                chunks.keep_reserve(checkpoint.len());
+            }
+            Err(error) if error.kind() == ErrorKind::StorageFull => {
+                self.is_index_full.store(true, Relaxed);
+                // An older checkpoint may need what everybody is done with now.
+                if lock(&self.checkpoint).is_none() {
+                    journal.reclaim()?;
+                }
+            }
+            Err(error) => return Err(self.fail(&format!("a checkpoint: {error}"))),
+        }
+        Ok(())
+    }
+
+    /// Ends all: the disk did not take what it was given, or did not say that it had it.
+    fn fail(&self, what: &str) -> Error {
+        match self.store.journal() {
+            Some(journal) => journal.stop(&format!("the disk failed to take {what}")).into(),
+            None => Error::new(Kind::Internal, what),
+        }
+    }
+
+    /// Faults that nobody was told of, for the log.
+    pub fn reports(&self) -> Vec<Error> {
+        self.store.reports()
+    }
+
+    fn queues(&self) -> impl Iterator<Item = Arc<Queue>> {
+        self.vhosts.iter().flat_map(|vhost| vhost.queues())
+    }
+
+    fn durable_queues(&self) -> impl Iterator<Item = Arc<Queue>> {
+        self.queues().filter(|queue| queue.is_durable())
+    }
+
+    fn shrink_queues(&self, page_out: bool) -> Result<(), Error> {
+        // What space there is on a full disk is for a checkpoint, which gives back more.
+        let may_spill = !self.is_disk_full.load(Relaxed);
+        let mut is_full = false;
+        for queue in self.queues() {
+            match queue.shrink(may_spill, page_out) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => is_full = true,
+                Err(error) => {
+                    return Err(self.fail(&format!("a part of queue '{}': {error}", queue.name())));
+                }
+            }
+        }
+        self.is_index_full.store(is_full, Relaxed);
+        Ok(())
+    }
+
+    fn is_disk_short(&self) -> bool {
+        let reasons = [&self.is_disk_full, &self.is_index_full, &self.is_disk_low];
+        reasons.iter().any(|it| it.load(Relaxed))
+    }
+
     /// Why publishers have to wait, if they have to; in RabbitMQ's words.
     pub fn blocked(&self) -> Option<&'static str> {
-        match (self.store.is_exhausted(), self.is_disk_full.load(Relaxed)) {
+        match (self.store.is_exhausted(), self.is_disk_short()) {
             (false, false) => None,
             (true, false) => Some("low on memory"),
             (false, true) => Some("low on disk"),
             (true, true) => Some("low on memory & disk"),
         }
+    }
+
+    /// Bytes that are free on the disk; `None` where nobody can say.
+    pub fn disk_free_bytes(&self) -> Option<u64> {
+        self.store.journal().and_then(|journal| journal.free_bytes())
+    }
+
+    /// Bytes of messages that compaction copied since the start.
+    pub fn copied_bytes(&self) -> u64 {
+        self.compaction.copied_bytes()
+    }
+
+    /// Bytes that the messages' journal takes on disk, alive or not.
+    pub fn journal_bytes(&self) -> u64 {
+        self.store.journal().map_or(0, |journal| journal.size_bytes())
+    }
+
+    /// Messages that could not be read back since the start. They are kept and not served.
+    pub fn damaged_messages(&self) -> u64 {
+        self.store.damaged()
     }
 
     /// Bytes that queued messages hold in memory.

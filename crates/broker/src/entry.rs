@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use journal::Position;
 
-use crate::{Error, Message, store::Store};
+use crate::{Message, index::Slot};
 
 /// One message in one queue: where it stands, and either the message itself or where the journal
 /// has it.
@@ -35,18 +35,21 @@ impl Entry {
         self.size as usize
     }
 
-    /// The message, read from the journal when it is not in memory.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Internal`] when the journal's record is damaged or unreadable.
-    pub(crate) fn message(&self, store: &Store) -> Result<Arc<Message>, Error> {
-        match (&self.message, self.position) {
-            (Some(message), _) => Ok(message.clone()),
-            (None, Some(position)) => store.load(position),
-            (None, None) => Err(Error::new(
-                crate::error::Kind::Internal,
-                "an entry without message and position",
-            )),
+    /// What an index keeps of it; `None` for what does not survive a restart.
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        let Entry { size, redelivered, .. } = *self;
+        self.position.map(|position| Slot { position, size, redelivered })
+    }
+
+    /// The entry that an index kept.
+    pub(crate) fn of_slot(slot: Slot, order: u64) -> Entry {
+        Entry {
+            order,
+            position: Some(slot.position),
+            message: None,
+            size: slot.size,
+            share: 0,
+            redelivered: slot.redelivered,
         }
     }
 }

@@ -46,6 +46,10 @@ impl Error {
         Error::new(Kind::PreconditionFailed, text)
     }
 
+    pub(crate) fn without_message() -> Error {
+        Error::new(Kind::Internal, "an entry without message and position")
+    }
+
     pub(crate) fn refused(text: impl Into<String>) -> Error {
         Error::new(Kind::AccessRefused, text)
     }

@@ -42,13 +42,16 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod backlog;
 mod binding;
 mod broker;
+mod compaction;
 mod connection;
 mod consumer;
 mod entry;
 pub mod error;
 mod exchange;
+mod index;
 mod ledger;
 pub mod limits;
 mod mailbox;
@@ -63,6 +66,7 @@ mod topology;
 mod virtual_host;
 
 pub use arguments::{Arguments, Headers, Value};
+pub use backlog::BacklogSizes;
 pub use binding::{Binding, Destination};
 pub use broker::{Broker, Disks, Options, RecoveryReport};
 pub use connection::ConnectionId;

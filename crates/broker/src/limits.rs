@@ -29,3 +29,14 @@ pub(crate) const LEDGER_REWRITE_BYTES: u64 = 1024 * 1024;
 
 /// The ledger's segments.
 pub(crate) const LEDGER_SEGMENT_BYTES: u32 = 1024 * 1024;
+
+/// Entries at the head of a queue, before any go to disk.
+pub(crate) const BACKLOG_HEAD: usize = 16 * 1024;
+
+/// Bytes that compaction copies in one turn ([`crate::Broker::tidy`], four a second) at the most,
+/// or a quarter of what was written since the turn before, if that is more: little beside what a
+/// disk takes, and enough to keep up.
+pub(crate) const COPIED_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+/// Entries in one chunk of a queue on disk: 256 KiB.
+pub(crate) const BACKLOG_CHUNK: usize = 16 * 1024;

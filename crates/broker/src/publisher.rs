@@ -98,6 +98,8 @@ impl Publisher {
         batch: &mut Vec<Publish>,
         done: &mut Vec<Option<Position>>,
     ) -> Result<(), Error> {
+        let store = self.vhost.store();
+        let _publishing = store.publishing();
         let first = done.len();
         if let Err(error) = self.journal(batch, done) {
             batch.clear();

@@ -5,7 +5,7 @@
 //! consumer's mailbox until its connection takes it.
 
 use std::{
-    collections::VecDeque,
+    collections::HashSet,
     fmt,
     sync::{Arc, Mutex, Weak},
 };
@@ -15,13 +15,22 @@ use journal::Position;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Arguments, Consumer, ConsumerRequest, Entry, Error, Letter, Message, connection::ConnectionId,
-    error::Resource, limits::HEAD_IN_MEMORY, store::Store, sync::lock,
+    Arguments, Consumer, ConsumerRequest, Entry, Error, Letter, Message,
+    backlog::Backlog,
+    compaction::Copies,
+    connection::ConnectionId,
+    error::Resource,
+    index::{CheckpointPart, QueueCheckpoint, Slot, Unreadable},
+    routing::Map,
+    store::Store,
+    sync::lock,
 };
 
 /// A queue's number, never used twice in one data directory: records of the journal name a
 /// queue by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct QueueId(pub(crate) u64);
 
 /// What is declared of a queue.
@@ -61,18 +70,19 @@ pub struct Queue {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
-    ready: VecDeque<Entry>,
+    ready: Backlog,
     unacknowledged: usize,
+    /// What consumers have and have not settled, of what survives a restart: by order.
+    outstanding: Map<u64, Slot>,
     next_order: u64,
-    consumers: Vec<Slot>,
+    consumers: Vec<Place>,
     /// Whose turn it is.
     turn: usize,
     deleted: bool,
 }
 
-struct Slot {
+struct Place {
     consumer: Arc<Consumer>,
     /// What this dispatch hands over.
     batch: Vec<Entry>,
@@ -86,6 +96,7 @@ impl Queue {
         owner: Option<ConnectionId>,
         store: Arc<Store>,
     ) -> Arc<Queue> {
+        let ready = Backlog::new(store.backlog());
         Arc::new_cyclic(|this| Queue {
             id,
             vhost,
@@ -93,7 +104,15 @@ impl Queue {
             owner,
             store,
             this: this.clone(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                ready,
+                unacknowledged: 0,
+                outstanding: Map::default(),
+                next_order: 0,
+                consumers: Vec::new(),
+                turn: 0,
+                deleted: false,
+            }),
         })
     }
 
@@ -159,31 +178,31 @@ impl Queue {
         self.dispatch_locked(&mut state);
     }
 
-    /// Puts back what a restart found in the journal. It may have been delivered before the
-    /// restart, so it is marked.
-    pub(crate) fn restore(&self, entries: impl Iterator<Item = (Position, u32)>) {
-        let mut state = lock(&self.state);
-        for (position, size) in entries {
-            let order = state.next_order;
-            state.next_order += 1;
-            state.ready.push_back(Entry {
-                order,
-                position: Some(position),
-                message: None,
-                size,
-                share: 0,
-                redelivered: true,
-            });
+    /// Puts back what a restart found.
+    pub(crate) fn restore(&self, part: CheckpointPart) {
+        let State { ready, next_order, .. } = &mut *lock(&self.state);
+        match part {
+            CheckpointPart::Slots(slots) => {
+                slots.into_iter().for_each(|slot| ready.restore(slot, next_order));
+            }
+            CheckpointPart::Chunk(chunk) => ready.restore_chunk(chunk, next_order),
         }
     }
 
     /// Takes the first message, for `basic.get`; also says how many are left. The caller owes a
     /// settle or a requeue.
-    pub fn get(&self) -> Option<(Entry, usize)> {
+    ///
+    /// # Errors
+    /// A part of the queue on disk cannot be read now.
+    pub fn get(&self) -> Result<Option<(Entry, usize)>, Error> {
         let mut state = lock(&self.state);
-        let entry = state.ready.pop_front()?;
+        let first = state.ready.pop_front(self.store.chunks());
+        let Some(entry) = first.map_err(|it| it.error)? else { return Ok(None) };
         state.unacknowledged += 1;
-        Some((entry, state.ready.len()))
+        if let Some(kept) = entry.slot() {
+            state.outstanding.insert(entry.order, kept);
+        }
+        Ok(Some((entry, state.ready.len())))
     }
 
     /// The message of an entry of this queue.
@@ -191,7 +210,33 @@ impl Queue {
     /// # Errors
     /// [`crate::error::Kind::Internal`] when the journal cannot give it back.
     pub fn message(&self, entry: &Entry) -> Result<Arc<Message>, Error> {
-        entry.message(&self.store)
+        if let Some(message) = &entry.message {
+            return Ok(message.clone());
+        }
+        loop {
+            let at = lock(&self.state).position_of(entry);
+            let Some(position) = at else { return Err(Error::without_message()) };
+            match self.store.load(position) {
+                // It moved before it was read.
+                Err(_) if lock(&self.state).position_of(entry) != at => {}
+                loaded => return loaded,
+            }
+        }
+    }
+
+    /// Leaves out an entry whose message cannot be read: the consumer goes on without it, and the
+    /// journal keeps it, for a restart after its file was mended.
+    pub fn set_aside(&self, entry: Entry, consumer: Option<&Consumer>) {
+        self.store.let_go(entry.share as usize);
+        self.store.note_damaged();
+        let mut state = lock(&self.state);
+        if consumer.is_none_or(|consumer| !consumer.is_no_ack()) {
+            state.unacknowledged -= 1;
+        }
+        if let Some(consumer) = consumer {
+            consumer.give_back(1);
+        }
+        self.dispatch_locked(&mut state);
     }
 
     /// Done with these entries: acknowledged, rejected, or sent to a consumer that does not
@@ -205,16 +250,20 @@ impl Queue {
         consumer: Option<&Consumer>,
     ) -> Result<(), Error> {
         let (mut count, mut held) = (0, 0);
-        let mut positions = Vec::new();
+        let mut kept: Vec<Entry> = Vec::new();
         for entry in entries {
             count += 1;
             held += entry.share as usize;
-            positions.extend(entry.position);
+            if entry.position.is_some() {
+                kept.push(entry);
+            }
         }
         self.store.let_go(held);
         let counted = consumer.is_none_or(|consumer| !consumer.is_no_ack());
-        let deleted = {
+        let (deleted, positions) = {
             let mut state = lock(&self.state);
+            let positions: Vec<Position> =
+                kept.iter().filter_map(|entry| state.come_back(entry)).collect();
             if counted {
                 state.unacknowledged -= count;
             }
@@ -224,7 +273,7 @@ impl Queue {
             if counted {
                 self.dispatch_locked(&mut state);
             }
-            state.deleted
+            (state.deleted, positions)
         };
         match positions.is_empty() {
             true => Ok(()),
@@ -254,19 +303,17 @@ impl Queue {
         if let Some(consumer) = consumer {
             consumer.give_back(entries.len());
         }
+        for entry in &mut entries {
+            entry.redelivered |= sent;
+            entry.position = state.come_back(entry);
+        }
         if state.deleted {
             drop(state);
             return self.forget(entries.into_iter());
         }
         entries.sort_unstable_by_key(|entry| entry.order);
-        for mut entry in entries.into_iter().rev() {
-            entry.redelivered |= sent;
-            if state.ready.front().is_none_or(|first| entry.order < first.order) {
-                state.ready.push_front(entry);
-            } else {
-                let at = state.ready.partition_point(|it| it.order < entry.order);
-                state.ready.insert(at, entry);
-            }
+        for entry in entries.into_iter().rev() {
+            state.ready.put_back(entry);
         }
         self.dispatch_locked(&mut state);
     }
@@ -276,10 +323,14 @@ impl Queue {
     /// # Errors
     /// The journal failed.
     pub fn purge(&self) -> Result<usize, Error> {
-        let purged = std::mem::take(&mut lock(&self.state).ready);
+        let mut purged = lock(&self.state).ready.take();
         let count = purged.len();
-        self.store.let_go(purged.iter().map(|entry| entry.share as usize).sum());
-        let positions: Vec<Position> = purged.into_iter().filter_map(|it| it.position).collect();
+        let (mut held, mut positions) = (0, Vec::new());
+        purged.drain(self.store.chunks(), &mut |entry| {
+            held += entry.share as usize;
+            positions.extend(entry.position);
+        })?;
+        self.store.let_go(held);
         if !positions.is_empty() {
             self.store.settle(self.id, &positions)?;
         }
@@ -299,7 +350,7 @@ impl Queue {
             return Err(Error::refused(format!("{} in exclusive use", self.resource())));
         }
         let consumer = Arc::new(Consumer::new(request, this));
-        state.consumers.push(Slot { consumer: consumer.clone(), batch: Vec::new() });
+        state.consumers.push(Place { consumer: consumer.clone(), batch: Vec::new() });
         Ok(consumer)
     }
 
@@ -319,7 +370,7 @@ impl Queue {
         &self,
         allowed: impl FnOnce(&QueueCounts) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
-        let (ready, consumers) = {
+        let (mut ready, consumers) = {
             let mut state = lock(&self.state);
             if state.deleted {
                 return Ok(None);
@@ -330,10 +381,13 @@ impl Queue {
                 consumers: state.consumers.len(),
             })?;
             state.deleted = true;
-            (std::mem::take(&mut state.ready), std::mem::take(&mut state.consumers))
+            (state.ready.take(), std::mem::take(&mut state.consumers))
         };
         let count = ready.len();
-        self.forget(ready.into_iter());
+        let mut entries = Vec::new();
+        // What cannot be read is released by the next start, which reads the whole journal.
+        ready.drain(self.store.chunks(), &mut |entry| entries.push(entry)).ok();
+        self.forget(entries.into_iter());
         for slot in consumers {
             let consumer = slot.consumer;
             consumer.clone().mailbox().put(Letter::Cancelled { consumer });
@@ -357,10 +411,21 @@ impl Queue {
     }
 
     fn dispatch_locked(&self, state: &mut State) {
-        let State { ready, consumers, turn, unacknowledged, .. } = state;
+        let State { ready, consumers, turn, unacknowledged, outstanding, .. } = state;
         let mut full = 0;
         while full < consumers.len() {
-            let Some(first) = ready.front() else { break };
+            let first = match ready.front(self.store.chunks()) {
+                Ok(Some(first)) => first,
+                Ok(None) => break,
+                Err(Unreadable { error, is_damaged }) => {
+                    self.store.report(error);
+                    match is_damaged {
+                        true => continue,
+                        // It stays, and is tried again.
+                        false => break,
+                    }
+                }
+            };
             let at = *turn % consumers.len();
             *turn = (at + 1) % consumers.len();
             let Some(slot) = consumers.get_mut(at) else { break };
@@ -372,7 +437,11 @@ impl Queue {
             if !slot.consumer.is_no_ack() {
                 *unacknowledged += 1;
             }
-            slot.batch.extend(ready.pop_front());
+            let Ok(Some(entry)) = ready.pop_front(self.store.chunks()) else { break };
+            if let Some(kept) = entry.slot() {
+                outstanding.insert(entry.order, kept);
+            }
+            slot.batch.push(entry);
         }
         for slot in consumers.iter_mut().filter(|slot| !slot.batch.is_empty()) {
             let entries = std::mem::take(&mut slot.batch);
@@ -381,26 +450,95 @@ impl Queue {
         }
     }
 
-    /// Lets go of messages that the journal can give back, newest first, but for the head.
-    /// Returns how many bytes that freed.
-    pub(crate) fn page_out(&self) -> usize {
-        let Some(journal) = self.store.journal() else { return 0 };
+    /// Gives memory back: with `spill` what is far behind goes to disk, and with `page_out` the
+    /// messages of the rest, as far as the journal has them.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub(crate) fn shrink(&self, spill: bool, page_out: bool) -> std::io::Result<()> {
+        let Some(journal) = self.store.journal() else { return Ok(()) };
         let mut freed = 0;
-        let mut state = lock(&self.state);
-        for entry in state.ready.iter_mut().skip(HEAD_IN_MEMORY).rev() {
-            match entry.position {
-                // Behind this one everything was let go before.
-                _ if entry.message.is_none() => break,
-                Some(position) if journal.is_committed(position) => {
-                    entry.message = None;
-                    freed += std::mem::take(&mut entry.share) as usize;
-                }
-                _ => {}
+        let mut result = Ok(());
+        {
+            let mut state = lock(&self.state);
+            if let Some(chunks) = self.store.chunks().filter(|_| spill) {
+                let spilled = state.ready.spill(chunks, |position| journal.is_committed(position));
+                result = spilled.map(|bytes| freed += bytes);
+            }
+            if page_out {
+                freed += state.ready.page_out(journal);
             }
         }
-        drop(state);
         self.store.let_go(freed);
-        freed
+        result
+    }
+
+    /// What of the queue lies in this segment of the journal.
+    ///
+    /// # Errors
+    /// A part of the queue on disk cannot be read.
+    pub(crate) fn live_in(&self, segment: u32) -> Result<Vec<Slot>, Error> {
+        let (mut live, chunks) = {
+            let state = lock(&self.state);
+            let delivered = state.outstanding.values().copied();
+            let mut live: Vec<Slot> =
+                delivered.filter(|slot| slot.position.segment() == segment).collect();
+            let chunks = state.ready.live_in(segment, &mut live);
+            (live, chunks)
+        };
+        for (chunk, files) in chunks.iter().zip(self.store.chunks().into_iter().cycle()) {
+            let slots = files.read(chunk).map_err(|it| it.error)?;
+            live.extend(slots.into_iter().filter(|slot| slot.position.segment() == segment));
+        }
+        Ok(live)
+    }
+
+    /// Follows messages of a segment to where they were copied. Those that the queue had settled
+    /// meanwhile are not kept there.
+    ///
+    /// # Errors
+    /// A part of the queue on disk cannot be written: its messages stay where they are.
+    pub(crate) fn follow(&self, segment: u32, copies: &Copies) -> std::io::Result<()> {
+        let mut followed = Vec::with_capacity(copies.len());
+        let result = {
+            let mut state = lock(&self.state);
+            for slot in state.outstanding.values_mut() {
+                if let Some(&(to, _)) = copies.get(&slot.position) {
+                    followed.push(slot.position);
+                    slot.position = to;
+                }
+            }
+            state.ready.follow(segment, copies, self.store.chunks(), &mut followed)
+        };
+        self.store.release(&followed);
+        let followed: HashSet<Position> = followed.into_iter().collect();
+        let stayed = copies
+            .iter()
+            .filter(|(from, (_, queues))| queues.contains(&self.id) && !followed.contains(from));
+        let unused: Vec<Position> = stayed.map(|(_, (to, _))| *to).collect();
+        self.store.release(&unused);
+        result
+    }
+
+    /// What a checkpoint says of the queue, as it stands, that accounts for all before `end`.
+    pub(crate) fn checkpoint(&self, end: Position) -> QueueCheckpoint {
+        let state = lock(&self.state);
+        let delivered = state.outstanding.iter();
+        let delivered =
+            delivered.map(|(order, slot)| (*order, Slot { redelivered: true, ..*slot }));
+        QueueCheckpoint { id: self.id, parts: state.ready.checkpoint(delivered.collect(), end) }
+    }
+}
+
+impl State {
+    /// Where the journal has an entry that is with a consumer: compaction may have moved it.
+    fn position_of(&self, entry: &Entry) -> Option<Position> {
+        self.outstanding.get(&entry.order).map(|slot| slot.position).or(entry.position)
+    }
+
+    /// Takes an entry off the list of what is with consumers; returns where the journal has it.
+    fn come_back(&mut self, entry: &Entry) -> Option<Position> {
+        self.outstanding.remove(&entry.order).map(|slot| slot.position).or(entry.position)
     }
 }
 

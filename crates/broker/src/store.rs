@@ -2,22 +2,43 @@
 //! count of bytes that messages hold in memory.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+    Arc, Mutex, RwLock, RwLockReadGuard,
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
 use bytes::{Buf, BufMut, Bytes};
 use bytestring::ByteString;
 use journal::{Appender, Journal, Position};
 
-use crate::{Error, Message, error::Kind, ledger, limits::SETTLE_RECORD_MAX, queue::QueueId};
+use crate::{
+    Error, Message, Options,
+    backlog::BacklogSizes,
+    error::Kind,
+    index::{Chunks, QueueCheckpoint},
+    ledger,
+    limits::SETTLE_RECORD_MAX,
+    queue::QueueId,
+    sync::{lock, read, write},
+};
 
 /// The journal of messages, or none for a broker that lives in memory only.
 #[derive(Debug)]
 pub(crate) struct Store {
     journal: Option<Arc<Journal>>,
+    chunks: Option<Chunks>,
     memory: AtomicUsize,
+    paged_min: usize,
     memory_max: usize,
+    disk_free_min: u64,
+    backlog: BacklogSizes,
+    /// Held for reading from a message's append until its queues have it, and for writing while a
+    /// checkpoint looks at both.
+    publishing: RwLock<()>,
+    reports: Mutex<Vec<Error>>,
+    /// Messages of queues that the ledger has lost: kept, and not served.
+    lost: Vec<QueueCheckpoint>,
+    /// Messages that could not be read back.
+    damaged: AtomicU64,
 }
 
 /// A message with the durable queues that took it:
@@ -26,10 +47,72 @@ pub(crate) struct Store {
 pub(crate) const MESSAGE: u8 = 1;
 /// Messages that a queue is done with: `u64 queue id, u64 position × n`. Little endian.
 pub(crate) const SETTLE: u8 = 2;
+/// A message that compaction wrote again further on: a [`Moved`], then a [`MESSAGE`].
+pub(crate) const MOVED: u8 = 3;
+
+/// Where a message that moved comes from: `u64 origin, u64 from`. Little endian.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// Where it was first written: its place in the order.
+    pub(crate) origin: Position,
+    /// Where it was before this move.
+    pub(crate) from: Position,
+    /// The queues that had it then.
+    pub(crate) queues: Vec<QueueId>,
+}
+
+impl Moved {
+    pub(crate) fn decode(payload: &mut impl Buf) -> Option<Moved> {
+        let origin = Position::from_bits(payload.try_get_u64_le().ok()?);
+        let from = Position::from_bits(payload.try_get_u64_le().ok()?);
+        Some(Moved { origin, from, queues: decode_queues(payload)? })
+    }
+
+    /// Passes over what comes before the message, and returns where it was first written.
+    fn skip(payload: &mut impl Buf) -> Option<Position> {
+        let origin = Position::from_bits(payload.try_get_u64_le().ok()?);
+        payload.try_get_u64_le().ok()?;
+        Some(origin)
+    }
+}
 
 impl Store {
-    pub(crate) fn new(journal: Option<Arc<Journal>>, memory_max: usize) -> Store {
-        Store { journal, memory: AtomicUsize::new(0), memory_max }
+    pub(crate) fn new(
+        journal: Option<Arc<Journal>>,
+        chunks: Option<Chunks>,
+        options: &Options,
+    ) -> Store {
+        Store {
+            journal,
+            chunks,
+            memory: AtomicUsize::new(0),
+            paged_min: options.paged_bytes_min,
+            memory_max: options.memory_bytes_max,
+            disk_free_min: options.disk_free_bytes_min,
+            backlog: options.backlog.checked(),
+            publishing: RwLock::default(),
+            reports: Mutex::default(),
+            lost: Vec::new(),
+            damaged: AtomicU64::new(0),
+        }
+    }
+
+    /// Keeps what belongs to queues that the ledger has lost.
+    pub(crate) fn with_lost(self, lost: Vec<QueueCheckpoint>) -> Store {
+        Store { lost, ..self }
+    }
+
+    pub(crate) fn lost(&self) -> &[QueueCheckpoint] {
+        &self.lost
+    }
+
+    /// Counts a message that could not be read back.
+    pub(crate) fn note_damaged(&self) {
+        self.damaged.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn damaged(&self) -> u64 {
+        self.damaged.load(Relaxed)
     }
 
     pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
@@ -39,6 +122,34 @@ impl Store {
     /// An error if the messages' journal failed.
     pub(crate) fn check(&self) -> Result<(), Error> {
         ledger::check(self.journal.as_deref())
+    }
+
+    pub(crate) fn chunks(&self) -> Option<&Chunks> {
+        self.chunks.as_ref()
+    }
+
+    pub(crate) fn backlog(&self) -> BacklogSizes {
+        self.backlog
+    }
+
+    /// From a message's append until its queues have it.
+    pub(crate) fn publishing(&self) -> RwLockReadGuard<'_, ()> {
+        read(&self.publishing)
+    }
+
+    /// Looks at journal and queues while nothing is on its way from one to the other.
+    pub(crate) fn between_publishes<T>(&self, look: impl FnOnce() -> T) -> T {
+        let _nobody = write(&self.publishing);
+        look()
+    }
+
+    /// Keeps a fault for the log that nobody can be told of.
+    pub(crate) fn report(&self, error: Error) {
+        lock(&self.reports).push(error);
+    }
+
+    pub(crate) fn reports(&self) -> Vec<Error> {
+        std::mem::take(&mut lock(&self.reports))
     }
 
     pub(crate) fn hold(&self, bytes: usize) {
@@ -54,13 +165,20 @@ impl Store {
         self.memory.load(Relaxed)
     }
 
+    /// Whether messages that the journal has should be let go of.
     pub(crate) fn is_over_budget(&self) -> bool {
-        self.held_bytes() > self.memory_max
+        self.held_bytes() > self.paged_min
     }
 
-    /// Twice the budget: messages that cannot be paged out fill the memory.
+    /// Whether there is less space on the disk than there has to be.
+    pub(crate) fn is_disk_low(&self) -> bool {
+        let free = self.journal.as_ref().and_then(|journal| journal.free_bytes());
+        free.is_some_and(|free| free < self.disk_free_min)
+    }
+
+    /// Whether publishers have to wait.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.held_bytes() > self.memory_max.saturating_mul(2)
+        self.held_bytes() > self.memory_max
     }
 
     /// Appends a message once for all `queues`, and keeps it for each of them.
@@ -71,8 +189,7 @@ impl Store {
         queues: &[QueueId],
     ) -> Result<Position, Error> {
         let mut head = Vec::with_capacity(64 + queues.len() * 8);
-        head.put_u16_le(u16::try_from(queues.len()).map_err(|_| too_many(queues.len()))?);
-        queues.iter().for_each(|queue| head.put_u64_le(queue.0));
+        put_queues(&mut head, queues)?;
         for name in [&message.exchange, &message.routing_key] {
             head.put_u8(u8::try_from(name.len()).map_err(|_| too_long(name))?);
             head.put_slice(name.as_bytes());
@@ -115,11 +232,31 @@ impl Store {
         let Some(journal) = &self.journal else {
             return Err(Error::new(Kind::Internal, "a broker in memory has no journal to read"));
         };
-        let payload = journal.read(position)?;
-        let (_, message) = decode_message(payload).ok_or_else(|| {
-            Error::new(Kind::Internal, format!("the record at {position:?} is no message"))
-        })?;
+        let (kind, mut payload) = journal.read_record(position)?;
+        let moved = kind != MOVED || Moved::skip(&mut payload).is_some();
+        let (_, message) =
+            moved.then(|| decode_message(payload)).flatten().ok_or_else(|| no_message(position))?;
         Ok(Arc::new(message))
+    }
+
+    /// Writes a message again behind everything else, for those `queues` that have it still, and
+    /// keeps it for each of them. It stays where it is until they say otherwise.
+    pub(crate) fn copy(&self, from: Position, queues: &[QueueId]) -> Result<Position, Error> {
+        let Some(journal) = &self.journal else { return Err(no_message(from)) };
+        let (kind, mut payload) = journal.read_record(from)?;
+        let origin = match kind {
+            MOVED => Moved::skip(&mut payload).ok_or_else(|| no_message(from))?,
+            _ => from,
+        };
+        decode_queues(&mut payload).ok_or_else(|| no_message(from))?;
+        let mut head = Vec::with_capacity(18 + queues.len() * 8);
+        head.put_u64_le(origin.to_bits());
+        head.put_u64_le(from.to_bits());
+        put_queues(&mut head, queues)?;
+        let mut appender = journal.appender()?;
+        let position = appender.append(MOVED, &[&head, &payload])?;
+        queues.iter().for_each(|_| journal.retain(position));
+        Ok(position)
     }
 }
 
@@ -156,12 +293,22 @@ pub(crate) fn decode_settle(mut payload: &[u8]) -> Option<(QueueId, Vec<Position
     Some((queue, positions))
 }
 
+fn put_queues(out: &mut Vec<u8>, queues: &[QueueId]) -> Result<(), Error> {
+    out.put_u16_le(u16::try_from(queues.len()).map_err(|_| too_many(queues.len()))?);
+    queues.iter().for_each(|queue| out.put_u64_le(queue.0));
+    Ok(())
+}
+
 fn short_string(payload: &mut Bytes) -> Option<ByteString> {
     let length = usize::from(payload.try_get_u8().ok()?);
     if payload.len() < length {
         return None;
     }
     ByteString::try_from(payload.split_to(length)).ok()
+}
+
+fn no_message(position: Position) -> Error {
+    Error::new(Kind::Internal, format!("the record at {position:?} is no message"))
 }
 
 fn too_many(queues: usize) -> Error {

@@ -43,7 +43,7 @@ fn requeued_entries_stand_where_they_stood() {
     let (_broker, mut client) = with_queue();
     client.publish("", "q", &["1", "2", "3", "4"]);
     let queue = client.vhost.queue("q", client.id).unwrap();
-    let mut taken: Vec<_> = (0..3).map(|_| queue.get().unwrap().0).collect();
+    let mut taken: Vec<_> = (0..3).map(|_| queue.get().unwrap().unwrap().0).collect();
     let third = taken.pop().unwrap();
     queue.requeue(taken, None, true);
     queue.requeue([third], None, false);

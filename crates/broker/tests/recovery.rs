@@ -43,8 +43,8 @@ fn what_was_settled_or_purged_does_not_come_back() {
         client.publish("", "q", &["a", "b", "c"]);
         client.publish("", "p", &["x", "y"]);
         let queue = client.vhost.queue("q", client.id).unwrap();
-        let (first, _) = queue.get().unwrap();
-        let (second, _) = queue.get().unwrap();
+        let (first, _) = queue.get().unwrap().unwrap();
+        let (second, _) = queue.get().unwrap().unwrap();
         queue.settle([second], None).unwrap();
         drop(first);
         assert_eq!(client.vhost.queue("p", client.id).unwrap().purge().unwrap(), 2);
@@ -132,7 +132,11 @@ fn a_rewritten_ledger_says_the_same() {
 #[test]
 fn messages_over_the_memory_budget_are_read_back_from_disk() {
     let directory = tempdir().unwrap();
-    let options = Options { memory_bytes_max: 1024 * 1024, ..Options::default() };
+    let options = Options {
+        paged_bytes_min: 1024 * 1024,
+        memory_bytes_max: 2 * 1024 * 1024,
+        ..Options::default()
+    };
     let (broker, _) = open(directory.path(), &options);
     let mut client = Client::new(&broker);
     client.declare("q", true);
@@ -142,7 +146,7 @@ fn messages_over_the_memory_budget_are_read_back_from_disk() {
     broker.tidy().unwrap();
     assert!(broker.blocked().is_some(), "nothing may leave the memory before it is on disk");
     broker.commit().unwrap();
-    broker.tidy().unwrap();
+    broker.page_out().unwrap();
     assert_eq!(broker.blocked(), None, "{} bytes are held", broker.memory_bytes());
     assert_eq!(client.drain("q"), bodies);
     assert_eq!(broker.memory_bytes(), 0);

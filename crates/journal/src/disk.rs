@@ -28,6 +28,11 @@ pub trait Disk: Send + Sync {
     /// Puts the directory itself on the medium: creations, renames and removals so far survive
     /// power loss once this returned.
     fn sync_dir(&self) -> io::Result<()>;
+
+    /// Bytes that are free on the medium; `None` where nobody can say.
+    fn free_bytes(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// One open file of a [`Disk`].

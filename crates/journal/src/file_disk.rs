@@ -125,6 +125,11 @@ impl Disk for FileDisk {
     fn sync_dir(&self) -> io::Result<()> {
         Ok(fs::fsync(&self.dir)?)
     }
+
+    fn free_bytes(&self) -> io::Result<Option<u64>> {
+        let of = fs::fstatvfs(&self.dir)?;
+        Ok(Some(of.f_bavail.saturating_mul(of.f_frsize)))
+    }
 }
 
 struct OpenFile(OwnedFd);

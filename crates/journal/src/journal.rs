@@ -17,7 +17,7 @@ use crate::reading::Start;
 use crate::reclaim::Listed;
 use crate::record::Record;
 use crate::recovery::recover;
-use crate::segment::Segments;
+use crate::segment::{SegmentUse, Segments};
 use crate::{Appender, Options, Position};
 
 /// A durable log in one directory. Shared by reference between threads; see the crate's model.
@@ -220,14 +220,42 @@ impl Journal {
         self.lock_pending().tail.end()
     }
 
+    /// The place behind everything that is on the medium. What stands before it stays whatever
+    /// happens to the machine.
+    pub fn durable_end(&self) -> Position {
+        self.durable()
+    }
+
     /// The numbers of the segments in which records are retained, and how many, in order.
     pub fn live(&self) -> Vec<(u32, u64)> {
         self.segments.live()
     }
 
+    /// How much each segment takes and how much is retained in it, in order.
+    pub fn segments(&self) -> Vec<SegmentUse> {
+        self.segments.uses()
+    }
+
+    /// Whether there are segments in which nothing is retained any more, besides the one in use.
+    pub fn has_dead_segments(&self) -> bool {
+        let in_use = self.end().segment();
+        self.segments.before(in_use).iter().any(|segment| segment.is_released())
+    }
+
     /// Bytes of records on disk: headers and padding counted, reserved space not.
     pub fn size_bytes(&self) -> u64 {
         self.segments.record_bytes()
+    }
+
+    /// Bytes that are free on the medium; `None` where nobody can say.
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.disk.free_bytes().unwrap_or_default()
+    }
+
+    /// Stops the journal for ever: its owner found that the disk cannot be trusted. Returns the
+    /// error that everybody gets from now on.
+    pub fn stop(&self, reason: &str) -> Error {
+        self.fail(reason.to_owned())
     }
 
     /// Why the journal stopped accepting, if it did.

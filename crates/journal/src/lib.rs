@@ -90,4 +90,5 @@ pub use limits::{
 pub use options::{Options, Sync};
 pub use position::Position;
 pub use record::Record;
+pub use segment::SegmentUse;
 pub use survey::{SegmentSurvey, Survey, survey};

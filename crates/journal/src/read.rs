@@ -22,6 +22,14 @@ impl Journal {
     /// [`Error::NotDurable`], [`Error::NoRecord`], [`Error::Damaged`], [`Error::Io`]; none of them
     /// says anything about other records.
     pub fn read(&self, position: Position) -> Result<Bytes, Error> {
+        self.read_record(position).map(|(_, payload)| payload)
+    }
+
+    /// The kind and the payload of the record at `position`.
+    ///
+    /// # Errors
+    /// As [`Journal::read`].
+    pub fn read_record(&self, position: Position) -> Result<(u8, Bytes), Error> {
         if !self.is_committed(position) {
             return Err(Error::NotDurable(position));
         }
@@ -33,7 +41,7 @@ impl Journal {
         })
     }
 
-    fn read_in(&self, segment: &Arc<Segment>, position: Position) -> Result<Bytes, Error> {
+    fn read_in(&self, segment: &Arc<Segment>, position: Position) -> Result<(u8, Bytes), Error> {
         let name = segment_name(segment.id);
         if segment.missing {
             let reason = Reason::Missing;
@@ -72,8 +80,8 @@ impl Journal {
         }
         // A small payload gets memory of its own size, not the first read's.
         if payload.len() < record.len() / 2 {
-            return Ok(Bytes::copy_from_slice(payload));
+            return Ok((header.kind, Bytes::copy_from_slice(payload)));
         }
-        Ok(Bytes::from(record).slice(HEADER_BYTES..payload_end))
+        Ok((header.kind, Bytes::from(record).slice(HEADER_BYTES..payload_end)))
     }
 }

@@ -56,8 +56,8 @@ impl Journal {
     /// as by [`Journal::reclaim`].
     ///
     /// The segments are first listed on the medium as deleted, so that they are not missed later,
-    /// nor come back by a power loss. Should there be no space for the list, the oldest goes
-    /// without, and makes some.
+    /// nor come back by a power loss. Should there be no space for the list, those at the front go
+    /// without, and make some: others would be missed.
     ///
     /// # Errors
     /// [`Error::Failed`]; [`Error::Io`] if the list could not be written or a file not be removed,
@@ -68,7 +68,12 @@ impl Journal {
         dead.retain(|segment| segment.is_released());
         let count = dead.iter().filter(|segment| !segment.missing).count();
         self.set_aside_damaged(&mut dead)?;
-        while !self.list(&dead)? && !dead.is_empty() {
+        while !self.list(&dead)? {
+            if !self.is_front(dead.first()) {
+                let left = dead.len();
+                self.reclaimed(count - left);
+                return Ok(count - left);
+            }
             let oldest = dead.remove(0);
             self.drop_segment(&oldest)?;
             self.sync_removal(&oldest)?;
@@ -99,6 +104,12 @@ impl Journal {
         last.map_or(Ok(()), |segment| self.sync_removal(&segment))
     }
 
+    /// Whether there is no file of a segment before this one.
+    fn is_front(&self, segment: Option<&Arc<Segment>>) -> bool {
+        let oldest = self.segments.oldest().map(|oldest| oldest.id);
+        segment.is_some_and(|segment| oldest == Some(segment.id))
+    }
+
     /// Lists segments as deleted, durably. `false` if there is no space for it.
     fn list(&self, dead: &[Arc<Segment>]) -> Result<bool, Error> {
         let journal = self.lock_pending().tail.journal;
@@ -119,7 +130,7 @@ impl Journal {
             }
             Err(ListFault::Full) => {
                 // One of them goes without being listed, and is listed when there is space.
-                if let Some(oldest) = dead.first() {
+                if let Some(oldest) = dead.first().filter(|it| self.is_front(Some(it))) {
                     listed.list = base;
                     listed.list.add(oldest);
                     listed.is_written = false;

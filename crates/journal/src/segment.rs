@@ -11,6 +11,17 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::segment_header::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
 
+/// How much a segment takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentUse {
+    /// Its number.
+    pub id: u32,
+    /// How often records in it are retained.
+    pub retained: u64,
+    /// Bytes of its records on the medium, alive or not.
+    pub record_bytes: u64,
+}
+
 /// One segment, from the moment a position in it is given out.
 pub(crate) struct Segment {
     pub(crate) id: u32,
@@ -153,6 +164,19 @@ impl Segments {
     pub(crate) fn live(&self) -> Vec<(u32, u64)> {
         let map = self.map();
         map.values().map(|it| (it.id, it.live())).filter(|(_, live)| *live > 0).collect()
+    }
+
+    /// How much each segment on the medium takes and how much is retained in it.
+    pub(crate) fn uses(&self) -> Vec<SegmentUse> {
+        let map = self.map();
+        let there = map.values().filter(|segment| !segment.missing);
+        there
+            .map(|it| SegmentUse {
+                id: it.id,
+                retained: it.live(),
+                record_bytes: it.record_bytes(),
+            })
+            .collect()
     }
 
     pub(crate) fn record_bytes(&self) -> u64 {

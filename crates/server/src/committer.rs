@@ -35,7 +35,7 @@ impl Committer {
         Ok(Committer { stop, thread })
     }
 
-    /// Commits what is pending and ends the thread.
+    /// Commits what is pending, makes a checkpoint, and ends the thread.
     pub(crate) fn stop(self) {
         self.stop.store(true, SeqCst);
         if self.thread.join().is_err() {
@@ -45,7 +45,6 @@ impl Committer {
 }
 
 fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
-    let mut tidied = Instant::now();
     let interval = broker.sync_interval();
     let idle = interval.map_or(IDLE, |interval| interval.min(IDLE));
     let mut synced = Instant::now();
@@ -62,9 +61,8 @@ fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>
             synced = Instant::now();
         }
         result = result.and_then(|()| broker.prepare());
-        if tidied.elapsed() >= TIDY_EVERY {
-            tidied = Instant::now();
-            result = result.and_then(|()| broker.tidy());
+        if last {
+            result = result.and_then(|()| broker.checkpoint());
         }
         match result {
             Ok(()) => {
@@ -76,8 +74,7 @@ fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>
                 if !std::mem::replace(&mut was_full, true) {
                     tracing::error!("{error}; publishers wait until there is space");
                 }
-                // Consumers may make some: their acknowledgements give back segments.
-                broker.tidy().ok();
+                // Consumers may make some: the housekeeper gives back what they are done with.
                 std::thread::sleep(FULL_PAUSE);
             }
             Err(error) => {
@@ -97,6 +94,3 @@ const FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the thread sleeps when nothing is pending.
 const IDLE: Duration = Duration::from_millis(50);
-
-/// How often disk and memory are given back.
-const TIDY_EVERY: Duration = Duration::from_millis(250);

@@ -6,6 +6,7 @@
 
 mod amqp091;
 mod committer;
+mod housekeeper;
 mod listener;
 mod read_buffer;
 mod write_buffer;

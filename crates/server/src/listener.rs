@@ -9,7 +9,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{Config, Context, amqp091, committer::Committer};
+use crate::{Config, Context, amqp091, committer::Committer, housekeeper::Housekeeper};
 
 /// A running server.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub struct Server {
     connections: Arc<Semaphore>,
     connections_max: u32,
     committer: Committer,
+    housekeeper: Housekeeper,
 }
 
 impl Server {
@@ -38,7 +39,8 @@ impl Server {
             listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>()?;
         let (drain, draining) = watch::channel(false);
         let (failure, failed) = watch::channel(None);
-        let committer = Committer::start(broker.clone(), failure)?;
+        let committer = Committer::start(broker.clone(), failure.clone())?;
+        let housekeeper = Housekeeper::start(broker.clone(), failure)?;
         let limit = config.limits.connections_max.clamp(1, CONNECTIONS_MAX);
         let connections = Arc::new(Semaphore::new(limit));
         let context = Arc::new(Context {
@@ -53,7 +55,15 @@ impl Server {
             .map(|listener| tokio::spawn(accept(listener, context.clone(), connections.clone())))
             .collect();
         let connections_max = limit as u32;
-        Ok(Server { accepting, drain, failed, connections, connections_max, committer })
+        Ok(Server {
+            accepting,
+            drain,
+            failed,
+            connections,
+            connections_max,
+            committer,
+            housekeeper,
+        })
     }
 
     /// Waits until the journal fails; the reason. Then nothing can be confirmed any more, and
@@ -80,7 +90,10 @@ impl Server {
         if tokio::time::timeout(patience, all).await.is_err() {
             tracing::warn!("some connections did not close within {patience:?}");
         }
-        tokio::task::block_in_place(|| self.committer.stop());
+        tokio::task::block_in_place(|| {
+            self.housekeeper.stop();
+            self.committer.stop();
+        });
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod data_directory;
 mod greeting;
 mod listeners;
 pub(crate) mod logging;
+mod metrics;
 mod notify_part;
 mod part;
 mod web_part;
@@ -108,6 +109,7 @@ impl Start {
             registry,
             bus,
             broker_part::sync_notice(config.journal_sync),
+            Some(Arc::new(broker.metrics())),
             &stopping,
         )?);
         // Who reads the greeting and publishes expects mail of it.

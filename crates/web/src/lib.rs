@@ -45,4 +45,4 @@ mod sample;
 pub use error::Error;
 pub use feed::{Bus, Feed};
 pub use guard::Login;
-pub use serve::{Options, serve};
+pub use serve::{Metrics, Options, serve};

@@ -20,6 +20,7 @@ use crate::{
     guard::{Guard, guard},
     page,
     query::Query,
+    serve::Metrics,
     stream::{self, Wanted},
 };
 
@@ -31,6 +32,7 @@ pub(crate) struct Site {
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) notice: Option<Arc<str>>,
+    pub(crate) metrics: Option<Arc<dyn Metrics>>,
 }
 
 pub(crate) fn router(site: Site, guarded: Guard) -> Router {
@@ -42,6 +44,7 @@ pub(crate) fn router(site: Site, guarded: Guard) -> Router {
         .route("/events/{key}", get(event_page))
         .route("/assets/{file}", get(asset_file))
         .route("/favicon.ico", get(|| async { Redirect::permanent(&asset::ICON.path) }))
+        .route("/metrics", get(metrics))
         .route("/health/live", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/health/ready", get(ready))
         .fallback(no_page)
@@ -138,6 +141,14 @@ async fn ready(State(site): State<Site>) -> Response {
         }
     };
     (status, Json(said)).into_response()
+}
+
+async fn metrics(State(site): State<Site>, uri: Uri) -> Response {
+    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    match site.metrics {
+        Some(metrics) => (content_type, metrics.text()).into_response(),
+        None => no_page(uri).await,
+    }
 }
 
 async fn no_page(uri: Uri) -> Response {

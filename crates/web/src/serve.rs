@@ -1,7 +1,7 @@
 //! The HTTP server under the pages: takes connections, as many as it may, until it is told to
 //! stop, and then lets them finish.
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, io, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -42,6 +42,14 @@ pub struct Options {
     pub streams_max: usize,
     /// What everybody who looks has to know, on top of the feed: plain text, one sentence or two.
     pub notice: Option<String>,
+    /// What `/metrics` tells; without it there is no such page.
+    pub metrics: Option<Arc<dyn Metrics>>,
+}
+
+/// Who knows what Prometheus is told.
+pub trait Metrics: Send + Sync + fmt::Debug {
+    /// All metrics, in Prometheus' text format 0.0.4.
+    fn text(&self) -> String;
 }
 
 impl Default for Options {
@@ -52,6 +60,7 @@ impl Default for Options {
             connections_max: CONNECTIONS_MAX,
             streams_max: STREAMS_MAX,
             notice: None,
+            metrics: None,
         }
     }
 }
@@ -78,6 +87,7 @@ pub async fn serve(
         stop: stopped.clone(),
         streams: Arc::new(Semaphore::new(options.streams_max)),
         notice: options.notice.map(Arc::from),
+        metrics: options.metrics,
     };
     let router = router(site, Guard::new(address, &options.hosts, options.login));
     let slots = Arc::new(Semaphore::new(options.connections_max.max(1)));

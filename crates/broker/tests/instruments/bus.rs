@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use broker::{
-    Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Destination, Disks,
-    Entry, Error, ExchangeDeclaration, Letter, Mailbox, Message, Options, Position, Publish,
-    Publisher, Queue, QueueDeclaration, RecoveryReport, SharedLimit, VirtualHost, Wake,
-    error::Kind,
+    Arguments, BacklogSizes, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest,
+    Destination, Disks, Entry, Error, ExchangeDeclaration, Letter, Mailbox, Message, Options,
+    Position, Publish, Publisher, Queue, QueueDeclaration, RecoveryReport, SharedLimit,
+    VirtualHost, Wake, error::Kind,
 };
 use check::{Body, Event, Hash, MessageId, Thing};
 use sim::SimDisk;
@@ -19,7 +19,11 @@ use crate::naive::Effects;
 /// Small segments and a small ledger, so that a short run rolls over, reclaims and rewrites.
 pub(crate) fn options(segment_bytes: u32) -> Options {
     Options {
+        paged_bytes_min: 1024,
         memory_bytes_max: 64 * 1024,
+        disk_free_bytes_min: 0,
+        backlog: BacklogSizes { head: 6, chunk: 4 },
+        compaction_slack_segments: 1,
         journal: journal::Options { segment_bytes, first_sequence: Some(1), ..Default::default() },
         ledger_rewrite_bytes: 700,
     }
@@ -87,8 +91,9 @@ pub(crate) fn body(message: MessageId, size_bytes: usize) -> Body {
 
 impl Bus {
     pub(crate) fn open(disk: &SimDisk, options: &Options) -> Result<(Bus, RecoveryReport), Error> {
-        let disks =
-            Disks { messages: disk.directory("messages"), ledger: disk.directory("ledger") };
+        let [messages, ledger, index] =
+            ["messages", "ledger", "index"].map(|name| disk.directory(name));
+        let disks = Disks { messages, ledger, index };
         let (broker, report) = Broker::open(&disks, options)?;
         let vhost = broker.vhost("/")?;
         let mut bus = Bus {
@@ -118,10 +123,18 @@ impl Bus {
         self.connections[by as usize].id
     }
 
+    /// Bytes that compaction copied forward.
+    pub(crate) fn copied_bytes(&self) -> u64 {
+        self.broker.copied_bytes()
+    }
+
     /// Does what a command says.
     pub(crate) fn step(&mut self, command: &Command, chosen: &Chosen) -> Result<Effects, Error> {
         let mut effects = Effects { count: self.act(command, chosen)?, ..Effects::default() };
         self.deliver(&mut effects)?;
+        if let Some(unreadable) = self.broker.reports().pop() {
+            return Err(unreadable);
+        }
         for seen in &self.seen {
             if let Event::Deliver { message, consumer, redelivered, .. } = &seen.event {
                 let number = consumer.parse().unwrap_or(0);
@@ -196,7 +209,8 @@ impl Bus {
                 if commit {
                     self.broker.commit()?;
                 }
-                self.broker.tidy().map(|()| 0)
+                // As many as it takes for a sparse segment to be looked into, copied and deleted.
+                (0..12).try_for_each(|_| self.broker.tidy()).map(|()| 0)
             }
             Command::Crash { .. } => unreachable!("whoever has the disk does that"),
         }
@@ -252,7 +266,7 @@ impl Bus {
 
     fn get(&mut self, name: &str, by: u32) -> Result<usize, Error> {
         let queue = self.vhost.queue(name, self.id(by))?;
-        let Some((entry, left)) = queue.get() else { return Ok(0) };
+        let Some((entry, left)) = queue.get()? else { return Ok(0) };
         self.see(&queue, entry, None, by)?;
         Ok(left + 1)
     }
@@ -260,7 +274,10 @@ impl Bus {
     /// Takes the first message of a queue out of it, seen by whoever looks at a broker that has
     /// just started; `None` when there is none.
     pub(crate) fn look(&mut self, queue: &Arc<Queue>) -> Option<Result<Seen, String>> {
-        let (entry, _) = queue.get()?;
+        let (entry, _) = match queue.get() {
+            Ok(got) => got?,
+            Err(error) => return Some(Err(error.to_string())),
+        };
         let looked = self.see(queue, entry, None, 0).map(|()| self.seen.pop());
         match looked {
             Ok(seen) => seen.map(Ok),

@@ -14,7 +14,9 @@ use crate::bus::options;
 const ME: ConnectionId = ConnectionId(1);
 
 fn disks(disk: &SimDisk) -> Disks {
-    Disks { messages: disk.directory("messages"), ledger: disk.directory("ledger") }
+    let [messages, ledger, index] =
+        ["messages", "ledger", "index"].map(|name| disk.directory(name));
+    Disks { messages, ledger, index }
 }
 
 fn start(disk: &SimDisk) -> (Broker, Arc<VirtualHost>, RecoveryReport) {

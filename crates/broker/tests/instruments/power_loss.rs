@@ -1,6 +1,6 @@
 //! Power is lost at every moment of a run: before and after each change and each sync, on the
-//! messages' directory and the ledger's at once. Of what no sync covered any part is there.
-//! Whatever is found, the broker starts, and the history up to that moment has no broken promise.
+//! messages' directory, the ledger's and the index at once. Of what no sync covered any part is
+//! there. Whatever is found, the broker starts, and the history up to that moment has no broken promise.
 
 use check::Checker;
 use sim::{Losses, Programme, Random, SimDisk};
@@ -17,27 +17,32 @@ const COMMANDS: u64 = 160;
 fn a_power_loss_at_any_moment_breaks_no_promise() {
     let programme = Programme::new("cargo test -p tubepost-broker --test instruments power_loss");
     let images = programme.size(16_000, 1_500_000);
-    let (mut runs, mut reclaims, mut rewrites) = (0, 0, 0);
+    let (mut runs, mut reclaims, mut rewrites, mut copies) = (0, 0, 0, 0);
     for seed in programme.seeds(u64::MAX / 2, u64::MAX / 2, &REGRESSIONS) {
         if programme.cases() >= images {
             break;
         }
         let _replay = programme.replay(seed);
-        let (reclaimed, rewrote) = run(seed, &programme);
+        let (reclaimed, rewrote, copied) = run(seed, &programme);
         runs += 1;
         reclaims += usize::from(reclaimed);
         rewrites += usize::from(rewrote);
+        copies += usize::from(copied);
     }
-    let enough = 8 * reclaims > runs && 2 * rewrites > runs;
-    let did = format!("of {runs} runs {reclaims} gave back space, {rewrites} rewrote the ledger");
+    let enough = 8 * reclaims > runs && 2 * rewrites > runs && 16 * copies > runs;
+    let did = format!(
+        "of {runs} runs {reclaims} gave back space, {rewrites} rewrote the ledger, {copies} copied \
+         messages forward"
+    );
     assert!(enough || programme.is_replay(), "{did}");
     programme.finish("images after a power loss", images);
 }
 
-/// Runs one script; returns whether it gave back a segment and whether it rewrote the
-/// ledger.
-fn run(seed: u64, programme: &Programme) -> (bool, bool) {
-    let options = options(if seed.is_multiple_of(2) { 2048 } else { 8192 });
+/// Runs one script; returns whether it gave back a segment, whether it rewrote the ledger, and
+/// whether it copied messages forward.
+fn run(seed: u64, programme: &Programme) -> (bool, bool, bool) {
+    let mut options = options(if seed.is_multiple_of(2) { 2048 } else { 8192 });
+    options.compaction_slack_segments = u32::from(!seed.is_multiple_of(3));
     let disk = SimDisk::new().logged();
     let disk = if seed.is_multiple_of(5) { disk.grow_only() } else { disk };
     let mut run = Run::begin(disk, options.clone(), seed).unwrap();
@@ -73,7 +78,7 @@ fn run(seed: u64, programme: &Programme) -> (bool, bool) {
     let names = run.disk.live().names();
     let first = |directory: &str| names.iter().find(|name| name.starts_with(directory));
     let moved_on = |directory| first(directory).is_some_and(|name| !name.ends_with("0001.log"));
-    (moved_on("messages/"), moved_on("ledger/"))
+    (moved_on("messages/"), moved_on("ledger/"), run.bus.copied_bytes() > 0)
 }
 
 /// The control: were syncs to do nothing, this would be seen.

@@ -30,7 +30,7 @@ pub fn open(directory: &Path, options: &Options) -> (Broker, RecoveryReport) {
         std::fs::create_dir_all(&path).unwrap();
         Arc::new(FileDisk::open(path).unwrap())
     };
-    let disks = Disks { messages: disk("messages"), ledger: disk("ledger") };
+    let disks = Disks { messages: disk("messages"), ledger: disk("ledger"), index: disk("index") };
     Broker::open(&disks, options).unwrap()
 }
 
@@ -122,7 +122,7 @@ impl Client {
     pub fn drain(&self, queue: &str) -> Vec<String> {
         let queue = self.vhost.queue(queue, self.id).unwrap();
         let mut bodies = Vec::new();
-        while let Some((entry, _)) = queue.get() {
+        while let Some((entry, _)) = queue.get().unwrap() {
             let body = queue.message(&entry).unwrap().body.concat();
             let star = if entry.is_redelivered() { "*" } else { "" };
             bodies.push(format!("{}{star}", String::from_utf8(body).unwrap()));

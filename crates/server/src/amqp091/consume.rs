@@ -91,7 +91,7 @@ impl Connection {
     pub(super) fn basic_get(&mut self, id: ChannelId, method: basic::Get) -> Result<(), Refusal> {
         let name = self.queue_name(id, &method.queue)?;
         let queue = self.vhost.queue(&name, self.id)?;
-        let Some((entry, left)) = queue.get() else {
+        let Some((entry, left)) = queue.get()? else {
             self.send(id, &basic::GetEmpty::default());
             return Ok(());
         };
@@ -99,6 +99,7 @@ impl Connection {
             Ok(message) => message,
             Err(error) => {
                 report_damage(&queue, &error);
+                queue.set_aside(entry, None);
                 return Err(error.into());
             }
         };
@@ -232,7 +233,10 @@ impl Connection {
         let mut done = Vec::new();
         for entry in entries {
             match self.deliver_one(id, consumer, &entry) {
-                Err(error) => report_damage(consumer.queue(), &error),
+                Err(error) => {
+                    report_damage(consumer.queue(), &error);
+                    consumer.queue().set_aside(entry, Some(consumer));
+                }
                 Ok(_) if consumer.is_no_ack() => done.push(entry),
                 Ok(tag) => {
                     let (queue, consumer) = (consumer.queue().clone(), Some(consumer.clone()));

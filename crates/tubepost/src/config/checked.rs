@@ -21,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) amqp: Amqp,
     /// The broker's memory on disk.
     pub(crate) journal: Journal,
+    /// The memory of its queues.
+    pub(crate) queues: Queues,
     /// When a message counts as on disk.
     pub(crate) journal_sync: journal::Sync,
     /// Where the pages are served.
@@ -65,6 +67,17 @@ pub(crate) struct Amqp {
 pub(crate) struct Journal {
     /// Bytes of a segment file, 64 KiB to 2 GiB.
     pub(crate) segment_size: u32,
+    /// Bytes that have to be free on the disk.
+    pub(crate) disk_free_min: u64,
+}
+
+/// What messages that wait may take of the memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Queues {
+    /// Bytes past which messages that are on disk are let go of.
+    pub(crate) memory_target: u64,
+    /// Bytes past which publishers wait.
+    pub(crate) memory_max: u64,
 }
 
 /// How pushes become events.
@@ -137,7 +150,14 @@ impl Config {
                 connections_max: settings.need(&table::AMQP_CONNECTIONS_MAX)?,
                 handshake_timeout: settings.need(&table::AMQP_HANDSHAKE_TIMEOUT)?,
             },
-            journal: Journal { segment_size: settings.need(&table::JOURNAL_SEGMENT_SIZE)? },
+            journal: Journal {
+                segment_size: settings.need(&table::JOURNAL_SEGMENT_SIZE)?,
+                disk_free_min: settings.need(&table::JOURNAL_DISK_FREE_MIN)?,
+            },
+            queues: Queues {
+                memory_target: settings.need(&table::QUEUES_MEMORY_TARGET)?,
+                memory_max: settings.need(&table::QUEUES_MEMORY_MAX)?,
+            },
             journal_sync: match settings.need(&table::JOURNAL_SYNC)? {
                 JournalSync::Always => journal::Sync::Always,
                 JournalSync::Interval => {

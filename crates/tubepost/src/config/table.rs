@@ -20,7 +20,8 @@ pub(crate) use self::{
     server::{
         AMQP_CHANNEL_MAX, AMQP_CONNECTIONS_MAX, AMQP_FRAME_MAX, AMQP_HANDSHAKE_TIMEOUT,
         AMQP_HEARTBEAT, AMQP_LISTEN, AMQP_MESSAGE_BYTES_MAX, DATA_DIR, HTTP_LISTEN,
-        JOURNAL_SEGMENT_SIZE, JOURNAL_SYNC, JOURNAL_SYNC_INTERVAL, LOG_FORMAT, LOG_LEVEL,
+        JOURNAL_DISK_FREE_MIN, JOURNAL_SEGMENT_SIZE, JOURNAL_SYNC, JOURNAL_SYNC_INTERVAL,
+        LOG_FORMAT, LOG_LEVEL, QUEUES_MEMORY_MAX, QUEUES_MEMORY_TARGET,
     },
 };
 
@@ -41,8 +42,14 @@ pub(crate) static GROUPS: &[Group] = &[
     },
     Group {
         title: "Journal",
-        options: &[&JOURNAL_SYNC, &JOURNAL_SYNC_INTERVAL, &JOURNAL_SEGMENT_SIZE],
+        options: &[
+            &JOURNAL_SYNC,
+            &JOURNAL_SYNC_INTERVAL,
+            &JOURNAL_SEGMENT_SIZE,
+            &JOURNAL_DISK_FREE_MIN,
+        ],
     },
+    Group { title: "Queues", options: &[&QUEUES_MEMORY_TARGET, &QUEUES_MEMORY_MAX] },
     Group { title: "Pages", options: &[&HTTP_LISTEN] },
     Group { title: "Bus", options: &[&BUS_URL] },
     Group { title: "Events", options: &[&TOPIC_PREFIX, &SCHEMAS] },

@@ -7,12 +7,19 @@ use broker::{Broker, Disks};
 use journal::{Disk, FileDisk};
 use server::{Limits, Server};
 
-use crate::{config::Config, failure::Failure, serve::data_directory::DataDirectory};
+use crate::{
+    config::Config,
+    failure::Failure,
+    serve::{data_directory::DataDirectory, metrics::Metrics},
+};
 
 /// A running broker.
 #[derive(Debug)]
 pub(crate) struct BrokerPart {
     server: Server,
+    broker: Arc<Broker>,
+    /// What the start found that somebody has to look into.
+    damage_found: usize,
 }
 
 /// Starts it; on return it accepts connections.
@@ -31,14 +38,22 @@ pub(crate) fn start(
     let open = |name: &str| -> Result<Arc<dyn Disk>, Failure> {
         Ok(Arc::new(FileDisk::open(data.path().join(name)).map_err(|error| cannot(&error))?))
     };
-    let disks = Disks { messages: open("messages")?, ledger: open("ledger")? };
+    let (messages, ledger, index) = (open("messages")?, open("ledger")?, open("index")?);
+    let disks = Disks { messages, ledger, index };
     let sync = config.journal_sync;
     let journal = journal::Options {
         sync,
         segment_bytes: config.journal.segment_size,
         ..journal::Options::default()
     };
-    let options = broker::Options { journal, ..broker::Options::default() };
+    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let options = broker::Options {
+        paged_bytes_min: bytes(config.queues.memory_target),
+        memory_bytes_max: bytes(config.queues.memory_max),
+        disk_free_bytes_min: config.journal.disk_free_min,
+        journal,
+        ..broker::Options::default()
+    };
     let (broker, report) = Broker::open(&disks, &options).map_err(|error| cannot(&error))?;
     if let Some(notice) = sync_notice(sync) {
         tracing::warn!("{notice}");
@@ -67,9 +82,10 @@ pub(crate) fn start(
         },
         cluster_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
     };
-    let server = Server::start(config, Arc::new(broker), users, listeners)
-        .map_err(|error| cannot(&error))?;
-    Ok(BrokerPart { server })
+    let broker = Arc::new(broker);
+    let server =
+        Server::start(config, broker.clone(), users, listeners).map_err(|error| cannot(&error))?;
+    Ok(BrokerPart { server, broker, damage_found: report.damage.len() })
 }
 
 /// What everybody has to know of a journal that does not sync at once.
@@ -88,6 +104,11 @@ impl BrokerPart {
             "{}; ended so that nothing false is confirmed",
             self.server.failed().await
         ))
+    }
+
+    /// What its metrics are made of, for as long as anybody asks.
+    pub(crate) fn metrics(&self) -> Metrics {
+        Metrics { broker: self.broker.clone(), damage_found: self.damage_found }
     }
 
     /// Accepts no more connections, closes those there are, and makes everything durable.

@@ -22,6 +22,7 @@ pub(crate) fn start(
     registry: Arc<Registry>,
     bus: BusUrl,
     notice: Option<String>,
+    metrics: Option<Arc<dyn web::Metrics>>,
     stopping: &Stopping,
 ) -> Result<Vec<Part>, Failure> {
     let feed = Feed::default();
@@ -41,7 +42,8 @@ pub(crate) fn start(
             true => Some(Arc::new(UserLogin(Arc::clone(users)))),
             false => None,
         };
-        let options = Options { login, notice: notice.clone(), ..Options::default() };
+        let (notice, metrics) = (notice.clone(), metrics.clone());
+        let options = Options { login, notice, metrics, ..Options::default() };
         let (feed, until) = (feed.clone(), stopping.clone());
         parts.push(Part::start("web", async move {
             web::serve(listener, feed, options, until.wait())

@@ -210,6 +210,52 @@ pub(crate) static JOURNAL_SEGMENT_SIZE: Declared<u32> = Declared {
     parse: segment_size,
 };
 
+pub(crate) static JOURNAL_DISK_FREE_MIN: Declared<u64> = Declared {
+    declaration: Declaration {
+        key: "journal.disk_free_min",
+        flag: Some("journal-disk-free-min"),
+        variable: "TUBEPOST_JOURNAL_DISK_FREE_MIN",
+        value: "SIZE",
+        default: Fallback::Text("64 MiB"),
+        help: "How much space has to be free on the disk; with less, publishers wait and consumers \
+               go on; 0 B: only a full disk counts",
+        example: "2 GiB",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: parse_size,
+};
+
+pub(crate) static QUEUES_MEMORY_TARGET: Declared<u64> = Declared {
+    declaration: Declaration {
+        key: "queues.memory_target",
+        flag: Some("queues-memory-target"),
+        variable: "TUBEPOST_QUEUES_MEMORY_TARGET",
+        value: "SIZE",
+        default: Fallback::Text("16 MiB"),
+        help: "How much memory messages that wait may take before those on disk are let go of",
+        example: "256 MiB",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: parse_size,
+};
+
+pub(crate) static QUEUES_MEMORY_MAX: Declared<u64> = Declared {
+    declaration: Declaration {
+        key: "queues.memory_max",
+        flag: Some("queues-memory-max"),
+        variable: "TUBEPOST_QUEUES_MEMORY_MAX",
+        value: "SIZE",
+        default: Fallback::Text("1 GiB"),
+        help: "How much memory messages that are not on disk may take before publishers wait",
+        example: "4 GiB",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: parse_size,
+};
+
 pub(crate) static HTTP_LISTEN: Declared<ListenAddress> = Declared {
     declaration: Declaration {
         key: "http.listen",

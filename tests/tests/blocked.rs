@@ -1,6 +1,7 @@
-//! A disk of 64 MiB is filled, and emptied again by consumers. Publishers are told to wait, nothing
-//! is confirmed that is not on it, and work goes on by itself; so it does after a start on a disk
-//! that is still full.
+//! Publishers are told to wait, and to go on. A disk of 64 MiB is filled, and emptied again by
+//! consumers: nothing is confirmed that is not on it, and work goes on by itself; so it does after
+//! a start on a disk that is still full. The same when others fill the disk beyond a mark, or when
+//! messages that are not on disk take too much memory.
 #![allow(clippy::print_stdout, reason = "what a failed test shows, and the numbers")]
 
 use std::{
@@ -37,6 +38,7 @@ fn a_full_disk_makes_publishers_wait_and_loses_nothing() -> Result<()> {
     let Some(disk) = SmallDisk::mount(&site.path("disk"), DISK_MEGABYTES)? else { return Ok(()) };
     site.keep_data_in(disk.path().join("data"));
     site.set("TUBEPOST_JOURNAL_SEGMENT_SIZE", SEGMENT_SIZE);
+    site.set("TUBEPOST_JOURNAL_DISK_FREE_MIN", "0 B");
     let runtime = Runtime::new()?;
     let mut server = site.serve()?;
     let mut publisher = runtime.block_on(Publisher::connect(&site.amqp_url()))?;
@@ -72,11 +74,60 @@ fn a_full_disk_makes_publishers_wait_and_loses_nothing() -> Result<()> {
 }
 
 #[test]
+fn a_disk_that_others_fill_makes_publishers_wait_before_it_is_full() -> Result<()> {
+    let mut site = Site::new()?;
+    let Some(disk) = SmallDisk::mount(&site.path("disk"), DISK_MEGABYTES)? else { return Ok(()) };
+    site.keep_data_in(disk.path().join("data"));
+    site.set("TUBEPOST_JOURNAL_SEGMENT_SIZE", SEGMENT_SIZE);
+    site.set("TUBEPOST_JOURNAL_DISK_FREE_MIN", "16 MiB");
+    let runtime = Runtime::new()?;
+    let server = site.serve()?;
+    let mut publisher = runtime.block_on(Publisher::connect(&site.amqp_url()))?;
+    runtime.block_on(publisher.publish_some())?;
+    let others = disk.path().join("others");
+    std::fs::write(&others, vec![1; 40 << 20])?;
+    runtime.block_on(publisher.fill())?;
+    let metrics = metrics(&site)?;
+    ensure!(metrics.contains("\ntubepost_alarm_disk 1\n"), "the alarm is in no metric: {metrics}");
+    // Consumers go on meanwhile.
+    publisher.delivered.extend(runtime.block_on(drain(&site.amqp_url()))?);
+    ensure!(!publisher.delivered.is_empty(), "nothing was delivered");
+    std::fs::remove_file(&others)?;
+    runtime.block_on(publisher.go_on())?;
+    publisher.delivered.extend(runtime.block_on(drain(&site.amqp_url()))?);
+    publisher.check()?;
+    server.terminate()
+}
+
+#[test]
+fn messages_that_are_in_memory_only_make_publishers_wait_when_they_take_too_much() -> Result<()> {
+    let mut site = Site::new()?;
+    site.set("TUBEPOST_QUEUES_MEMORY_MAX", "4 MiB");
+    let runtime = Runtime::new()?;
+    let server = site.serve()?;
+    let mut publisher = runtime.block_on(Publisher::connect(&site.amqp_url()))?;
+    publisher.delivery_mode = 1;
+    runtime.block_on(publisher.fill_until("low on memory"))?;
+    let metrics = metrics(&site)?;
+    ensure!(metrics.contains("\ntubepost_alarm_memory 1\n"), "in no metric: {metrics}");
+    publisher.delivered.extend(runtime.block_on(drain(&site.amqp_url()))?);
+    runtime.block_on(publisher.go_on())?;
+    publisher.delivered.extend(runtime.block_on(drain(&site.amqp_url()))?);
+    publisher.check()?;
+    server.terminate()
+}
+
+fn metrics(site: &Site) -> Result<String> {
+    site.get("/metrics")
+}
+
+#[test]
 fn a_declaration_refused_for_lack_of_space_does_not_come_into_force_later() -> Result<()> {
     let mut site = Site::new()?;
     let Some(disk) = SmallDisk::mount(&site.path("disk"), 2)? else { return Ok(()) };
     site.keep_data_in(disk.path().join("data"));
     site.set("TUBEPOST_JOURNAL_SEGMENT_SIZE", "64 KiB");
+    site.set("TUBEPOST_JOURNAL_DISK_FREE_MIN", "0 B");
     let runtime = Runtime::new()?;
     let server = site.serve()?;
     let mut publisher = runtime.block_on(Publisher::connect(&site.amqp_url()))?;
@@ -167,6 +218,7 @@ struct Publisher {
     in_flight: VecDeque<(u64, PublisherConfirm)>,
     confirmed: BTreeSet<u64>,
     delivered: BTreeSet<u64>,
+    delivery_mode: u8,
 }
 
 impl Publisher {
@@ -181,6 +233,7 @@ impl Publisher {
             in_flight: VecDeque::new(),
             confirmed: BTreeSet::new(),
             delivered: BTreeSet::new(),
+            delivery_mode: 2,
         })
     }
 
@@ -192,7 +245,7 @@ impl Publisher {
     async fn publish(&mut self) -> Result<()> {
         let options = BasicPublishOptions::default();
         let properties = BasicProperties::default()
-            .with_delivery_mode(2)
+            .with_delivery_mode(self.delivery_mode)
             .with_message_id(self.next.to_string().into());
         // It may be published even if nobody waits for it any more.
         let number = self.next;
@@ -216,6 +269,10 @@ impl Publisher {
 
     /// Publishes until the server says that it has to wait; how long after the last confirm.
     async fn fill(&mut self) -> Result<Duration> {
+        self.fill_until("low on disk").await
+    }
+
+    async fn fill_until(&mut self, reason: &str) -> Result<Duration> {
         let mut events = std::mem::replace(&mut self.events, Box::new(stream::empty()));
         let blocked = async {
             loop {
@@ -231,7 +288,7 @@ impl Publisher {
         };
         let told = self.last_confirm.elapsed();
         self.events = events;
-        ensure!(why == "low on disk", "it has to wait for: {why}");
+        ensure!(why == reason, "it has to wait for: {why}");
         Ok(told)
     }
 

@@ -1,0 +1,201 @@
+//! Compaction: what is left of a sparse segment of the journal is copied forward, so that the
+//! segment can go. Bounded in rate by whoever calls.
+//!
+//! A copy names where the message was first written, which remains its place in the order. The
+//! copies are on the medium before a queue says that it follows them; and the old segment is
+//! deleted only once a checkpoint names the new places. A crash in between finds both, and takes
+//! them for one.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use journal::{Journal, Position};
+
+use crate::{
+    Error, Queue, error::Kind, limits::COPIED_BYTES_MIN, queue::QueueId, store::Store, sync::lock,
+};
+
+/// Where messages of a segment were copied to, by where they were, and the queues that had them.
+pub(crate) type Copies = HashMap<Position, (Position, Vec<QueueId>)>;
+
+/// What is known of how full of live messages each segment is.
+#[derive(Debug)]
+pub(crate) struct Compaction {
+    slack_segments: u64,
+    state: Mutex<State>,
+    copied_bytes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    looked: BTreeMap<u32, Look>,
+    /// The end of the journal at the last turn.
+    end: Option<Position>,
+}
+
+/// What a look into a segment found.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    /// How many times its records were retained then.
+    retained: u64,
+    /// Bytes of its live messages, each counted once.
+    live_bytes: u64,
+}
+
+/// Messages of one segment and the queues that have them, with their sizes.
+type Live = BTreeMap<Position, (u32, Vec<QueueId>)>;
+
+impl Compaction {
+    pub(crate) fn new(slack_segments: u32) -> Compaction {
+        Compaction {
+            slack_segments: slack_segments.into(),
+            state: Mutex::default(),
+            copied_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Bytes of messages that were copied so far.
+    pub(crate) fn copied_bytes(&self) -> u64 {
+        self.copied_bytes.load(Relaxed)
+    }
+
+    /// Looks into one segment, or copies a little of one, when the journal takes more than twice
+    /// what is alive in it. Only segments before `checkpoint` are touched.
+    ///
+    /// # Errors
+    /// The journal failed. On a full disk nothing is copied; that is no error.
+    pub(crate) fn turn(
+        &self,
+        store: &Store,
+        queues: &[Arc<Queue>],
+        checkpoint: u32,
+    ) -> Result<(), Error> {
+        let Some(journal) = store.journal() else { return Ok(()) };
+        let mut state = lock(&self.state);
+        let budget = state.budget(journal);
+        let segments: Vec<_> =
+            journal.segments().into_iter().filter(|it| it.id < checkpoint).collect();
+        state.looked.retain(|id, _| segments.iter().any(|segment| segment.id == *id));
+        let slack = self.slack_segments * u64::from(journal.options().segment_bytes);
+        let used: u64 = segments.iter().map(|segment| segment.record_bytes).sum();
+        if used <= slack {
+            return Ok(());
+        }
+        let stale = |it: &&journal::SegmentUse| {
+            let known = state.looked.get(&it.id);
+            it.retained > 0 && known.is_none_or(|look| it.retained * 8 <= look.retained * 7)
+        };
+        if let Some(segment) = segments.iter().find(stale) {
+            let live_bytes = match live(queues, segment.id) {
+                Ok(live) => live.values().map(|(size, _)| u64::from(*size)).sum(),
+                // It is known of already, and nothing of the segment may go.
+                Err(_) => segment.record_bytes,
+            };
+            state.looked.insert(segment.id, Look { retained: segment.retained, live_bytes });
+            return Ok(());
+        }
+        let alive = |it: &journal::SegmentUse| match state.looked.get(&it.id) {
+            _ if it.retained == 0 => 0,
+            Some(look) => look.live_bytes * it.retained / look.retained.max(1),
+            None => it.record_bytes,
+        };
+        let all_alive: u64 = segments.iter().map(alive).sum();
+        if used <= 2 * all_alive + slack {
+            return Ok(());
+        }
+        let sparse = segments.iter().filter(|it| it.retained > 0);
+        let share = |it: &&journal::SegmentUse| alive(it) * 1024 / it.record_bytes.max(1);
+        let Some(sparsest) = sparse.min_by_key(share).filter(|it| share(it) < 768) else {
+            return Ok(());
+        };
+        let copied = copy_forward(store, journal, queues, sparsest.id, budget)?;
+        match copied {
+            // What is left cannot be read: it stays.
+            0 => drop(state.looked.insert(
+                sparsest.id,
+                Look { retained: sparsest.retained, live_bytes: sparsest.record_bytes },
+            )),
+            _ => drop(state.looked.remove(&sparsest.id)),
+        }
+        self.copied_bytes.fetch_add(copied, Relaxed);
+        Ok(())
+    }
+}
+
+impl State {
+    /// Bytes that may be copied in this turn: a little, or a quarter of what others wrote since
+    /// the last one.
+    fn budget(&mut self, journal: &Journal) -> u64 {
+        let end = journal.end();
+        let segment_bytes = u64::from(journal.options().segment_bytes);
+        let place = |it: Position| u64::from(it.segment()) * segment_bytes + u64::from(it.offset());
+        let written = self.end.map_or(0, |before| place(end).saturating_sub(place(before)));
+        self.end = Some(end);
+        COPIED_BYTES_MIN.max(written / 4)
+    }
+}
+
+/// What queues have of a segment.
+fn live(queues: &[Arc<Queue>], segment: u32) -> Result<Live, Error> {
+    let mut live = Live::new();
+    for queue in queues {
+        for slot in queue.live_in(segment)? {
+            let (_, queues) = live.entry(slot.position).or_insert((slot.size, Vec::new()));
+            queues.push(queue.id());
+        }
+    }
+    Ok(live)
+}
+
+/// Copies messages of a segment, oldest first, until the budget is spent, and lets their queues
+/// follow. Returns the bytes copied.
+fn copy_forward(
+    store: &Store,
+    journal: &Journal,
+    queues: &[Arc<Queue>],
+    segment: u32,
+    budget: u64,
+) -> Result<u64, Error> {
+    let (mut copied, mut copies) = (0, Copies::new());
+    for (position, (size, owners)) in live(queues, segment).unwrap_or_default() {
+        if copied >= budget {
+            break;
+        }
+        match store.copy(position, &owners) {
+            Ok(to) => drop(copies.insert(position, (to, owners))),
+            Err(_) if journal.failed().is_none() => continue,
+            Err(error) => return Err(error),
+        }
+        copied += u64::from(size).max(1);
+    }
+    match journal.commit().map_err(Error::from) {
+        Ok(_) => {}
+        // They are not on the medium, so nobody follows; when they are written they are dead.
+        Err(error) if error.kind == Kind::DiskFull => {
+            for (to, owners) in copies.into_values() {
+                store.release(&vec![to; owners.len()]);
+            }
+            return Ok(0);
+        }
+        Err(error) => return Err(error),
+    }
+    let concerned =
+        |queue: &&Arc<Queue>| copies.values().any(|(_, owners)| owners.contains(&queue.id()));
+    for queue in queues.iter().filter(concerned) {
+        match queue.follow(segment, &copies) {
+            Err(error) if error.kind() != std::io::ErrorKind::StorageFull => {
+                let what =
+                    format!("the disk failed to take a part of queue '{}': {error}", queue.name());
+                return Err(journal.stop(&what).into());
+            }
+            // What found no space stays where it is.
+            _ => {}
+        }
+    }
+    Ok(copied)
+}

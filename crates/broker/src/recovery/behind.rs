@@ -1,0 +1,141 @@
+//! What the journal says behind a checkpoint, or all of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use journal::{Position, Record};
+
+use super::declared::Declared;
+use crate::{
+    index::Slot,
+    queue::QueueId,
+    routing::Map,
+    store::{self, Moved},
+};
+
+/// What records say, taken in one after the other.
+///
+/// A message is known by where it was first written: that is its place in the order of its queues,
+/// wherever compaction moved it since.
+pub(super) struct Behind<'a> {
+    declared: &'a Declared,
+    /// Where the checkpoint ends.
+    from: Position,
+    /// What was written since, by where it was first written.
+    pub(super) added: Map<QueueId, BTreeMap<Position, Slot>>,
+    /// What happened to what was there before.
+    pub(super) settled: Map<QueueId, Settled>,
+    /// Settled ones among the added, for the sake of copies that are made of them still.
+    gone: Map<QueueId, HashSet<Position>>,
+    /// Where a message was first written, of those that moved.
+    origins: HashMap<Position, Position>,
+    /// Of all queues that records name.
+    pub(super) highest_id: u64,
+    pub(super) unreadable: Vec<String>,
+}
+
+/// What happened to messages of one queue that were written before a checkpoint.
+#[derive(Default)]
+pub(super) struct Settled {
+    positions: BTreeSet<Position>,
+    moved: BTreeMap<Position, Position>,
+}
+
+impl Settled {
+    /// Whether something between these two may not be what and where it was.
+    pub(super) fn may_concern(&self, lowest: Position, highest: Position) -> bool {
+        let range = lowest..=highest;
+        self.positions.range(range.clone()).next().is_some()
+            || self.moved.range(range).next().is_some()
+    }
+
+    /// Where a message is that was at `position`; `None` when it is settled. A settlement may name
+    /// any of its places: it may have been under way while the message moved.
+    pub(super) fn where_now(&self, mut position: Position) -> Option<Position> {
+        loop {
+            if self.positions.contains(&position) {
+                return None;
+            }
+            match self.moved.get(&position) {
+                // Moves go forward only, so this ends.
+                Some(&next) if next > position => position = next,
+                _ => return Some(position),
+            }
+        }
+    }
+}
+
+impl<'a> Behind<'a> {
+    pub(super) fn new(declared: &'a Declared, from: Position) -> Behind<'a> {
+        Behind {
+            declared,
+            from,
+            added: Map::default(),
+            settled: Map::default(),
+            gone: Map::default(),
+            origins: HashMap::new(),
+            highest_id: 0,
+            unreadable: Vec::new(),
+        }
+    }
+
+    pub(super) fn visit(&mut self, record: Record<'_>) {
+        let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
+        let slot = Slot { position: record.position, size, redelivered: true };
+        let understood = match record.kind {
+            store::MESSAGE => store::decode_queues(&mut &*record.payload)
+                .map(|queues| queues.into_iter().for_each(|id| self.message(id, slot))),
+            store::MOVED => Moved::decode(&mut &*record.payload).map(|moved| {
+                self.origins.insert(moved.from, moved.origin);
+                self.origins.insert(record.position, moved.origin);
+                moved.queues.iter().for_each(|&id| self.moved(id, &moved, slot));
+            }),
+            store::SETTLE => store::decode_settle(record.payload)
+                .map(|(id, positions)| self.settle(id, positions)),
+            _ => None,
+        };
+        if understood.is_none() {
+            let (kind, position) = (record.kind, record.position);
+            self.unreadable.push(format!("a record of unknown kind {kind} at {position:?}"));
+        }
+    }
+
+    fn message(&mut self, id: QueueId, slot: Slot) {
+        if self.keeps(id) {
+            self.added.entry(id).or_default().insert(slot.position, slot);
+        }
+    }
+
+    fn moved(&mut self, id: QueueId, moved: &Moved, slot: Slot) {
+        if !self.keeps(id) {
+            return;
+        }
+        if moved.origin < self.from {
+            let settled = self.settled.entry(id).or_default();
+            settled.moved.insert(moved.from, slot.position);
+        } else if self.gone.get(&id).is_none_or(|gone| !gone.contains(&moved.origin)) {
+            self.added.entry(id).or_default().insert(moved.origin, slot);
+        }
+    }
+
+    fn settle(&mut self, id: QueueId, positions: Vec<Position>) {
+        if !self.keeps(id) {
+            return;
+        }
+        for position in positions {
+            let origin = self.origins.get(&position).copied().unwrap_or(position);
+            if origin < self.from {
+                self.settled.entry(id).or_default().positions.insert(position);
+            } else {
+                if let Some(added) = self.added.get_mut(&id) {
+                    added.remove(&origin);
+                }
+                self.gone.entry(id).or_default().insert(origin);
+            }
+        }
+    }
+
+    fn keeps(&mut self, id: QueueId) -> bool {
+        self.highest_id = self.highest_id.max(id.0);
+        self.declared.keeps(id)
+    }
+}

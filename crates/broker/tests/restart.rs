@@ -1,0 +1,168 @@
+//! A long backlog: memory, and restarts that begin at a checkpoint.
+
+#![allow(clippy::unwrap_used, reason = "all of it is tests")]
+
+mod model;
+
+use broker::{Broker, Options};
+use model::{Client, open};
+use tempfile::{TempDir, tempdir};
+
+/// Small segments, so that there are many.
+fn options() -> Options {
+    let journal = journal::Options { segment_bytes: 256 * 1024, ..Default::default() };
+    Options { paged_bytes_min: 1024 * 1024, journal, ..Options::default() }
+}
+
+fn fill(broker: &Broker, client: &mut Client, from: usize, to: usize) {
+    for first in (from..to).step_by(1000) {
+        let bodies: Vec<String> = (first..first + 1000).map(|n| format!("{n:050}")).collect();
+        client.publish("", "q", &bodies.iter().map(String::as_str).collect::<Vec<_>>());
+        broker.commit().unwrap();
+        broker.page_out().unwrap();
+        broker.tidy().unwrap();
+    }
+}
+
+/// The numbers that are left, as they come; all marked when `marked`.
+fn drained(client: &Client, marked: bool) -> Vec<usize> {
+    let bodies = client.drain("q");
+    assert!(bodies.iter().all(|body| body.ends_with('*') == marked));
+    bodies.iter().map(|body| body.trim_end_matches('*').parse().unwrap()).collect()
+}
+
+const MANY: usize = 120_000;
+
+fn with_backlog() -> TempDir {
+    let directory = tempdir().unwrap();
+    let (broker, _) = open(directory.path(), &options());
+    let mut client = Client::new(&broker);
+    client.declare("q", true);
+    fill(&broker, &mut client, 0, MANY);
+    assert!(broker.memory_bytes() < 2 * 1024 * 1024, "{} bytes", broker.memory_bytes());
+    assert!(broker.reports().is_empty());
+    directory
+}
+
+#[test]
+fn a_backlog_is_there_again_after_a_kill_from_its_checkpoint() {
+    let directory = with_backlog();
+    assert!(directory.path().join("index/checkpoint").exists());
+    let (broker, report) = open(directory.path(), &options());
+    assert_eq!((report.messages, report.damage.len()), (MANY, 0), "{:?}", report.damage);
+    let client = Client::new(&broker);
+    assert_eq!(drained(&client, true), (0..MANY).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_was_settled_after_the_checkpoint_does_not_come_back() {
+    let directory = with_backlog();
+    {
+        let (broker, _) = open(directory.path(), &options());
+        let client = Client::new(&broker);
+        let queue = client.vhost.queue("q", client.id).unwrap();
+        // Through the head and into chunks, every third kept.
+        for n in 0..60_000 {
+            let (entry, _) = queue.get().unwrap().unwrap();
+            if n % 3 != 0 {
+                queue.settle([entry], None).unwrap();
+            }
+        }
+        broker.commit().unwrap();
+    }
+    let (broker, report) = open(directory.path(), &options());
+    assert!(report.damage.is_empty(), "{:?}", report.damage);
+    let client = Client::new(&broker);
+    let expected: Vec<usize> = (0..MANY).filter(|n| *n >= 60_000 || n % 3 == 0).collect();
+    assert_eq!(drained(&client, true), expected);
+}
+
+#[test]
+fn checkpoints_between_settlements_lose_nothing_and_give_back_the_disk() {
+    let directory = with_backlog();
+    let (broker, _) = open(directory.path(), &options());
+    let mut client = Client::new(&broker);
+    let queue = client.vhost.queue("q", client.id).unwrap();
+    for n in 0..MANY - 10 {
+        let (entry, _) = queue.get().unwrap().unwrap();
+        queue.settle([entry], None).unwrap();
+        if n % 10_000 == 0 {
+            broker.commit().unwrap();
+            broker.checkpoint().unwrap();
+        }
+    }
+    fill(&broker, &mut client, MANY, MANY + 1000);
+    broker.checkpoint().unwrap();
+    let files = |name: &str| std::fs::read_dir(directory.path().join(name)).unwrap().count();
+    assert!(files("messages") < 8, "{} segments", files("messages"));
+    assert!(files("index") < 3, "{} index files", files("index"));
+    drop(broker);
+    let (broker, _) = open(directory.path(), &options());
+    let left = client_drained(&broker);
+    assert_eq!(left, (MANY - 10..MANY + 1000).collect::<Vec<_>>());
+}
+
+fn client_drained(broker: &Broker) -> Vec<usize> {
+    drained(&Client::new(broker), true)
+}
+
+#[test]
+fn a_lost_or_damaged_index_costs_time_and_no_message() {
+    for damage in ["checkpoint", "chunk"] {
+        let directory = with_backlog();
+        let index = directory.path().join("index");
+        let file = match damage {
+            "checkpoint" => index.join("checkpoint"),
+            _ => {
+                let mut names: Vec<_> = std::fs::read_dir(&index)
+                    .unwrap()
+                    .map(|it| it.unwrap().path())
+                    .filter(|path| path.extension().is_some_and(|it| it == "index"))
+                    .collect();
+                names.sort();
+                names.remove(1)
+            }
+        };
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[50] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+        let (broker, _) = open(directory.path(), &options());
+        let queue = broker.vhost("/").unwrap();
+        let client = Client::new(&broker);
+        drop(queue);
+        if damage == "chunk" {
+            // Found when it is read: the rest is served, and a restart finds what it named.
+            let queue = client.vhost.queue("q", client.id).unwrap();
+            let mut faults = 0;
+            loop {
+                match queue.get() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(_) => faults += 1,
+                }
+            }
+            assert_eq!(faults, 1);
+        }
+        drop(broker);
+        let (broker, report) = open(directory.path(), &options());
+        assert_eq!(report.messages, MANY, "after a damaged {damage}");
+        assert_eq!(client_drained(&broker), (0..MANY).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_purged_or_deleted_backlog_gives_back_the_disk() {
+    let directory = with_backlog();
+    let (broker, _) = open(directory.path(), &options());
+    let mut client = Client::new(&broker);
+    assert_eq!(client.vhost.queue("q", client.id).unwrap().purge().unwrap(), MANY);
+    fill(&broker, &mut client, 0, 40_000);
+    assert_eq!(client.vhost.delete_queue("q", client.id, false, false).unwrap(), 40_000);
+    broker.commit().unwrap();
+    broker.checkpoint().unwrap();
+    let segments = std::fs::read_dir(directory.path().join("messages")).unwrap().count();
+    assert!(segments <= 2, "{segments} segments");
+    drop(broker);
+    let (_, report) = open(directory.path(), &options());
+    assert_eq!((report.queues, report.messages), (0, 0));
+}

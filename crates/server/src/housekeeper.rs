@@ -1,0 +1,75 @@
+//! The thread that gives memory and disk back while the journal's thread commits: queues move to
+//! disk, checkpoints, compaction.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use broker::{Broker, Error, error::Kind};
+use tokio::sync::watch;
+
+/// The running thread.
+#[derive(Debug)]
+pub(crate) struct Housekeeper {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Housekeeper {
+    /// Starts the thread. `failed` gets the reason when the disk fails.
+    pub(crate) fn start(
+        broker: Arc<Broker>,
+        failed: watch::Sender<Option<String>>,
+    ) -> std::io::Result<Housekeeper> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name("housekeeper".to_owned())
+            .spawn(move || run(&broker, &stopped, &failed))?;
+        Ok(Housekeeper { stop, thread })
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(self) {
+        self.stop.store(true, SeqCst);
+        self.thread.thread().unpark();
+        if self.thread.join().is_err() {
+            tracing::error!("the housekeeper's thread panicked");
+        }
+    }
+}
+
+fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
+    let mut tidied = Instant::now();
+    while !stop.load(SeqCst) {
+        std::thread::park_timeout(PAGE_OUT_EVERY);
+        let mut result = broker.page_out();
+        if tidied.elapsed() >= TIDY_EVERY {
+            tidied = Instant::now();
+            result = result.and_then(|()| broker.tidy());
+        }
+        broker.reports().iter().for_each(|report| tracing::error!("{report}"));
+        if let Err(error) = result
+            && is_fatal(&error)
+        {
+            failed.send_replace(Some(error.to_string()));
+            return;
+        }
+    }
+}
+
+/// That there is no space is what blocks publishers; anything else ends all.
+fn is_fatal(error: &Error) -> bool {
+    error.kind != Kind::DiskFull
+}
+
+/// How often memory over the budget is given back.
+const PAGE_OUT_EVERY: Duration = Duration::from_millis(10);
+
+/// How often disk and long queues' memory are given back.
+const TIDY_EVERY: Duration = Duration::from_millis(250);
