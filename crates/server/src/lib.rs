@@ -8,6 +8,8 @@ mod amqp091;
 mod committer;
 mod listener;
 mod read_buffer;
+mod socket;
+pub mod tls;
 mod write_buffer;
 
 use std::{sync::Arc, time::Duration};
@@ -15,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use broker::Broker;
 use tokio::sync::watch;
 
-pub use listener::Server;
+pub use listener::{Listener, Server};
 
 /// Shown to clients.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,243 @@
+//! One TLS connection over a socket that does not block: rustls between it and whoever reads and
+//! writes. All that a read brings is decrypted and handed on at once, so that a socket with nothing
+//! to read means that there is nothing to read.
+
+use std::{
+    io::{self, BufRead, IoSlice, Write},
+    time::Instant,
+};
+
+use bytes::BytesMut;
+use rustls::{ProtocolVersion, ServerConnection};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+
+use super::{Failure, Nameless, Tls, failure::HANDSHAKE_BYTES_MAX};
+use crate::socket::{LINGER, linger};
+
+/// A TLS connection.
+#[derive(Debug)]
+pub(crate) struct TlsStream {
+    tcp: TcpStream,
+    tls: ServerConnection,
+    /// Nothing more will come.
+    peer_closed: bool,
+    /// Who the client's verified certificate says it is; `None` when it showed none.
+    user: Option<Result<String, Nameless>>,
+}
+
+/// What a peer on a port with TLS turned out to be.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    /// A client of TLS, and what it sent behind its handshake.
+    Tls(Box<TlsStream>, BytesMut),
+    /// Somebody who does not begin with TLS. Nothing was read.
+    Plain(TcpStream),
+}
+
+/// Shakes hands. Bounded in time by the caller and in memory by [`HANDSHAKE_BYTES_MAX`].
+///
+/// # Errors
+/// The peer goes away, or the two do not agree; then the peer was told.
+pub(crate) async fn accept(tcp: TcpStream, tls: &Tls) -> Result<Accepted, Failure> {
+    let mut first = [0];
+    if tcp.peek(&mut first).await? == 0 {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    if first != [HANDSHAKE_RECORD] {
+        return Ok(Accepted::Plain(tcp));
+    }
+    // A look at a few files, and rarely to read them: not long, but not for ever on this thread.
+    let config = tokio::task::block_in_place(|| tls.config(Instant::now()));
+    let connection = ServerConnection::new(config).map_err(Failure::Tls)?;
+    let mut stream = TlsStream { tcp, tls: connection, peer_closed: false, user: None };
+    let mut inbox = BytesMut::new();
+    stream.shake_hands(&mut inbox).await?;
+    let certificate = stream.tls.peer_certificates().and_then(|chain| chain.first());
+    stream.user = certificate.map(|certificate| tls.user_of(certificate));
+    Ok(Accepted::Tls(Box::new(stream), inbox))
+}
+
+impl TlsStream {
+    async fn shake_hands(&mut self, inbox: &mut BytesMut) -> Result<(), Failure> {
+        let mut octets = 0;
+        while self.tls.is_handshaking() {
+            self.flush().await?;
+            self.tcp.readable().await?;
+            match self.take(inbox) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Ok(count) => octets += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    // The alert that says why was written.
+                    if self.tcp.shutdown().await.is_ok() {
+                        timeout(LINGER, linger(&mut self.tcp)).await.ok();
+                    }
+                    return Err(Failure::of(error));
+                }
+            }
+            if octets > HANDSHAKE_BYTES_MAX {
+                return Err(Failure::TooMuch);
+            }
+        }
+        Ok(self.flush().await?)
+    }
+
+    /// Waits until there may be something to read. May be dropped and called again.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        if self.peer_closed {
+            return Ok(());
+        }
+        self.tcp.readable().await
+    }
+
+    /// Waits until something may be written. May be dropped and called again.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.tcp.writable().await
+    }
+
+    /// Reads once and appends what could be decrypted; 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is nothing whole yet.
+    pub(crate) fn try_read_buf(&mut self, inbox: &mut BytesMut) -> io::Result<usize> {
+        if self.peer_closed {
+            return Ok(0);
+        }
+        let before = inbox.len();
+        self.take(inbox)?;
+        match inbox.len() - before {
+            0 if self.peer_closed => Ok(0),
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            count => Ok(count),
+        }
+    }
+
+    /// Encrypts as much as one go of writing takes, and writes it as far as the socket takes it;
+    /// the rest goes with the next call, or with [`TlsStream::try_flush`].
+    ///
+    /// # Errors
+    /// `WouldBlock` when what was encrypted before is not written yet.
+    pub(crate) fn try_write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_flush()?;
+        let count = self.tls.writer().write_vectored(slices)?;
+        match self.try_flush() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(count),
+        }
+    }
+
+    /// Whether something is encrypted and not written.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.tls.wants_write()
+    }
+
+    /// Writes what is encrypted.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the socket does not take all of it now.
+    pub(crate) fn try_flush(&mut self) -> io::Result<()> {
+        while self.tls.wants_write() {
+            if self.tls.write_tls(&mut Outgoing(&self.tcp))? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Says goodbye and closes this side.
+    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
+        self.tls.send_close_notify();
+        self.flush().await?;
+        self.tcp.shutdown().await
+    }
+
+    /// Below TLS.
+    pub(crate) fn tcp_mut(&mut self) -> &mut TcpStream {
+        &mut self.tcp
+    }
+
+    /// Who the client's certificate says it is; `None` when it showed none.
+    pub(crate) fn user(&self) -> Option<&Result<String, Nameless>> {
+        self.user.as_ref()
+    }
+
+    /// For the log.
+    pub(crate) fn version(&self) -> &'static str {
+        match self.tls.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "1.3",
+            Some(ProtocolVersion::TLSv1_2) => "1.2",
+            _ => "unknown",
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        loop {
+            match self.try_flush() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.tcp.writable().await?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Reads the socket once, decrypts what came, and gives back how much that was; 0 at the end.
+    fn take(&mut self, inbox: &mut BytesMut) -> io::Result<usize> {
+        let mut cipher = [0; READ_BYTES];
+        let count = self.tcp.try_read(&mut cipher)?;
+        self.peer_closed |= count == 0;
+        self.decrypt(cipher.get(..count).unwrap_or_default(), inbox)?;
+        Ok(count)
+    }
+
+    fn decrypt(&mut self, mut cipher: &[u8], inbox: &mut BytesMut) -> io::Result<()> {
+        // rustls takes some KiB of it at a time, and nothing after the peer's goodbye.
+        while !cipher.is_empty() && self.tls.read_tls(&mut cipher)? > 0 {
+            let state = match self.tls.process_new_packets() {
+                Ok(state) => state,
+                Err(error) => {
+                    // Tells the peer, if the socket takes it.
+                    _ = self.try_flush();
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
+            };
+            self.peer_closed |= state.peer_has_closed();
+            let mut left = state.plaintext_bytes_to_read();
+            let mut reader = self.tls.reader();
+            while left > 0 {
+                let chunk = reader.fill_buf()?;
+                let count = chunk.len();
+                if count == 0 {
+                    break;
+                }
+                inbox.extend_from_slice(chunk);
+                reader.consume(count);
+                left = left.saturating_sub(count);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The socket as rustls writes it.
+struct Outgoing<'a>(&'a TcpStream);
+
+impl Write for Outgoing<'_> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.try_write(octets)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The first octet of a TLS connection: a record of handshake messages (RFC 8446 §5.1).
+const HANDSHAKE_RECORD: u8 = 0x16;
+
+/// One read: a whole record of the largest size (RFC 8446 §5.2, RFC 5246 §6.2.3).
+const READ_BYTES: usize = 5 + 16 * 1024 + 2048;
