@@ -5,6 +5,8 @@
 mod error;
 mod failure;
 mod identity;
+#[cfg(test)]
+mod made;
 mod names;
 mod pem_file;
 mod stream;
@@ -178,5 +180,103 @@ impl ClientCertificates {
             _ => builder,
         };
         builder.build().map_err(|error| Error::pem(file, "a file of authorities", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use super::{
+        made::{Made, options, set_mode, write_key},
+        *,
+    };
+
+    fn refused(options: Options) -> String {
+        Tls::load(options).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn files_that_are_no_good_are_refused_with_path_and_mend() {
+        let made = Made::new();
+        let (mine, other) = (made.pair("mine", &["a.x"]), made.pair("other", &["a.x"]));
+        let junk = made.path("junk.pem");
+        write_key(&junk, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+        let empty = made.path("empty.pem");
+        write_key(&empty, "");
+        let cases = [
+            (KeyPair { certificate: made.path("gone"), ..mine.clone() }, "gone: cannot be read"),
+            (KeyPair { key: other.key.clone(), ..mine.clone() }, "other.key: is not the key of"),
+            (KeyPair { certificate: mine.key.clone(), ..mine.clone() }, "BEGIN CERTIFICATE"),
+            (KeyPair { key: empty.clone(), ..mine.clone() }, "BEGIN PRIVATE KEY"),
+            (KeyPair { key: mine.certificate.clone(), ..mine.clone() }, "mine.crt: everybody"),
+            (
+                KeyPair { certificate: junk.clone(), ..mine.clone() },
+                "junk.pem: is not a certificate",
+            ),
+        ];
+        for (pair, wanted) in cases {
+            let said = refused(options(pair));
+            assert!(said.contains(wanted), "{wanted}: {said}");
+        }
+        for clients in [ClientCertificates::Optional(junk), ClientCertificates::Required(empty)] {
+            let said = refused(Options { clients, ..options(mine.clone()) });
+            assert!(said.contains(".pem: is not a"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_everybody_may_read_or_write_is_not_used() {
+        let made = Made::new();
+        let pair = made.pair("mine", &["a.x"]);
+        for (mode, is_used) in [(0o600, true), (0o640, true), (0o644, false), (0o602, false)] {
+            set_mode(&pair.key, mode);
+            match Tls::load(options(pair.clone())) {
+                Ok(_) => assert!(is_used, "{mode:o}"),
+                Err(error) => {
+                    let said = error.to_string();
+                    assert!(!is_used && said.contains("chmod o= "), "{mode:o}: {said}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_certificate_for_a_name_must_be_valid_for_it() {
+        let made = Made::new();
+        let named = |name: &str, certificate: &KeyPair| NamedCertificate {
+            name: name.to_owned(),
+            certificate: certificate.clone(),
+        };
+        let wide = made.pair("wide", &["*.b.x", "B.x"]);
+        let with = |names| Options { names, ..options(made.pair("default", &["a.x"])) };
+        Tls::load(with(vec![named("*.b.x", &wide), named("b.x", &wide)])).unwrap();
+        for name in ["c.x", "x.c.b.x", "not a name", ""] {
+            let said = refused(with(vec![named(name, &wide)]));
+            assert!(said.contains(&format!("wide.crt: is not valid for '{name}'")), "{said}");
+        }
+        let said = refused(with(vec![named("b.x", &wide), named("B.X", &wide)]));
+        assert!(said.contains("'B.X' is there twice"), "{said}");
+    }
+
+    #[test]
+    fn changed_files_are_in_force_at_the_next_look_and_broken_ones_never() {
+        let made = Made::new();
+        let pair = made.pair("mine", &["a.x"]);
+        let begun = Instant::now();
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        let tls = Tls::load(options(pair.clone())).unwrap();
+        let first = tls.config(after(0));
+        assert!(Arc::ptr_eq(&first, &tls.config(after(10))), "nothing changed");
+        let kept = fs::read(&pair.certificate).unwrap();
+        fs::write(&pair.certificate, "broken").unwrap();
+        assert!(Arc::ptr_eq(&first, &tls.config(after(20))), "a broken file is not taken");
+        assert!(Arc::ptr_eq(&first, &tls.config(after(30))));
+        fs::write(&pair.certificate, kept).unwrap();
+        let second = tls.config(after(40));
+        assert!(!Arc::ptr_eq(&first, &second), "mended");
+        made.pair("mine", &["a.x"]);
+        assert!(Arc::ptr_eq(&second, &tls.config(after(40))), "twice within a second");
+        assert!(!Arc::ptr_eq(&second, &tls.config(after(50))), "renewed");
     }
 }

@@ -104,3 +104,36 @@ fn warn_of_expiry(certificate: &CertificateDer<'_>, path: &Path) {
 
 /// A week, in seconds: authorities that give out short ones renew well before.
 const EXPIRES_SOON_S: i64 = 7 * 24 * 3600;
+
+#[cfg(test)]
+mod tests {
+    use rustls::crypto::aws_lc_rs;
+
+    use super::{super::made::Made, *};
+
+    #[test]
+    fn the_name_decides_then_the_wildcard_and_the_default_is_for_all_others() {
+        let made = Made::new();
+        let named = |file: &str, name: &str| NamedCertificate {
+            name: name.to_owned(),
+            certificate: made.pair(file, &[name]),
+        };
+        let names = [named("b", "b.x"), named("wide", "*.b.x"), named("deep", "deep.b.x")];
+        let default = made.pair("default", &["a.x"]);
+        let provider = aws_lc_rs::default_provider();
+        let certificates = CertificatesByName::read(&default, &names, &provider).unwrap();
+        for (asked, file) in [
+            (None, "default"),
+            (Some("a.x"), "default"),
+            (Some("B.X"), "b"),
+            (Some("any.b.x"), "wide"),
+            (Some("deep.b.x"), "deep"),
+            (Some("too.deep.b.x"), "default"),
+            (Some("x"), "default"),
+            (Some(""), "default"),
+        ] {
+            let expected = pem_file::certificates(&made.path(&format!("{file}.crt"))).unwrap();
+            assert_eq!(certificates.of(asked).cert, expected, "{asked:?}");
+        }
+    }
+}

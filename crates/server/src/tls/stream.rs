@@ -241,3 +241,190 @@ const HANDSHAKE_RECORD: u8 = 0x16;
 
 /// One read: a whole record of the largest size (RFC 8446 §5.2, RFC 5246 §6.2.3).
 const READ_BYTES: usize = 5 + 16 * 1024 + 2048;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Read,
+        net::{Shutdown, SocketAddr},
+        sync::Arc,
+        thread,
+    };
+
+    use rustls::{
+        ClientConfig, ClientConnection, RootCertStore, StreamOwned, pki_types::ServerName,
+    };
+    use tokio::net::TcpListener;
+
+    use super::{
+        super::{
+            made::{Made, options},
+            pem_file,
+        },
+        *,
+    };
+
+    type Client = StreamOwned<ClientConnection, std::net::TcpStream>;
+
+    /// A port with TLS, and what its clients trust.
+    struct Port {
+        listener: TcpListener,
+        address: SocketAddr,
+        tls: Tls,
+        trust: Arc<ClientConfig>,
+    }
+
+    async fn port() -> Port {
+        let made = Made::new();
+        let pair = made.pair("mine", &["a.x"]);
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(pem_file::certificates(&pair.certificate).unwrap());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let trust = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let tls = Tls::load(options(pair)).unwrap();
+        Port { listener, address, tls, trust: Arc::new(trust) }
+    }
+
+    impl Port {
+        async fn accept(&self) -> (TlsStream, BytesMut) {
+            let (tcp, _) = self.listener.accept().await.unwrap();
+            match accept(tcp, &self.tls).await.unwrap() {
+                Accepted::Tls(stream, inbox) => (*stream, inbox),
+                Accepted::Plain(_) => panic!("the client speaks TLS"),
+            }
+        }
+
+        /// Runs a client on a thread of its own.
+        fn client<T: Send + 'static>(
+            &self,
+            play: impl FnOnce(Client) -> T + Send + 'static,
+        ) -> thread::JoinHandle<T> {
+            let (address, trust) = (self.address, self.trust.clone());
+            thread::spawn(move || {
+                let tcp = std::net::TcpStream::connect(address).unwrap();
+                let name = ServerName::try_from("a.x").unwrap();
+                play(Client::new(ClientConnection::new(trust, name).unwrap(), tcp))
+            })
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_sent_together_with_the_handshake_is_not_lost_and_order_is_kept() {
+        let port = port().await;
+        let sent: Vec<u8> = (0..1_000_000u32).map(|n| (n / 7) as u8).collect();
+        let expected = sent.clone();
+        let client = port.client(move |mut client| {
+            // In pieces of all sizes: records of one octet, and writes of many records.
+            let mut rest = sent.as_slice();
+            for size in (1..).map(|n| n * n) {
+                let (piece, others) = rest.split_at(size.min(rest.len()));
+                client.write_all(piece).unwrap();
+                rest = others;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            client.conn.send_close_notify();
+            client.flush().unwrap();
+            client
+        });
+        let (mut stream, mut inbox) = port.accept().await;
+        loop {
+            stream.readable().await.unwrap();
+            match stream.try_read_buf(&mut inbox) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        assert!(inbox == expected, "{} of {} octets", inbox.len(), expected.len());
+        stream.readable().await.unwrap();
+        assert_eq!(stream.try_read_buf(&mut inbox).unwrap(), 0, "the end stays the end");
+        drop(client.join().unwrap());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_peer_that_does_not_read_stops_the_writer_and_gets_all_in_the_end() {
+        let port = port().await;
+        let (go, wait) = std::sync::mpsc::channel();
+        let client = port.client(move |mut client| {
+            client.flush().unwrap();
+            wait.recv().unwrap();
+            let mut received = Vec::new();
+            client.read_to_end(&mut received).unwrap();
+            received
+        });
+        let (mut stream, _) = port.accept().await;
+        let piece: Vec<u8> = (0..100_000u32).map(|n| (n / 3) as u8).collect();
+        let mut sent = Vec::new();
+        loop {
+            let (head, tail) = piece.split_at(33);
+            match stream.try_write_vectored(&[IoSlice::new(head), IoSlice::new(tail)]) {
+                Ok(count) => sent.extend_from_slice(&piece[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+            assert!(sent.len() < 64 * 1024 * 1024, "the kernel takes no end of it");
+        }
+        assert!(stream.holds_back(), "what was encrypted and not taken is kept");
+        go.send(()).unwrap();
+        stream.shutdown().await.unwrap();
+        assert!(client.join().unwrap() == sent);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn octets_that_are_no_tls_end_the_connection_with_an_alert() {
+        let port = port().await;
+        let (go, wait) = std::sync::mpsc::channel();
+        let client = port.client(move |mut client| {
+            client.flush().unwrap();
+            wait.recv().unwrap();
+            client.sock.write_all(b"\x17\x03\x03\0\x05hello").unwrap();
+            client.sock.shutdown(Shutdown::Write).unwrap();
+            client.read(&mut [0]).unwrap_err().to_string()
+        });
+        let (mut stream, mut inbox) = port.accept().await;
+        go.send(()).unwrap();
+        let error = loop {
+            stream.readable().await.unwrap();
+            match stream.try_read_buf(&mut inbox) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => break other.unwrap_err(),
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        drop(stream);
+        let seen = client.join().unwrap();
+        assert!(seen.contains("BadRecordMac") || seen.contains("DecryptError"), "{seen}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_handshake_of_many_octets_is_cut_off() {
+        let port = port().await;
+        let address = port.address;
+        let client = thread::spawn(move || {
+            let mut tcp = std::net::TcpStream::connect(address).unwrap();
+            // A ClientHello of 48 KiB, of which nothing but the length is there, in records.
+            let mut hello = vec![0x01, 0x00, 0xc0, 0x00];
+            hello.resize(40 * 1024, 0);
+            for piece in hello.chunks(4096) {
+                let mut record = vec![0x16, 0x03, 0x01];
+                record.extend_from_slice(&(piece.len() as u16).to_be_bytes());
+                record.extend_from_slice(piece);
+                // It may have been closed meanwhile.
+                _ = tcp.write_all(&record);
+            }
+            tcp
+        });
+        let (tcp, _) = port.listener.accept().await.unwrap();
+        let failure = accept(tcp, &port.tls).await.unwrap_err();
+        assert!(matches!(failure, Failure::TooMuch), "{failure}");
+        drop(client.join().unwrap());
+    }
+}
