@@ -13,6 +13,9 @@ pub(crate) enum Failure {
     /// One side did not like the other.
     #[error("TLS: {}", explained(.0))]
     Tls(Error),
+    /// Its newest version of TLS is too old.
+    #[error("TLS: {TOO_OLD}")]
+    TooOld,
     /// It sent too much before there was any trust.
     #[error("TLS: the peer sent more than {HANDSHAKE_BYTES_MAX} octets in its handshake")]
     TooMuch,
@@ -42,12 +45,9 @@ fn explained(error: &Error) -> String {
         Error::PeerIncompatible(
             PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled
-            | PeerIncompatible::SupportedVersionsExtensionRequired,
-        ) => {
-            return "the client offers neither TLS 1.2 nor 1.3; older versions are not safe: \
-                    update the client or its TLS library"
-                .to_owned();
-        }
+            | PeerIncompatible::SupportedVersionsExtensionRequired
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
+        ) => return TOO_OLD.to_owned(),
         Error::PeerIncompatible(
             PeerIncompatible::NoCipherSuitesInCommon
             | PeerIncompatible::NoKxGroupsInCommon
@@ -96,6 +96,9 @@ fn refused(problem: &CertificateError) -> String {
         problem => format!("{problem:?}"),
     }
 }
+
+const TOO_OLD: &str = "the client offers neither TLS 1.2 nor 1.3; older versions are not safe: update \
+                       the client or its TLS library";
 
 /// What a peer may send before the handshake is over. A chain of certificates with the longest
 /// keys in use fits.

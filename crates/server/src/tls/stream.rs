@@ -38,13 +38,21 @@ pub(crate) enum Accepted {
 ///
 /// # Errors
 /// The peer goes away, or the two do not agree; then the peer was told.
-pub(crate) async fn accept(tcp: TcpStream, tls: &Tls) -> Result<Accepted, Failure> {
-    let mut first = [0];
-    if tcp.peek(&mut first).await? == 0 {
-        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-    }
-    if first != [HANDSHAKE_RECORD] {
-        return Ok(Accepted::Plain(tcp));
+pub(crate) async fn accept(mut tcp: TcpStream, tls: &Tls) -> Result<Accepted, Failure> {
+    let mut first = [0; 11];
+    match (tcp.peek(&mut first).await?, first) {
+        (0, _) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        // A record; in it a ClientHello and the newest version the client knows up to 1.2. rustls
+        // would tell an older one that something is missing in its hello.
+        (11, [HANDSHAKE_RECORD, 3, _, _, _, CLIENT_HELLO, _, _, _, 3, minor @ ..3]) => {
+            tcp.write_all(&[ALERT_RECORD, 3, minor, 0, 2, FATAL, PROTOCOL_VERSION]).await?;
+            if tcp.shutdown().await.is_ok() {
+                timeout(LINGER, linger(&mut tcp)).await.ok();
+            }
+            return Err(Failure::TooOld);
+        }
+        (_, [HANDSHAKE_RECORD, ..]) => {}
+        _ => return Ok(Accepted::Plain(tcp)),
     }
     // A look at a few files, and rarely to read them: not long, but not for ever on this thread.
     let config = tokio::task::block_in_place(|| tls.config(Instant::now()));
@@ -237,7 +245,15 @@ impl Write for Outgoing<'_> {
 }
 
 /// The first octet of a TLS connection: a record of handshake messages (RFC 8446 §5.1).
-const HANDSHAKE_RECORD: u8 = 0x16;
+const HANDSHAKE_RECORD: u8 = 22;
+
+/// RFC 8446 §4.
+const CLIENT_HELLO: u8 = 1;
+
+/// RFC 8446 §5.1, §6.
+const ALERT_RECORD: u8 = 21;
+const FATAL: u8 = 2;
+const PROTOCOL_VERSION: u8 = 70;
 
 /// One read: a whole record of the largest size (RFC 8446 §5.2, RFC 5246 §6.2.3).
 const READ_BYTES: usize = 5 + 16 * 1024 + 2048;
