@@ -11,10 +11,11 @@ use std::{
 use anyhow::{Context as _, Result};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    StreamOwned,
+    StreamOwned, SupportedProtocolVersion,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
+    version::{TLS12, TLS13},
 };
 
 use crate::Files;
@@ -32,11 +33,34 @@ impl TlsPeer {
     /// # Errors
     /// Either side refuses, in rustls's words.
     pub fn connect(port: u16, name: &str, trust: &Path, shown: Option<&Files>) -> Result<TlsPeer> {
+        TlsPeer::connect_by(&TLS13, port, name, trust, shown)
+    }
+
+    /// As [`TlsPeer::connect`], by TLS 1.2.
+    ///
+    /// # Errors
+    /// As [`TlsPeer::connect`].
+    pub fn connect_by_tls_1_2(
+        port: u16,
+        name: &str,
+        trust: &Path,
+        shown: Option<&Files>,
+    ) -> Result<TlsPeer> {
+        TlsPeer::connect_by(&TLS12, port, name, trust, shown)
+    }
+
+    fn connect_by(
+        version: &'static SupportedProtocolVersion,
+        port: u16,
+        name: &str,
+        trust: &Path,
+        shown: Option<&Files>,
+    ) -> Result<TlsPeer> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates(trust)?);
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(&[version])?
             .with_root_certificates(roots);
         let config = match shown {
             None => config.with_no_client_auth(),

@@ -16,8 +16,8 @@ use crate::Error;
 /// `guest`/`guest`; no virtual host means `/`, and `amqp://host/` means the one with the empty
 /// name. Of the query these are used: `heartbeat` (seconds); with amqps `cacertfile` (PEM; the
 /// authorities to trust instead of the system's), `certfile` and `keyfile` (PEM; the certificate to
-/// show) and `auth_mechanism=external` (log in by that certificate, as nobody's password). Keys that
-/// would weaken or change who is trusted are refused, others are left to other clients.
+/// show) and `auth_mechanism=external` (log in by that certificate instead of user and password).
+/// Keys that would weaken or change who is trusted are refused, others are left to other clients.
 ///
 /// Display and Debug mask the password. Cheap to clone.
 ///

@@ -53,6 +53,25 @@ fn an_optional_certificate_is_offered_external_and_nobody_else_is() -> Result<()
 }
 
 #[test]
+fn tls_1_2_does_the_same() -> Result<()> {
+    let secured = asking("client_certificate = \"required\"\n")?;
+    let mut server = secured.site.serve()?;
+    let Secured { site, authority, port, .. } = &secured;
+    let connect = |shown| -> Result<Vec<u8>> {
+        TlsPeer::connect_by_tls_1_2(*port, "localhost", &authority.file, shown)?.amqp_start()
+    };
+    let ada = authority.sign(site, "ada", &Is::Client("ada"))?;
+    let start = String::from_utf8_lossy(&connect(Some(&ada))?).into_owned();
+    ensure!(start.contains("EXTERNAL"), "{start}");
+    ensure!(connect(None).is_err(), "without a certificate");
+    logged(&mut server, &["not connected", "no certificate"])?;
+    let expired = authority.sign(site, "expired", &Is::ExpiredClient("ada"))?;
+    let said = connect(Some(&expired)).unwrap_err();
+    ensure!(format!("{said:#}").contains("CertificateExpired"), "{said:#}");
+    logged(&mut server, &["not connected", "has expired"])
+}
+
+#[test]
 fn a_required_certificate_lets_nobody_in_without() -> Result<()> {
     let secured = asking("client_certificate = \"required\"\n")?;
     let mut server = secured.site.serve()?;

@@ -94,8 +94,7 @@ fn a_client_is_shown_the_certificate_of_the_name_it_asks_for() -> Result<()> {
 }
 
 #[test]
-fn a_renewed_certificate_is_taken_and_a_broken_one_is_not_while_open_connections_stay() -> Result<()>
-{
+fn a_renewed_certificate_is_taken_a_broken_one_is_not_and_open_connections_stay() -> Result<()> {
     let secured = Secured::new()?;
     let Secured { site, authority, files, .. } = &secured;
     let mut server = site.serve()?;

@@ -40,9 +40,7 @@ pub(super) enum Failure {
     #[error("{0}")]
     Io(#[from] std::io::Error),
     /// No TLS on a port that has it.
-    #[error(
-        "a peer that does not begin with TLS came to the port for TLS ({0}); give the client an amqps:// URL or turn TLS on in it, or send it to the port without TLS"
-    )]
+    #[error("{}", without_tls(.0))]
     WithoutTls(Opening),
     /// TLS, but not with each other.
     #[error("{0}")]
@@ -53,6 +51,15 @@ pub(super) enum Failure {
     /// It may not come in.
     #[error("{0}")]
     Refused(String),
+}
+
+fn without_tls(opening: &Opening) -> String {
+    match opening {
+        Opening::Amqp091 => "the client came without TLS to the port for TLS; give it an amqps:// \
+                             URL or turn TLS on in it, or send it to the port without TLS"
+            .to_owned(),
+        other => format!("on the port for TLS, without TLS: {other}"),
+    }
 }
 
 pub(super) async fn shake_hands(
@@ -270,8 +277,8 @@ async fn log_in(
     verdict.map(|user| user.name).map_err(|refused| refused.to_string())
 }
 
-/// RFC 4422, appendix A: who the client is was proved below; here by its certificate. RabbitMQ: what
-/// the response says is passed over.
+/// RFC 4422, appendix A: who the client is was proved below, here by its certificate. RabbitMQ:
+/// what the response says is passed over.
 fn log_in_by_certificate(
     certified: Option<&Result<String, tls::Nameless>>,
     context: &Context,
