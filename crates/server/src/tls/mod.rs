@@ -14,7 +14,7 @@ mod watch;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Instant,
 };
 
@@ -91,6 +91,8 @@ pub struct Tls {
     options: Options,
     in_force: RwLock<Arc<ServerConfig>>,
     watch: Watch,
+    /// What was wrong with the files at the last look, so that it is said once.
+    wrong: Mutex<Option<String>>,
 }
 
 impl Tls {
@@ -103,23 +105,36 @@ impl Tls {
         // Looked at before they are read: a change in between is seen the next time.
         let watch = Watch::new(options.files());
         let config = options.read()?;
-        Ok(Tls { options, in_force: RwLock::new(config), watch })
+        Ok(Tls { options, in_force: RwLock::new(config), watch, wrong: Mutex::new(None) })
     }
 
     /// What the next handshake goes by. Looks at the files, at most once a second.
     pub(crate) fn config(&self, now: Instant) -> Arc<ServerConfig> {
         if self.watch.saw_change(now) {
-            match self.options.read() {
-                Ok(config) => {
-                    tracing::info!("the certificates changed; new connections get the new ones");
-                    *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
-                }
-                Err(error) => {
-                    tracing::error!("{error}; the certificates read before stay in force");
+            self.read_again();
+        }
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn read_again(&self) {
+        // Every change is one assignment: a panic leaves none half done.
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.options.read() {
+            Ok(config) => {
+                tracing::info!("the certificates changed; new connections get the new ones");
+                *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
+                *wrong = None;
+            }
+            Err(error) => {
+                // It may have been the system's fault, not the file's: the next look tries again.
+                self.watch.forget();
+                let said = error.to_string();
+                if wrong.as_ref() != Some(&said) {
+                    tracing::error!("{said}; the certificates read before stay in force");
+                    *wrong = Some(said);
                 }
             }
         }
-        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The name of the user that a verified client certificate (DER) stands for.
@@ -140,10 +155,12 @@ impl Options {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let certificates =
             CertificatesByName::read(&self.certificate, &self.names, provider.as_ref())?;
-        let mut config = ServerConfig::builder_with_provider(provider.clone())
+        let clients = self.clients.verifier(provider.clone())?;
+        certificates.warn_of_expiry();
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(Error::Provider)?
-            .with_client_cert_verifier(self.clients.verifier(provider)?)
+            .with_client_cert_verifier(clients)
             .with_cert_resolver(Arc::new(certificates));
         // AMQP's connections live long, so resuming a session saves little; and a resumed one
         // would be let in without another look at its certificate.

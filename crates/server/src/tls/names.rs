@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -24,6 +24,8 @@ pub(super) struct CertificatesByName {
     default: Arc<CertifiedKey>,
     /// By name in lower case.
     named: HashMap<String, Arc<CertifiedKey>>,
+    /// All of them and where they came from.
+    files: Vec<(PathBuf, Arc<CertifiedKey>)>,
 }
 
 impl CertificatesByName {
@@ -32,12 +34,11 @@ impl CertificatesByName {
         names: &[NamedCertificate],
         provider: &CryptoProvider,
     ) -> Result<CertificatesByName, Error> {
-        let read = |pair: &KeyPair| -> Result<Arc<CertifiedKey>, Error> {
-            let read = pem_file::key_pair(pair, provider)?;
-            if let Some(certificate) = read.cert.first() {
-                warn_of_expiry(certificate, &pair.certificate);
-            }
-            Ok(Arc::new(read))
+        let mut files = Vec::new();
+        let mut read = |pair: &KeyPair| -> Result<Arc<CertifiedKey>, Error> {
+            let read = Arc::new(pem_file::key_pair(pair, provider)?);
+            files.push((pair.certificate.clone(), read.clone()));
+            Ok(read)
         };
         let default = read(default)?;
         let mut named = HashMap::new();
@@ -51,7 +52,16 @@ impl CertificatesByName {
                 return Err(Error::SameName { name: name.clone() });
             }
         }
-        Ok(CertificatesByName { default, named })
+        Ok(CertificatesByName { default, named, files })
+    }
+
+    /// Says in the log what has expired or soon will.
+    pub(super) fn warn_of_expiry(&self) {
+        for (path, read) in &self.files {
+            if let Some(certificate) = read.cert.first() {
+                warn_of_expiry(certificate, path);
+            }
+        }
     }
 
     fn of(&self, asked: Option<&str>) -> Arc<CertifiedKey> {

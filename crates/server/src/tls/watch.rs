@@ -1,4 +1,4 @@
-//! Whether files changed, looked at now and then. A change is told once, whatever comes of it.
+//! Whether files changed, looked at now and then. A change is told once, unless it is forgotten.
 
 use std::{
     fs,
@@ -36,6 +36,13 @@ impl Watch {
     pub(super) fn new(files: Vec<PathBuf>) -> Watch {
         let seen = Seen { stamps: stamps(&files), next_look: None };
         Watch { files, seen: Mutex::new(seen) }
+    }
+
+    /// Lets the next look see a change, whatever there is.
+    pub(super) fn forget(&self) {
+        if let Ok(mut seen) = self.seen.lock() {
+            seen.stamps.clear();
+        }
     }
 
     /// Whether one changed since it was last told. Does not look again within a second.
@@ -93,5 +100,8 @@ mod tests {
         assert!(watch.saw_change(begun + 5 * PAUSE), "gone is a change");
         fs::write(&file, "other").unwrap();
         assert!(watch.saw_change(begun + 7 * PAUSE), "back is one, too");
+        watch.forget();
+        assert!(watch.saw_change(begun + 9 * PAUSE), "what is forgotten is new");
+        assert!(!watch.saw_change(begun + 11 * PAUSE));
     }
 }
