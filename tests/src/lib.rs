@@ -6,6 +6,7 @@
 //! condition holds or its deadline has passed, and then says what it saw last.
 #![allow(clippy::print_stdout, reason = "what a failed test shows")]
 
+mod authority;
 mod browser;
 mod environment;
 mod fedora_messaging;
@@ -23,8 +24,10 @@ mod server;
 mod site;
 mod small_disk;
 mod strace;
+mod tls_peer;
 mod wait;
 
+pub use authority::{Authority, Files, Is};
 pub use browser::Page;
 pub use environment::{chromium, node, python, root, tubepost_binary};
 pub use fedora_messaging::{Consumer, publish as publish_by_fedora_messaging};
@@ -39,9 +42,10 @@ pub use repository::Repository;
 pub use rustix::process::Signal;
 pub use samples::{fedora_events, own_events};
 pub use scale::{is_torture, scaled, seed};
-pub use script::{Broker, node_script, python_script};
+pub use script::{Broker, node_script, node_script_trusting, python_script};
 pub use server::Server;
 pub use site::{Site, events_of, wait_for_events};
 pub use small_disk::SmallDisk;
 pub use strace::{Call, Strace};
+pub use tls_peer::TlsPeer;
 pub use wait::wait_for;

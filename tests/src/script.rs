@@ -1,6 +1,6 @@
 //! The scenario scripts in `tests/python` and `tests/node`.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::{Result, ensure};
 
@@ -36,7 +36,20 @@ pub fn python_script(name: &str, url: &str, broker: Broker, more: &[&str]) -> Re
 /// # Errors
 /// Which did not, and why.
 pub fn node_script(name: &str, url: &str) -> Result<()> {
+    run_node(Command::new(node()?), name, url)
+}
+
+/// As [`node_script`], with an authority to trust.
+///
+/// # Errors
+/// As [`node_script`].
+pub fn node_script_trusting(name: &str, url: &str, authority: &Path) -> Result<()> {
     let mut command = Command::new(node()?);
+    command.env("NODE_EXTRA_CA_CERTS", authority);
+    run_node(command, name, url)
+}
+
+fn run_node(mut command: Command, name: &str, url: &str) -> Result<()> {
     command.current_dir(root().join("tests/node")).arg(name).arg(url);
     all_held(name, &run(name, &mut command, b"", 200)?)
 }

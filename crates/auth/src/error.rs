@@ -70,6 +70,14 @@ pub enum Refused {
         /// The name as given, shortened.
         name: String,
     },
+    /// A certificate names nobody.
+    #[error(
+        "login of '{name}' by certificate refused: no operator created this user; do it with: tubepost user add '{name}'"
+    )]
+    Certificate {
+        /// The name in the certificate, shortened.
+        name: String,
+    },
     /// The built-in guest, from elsewhere.
     #[error(
         "login of 'guest' refused: it works on this machine only; create a user with: tubepost user add"

@@ -137,7 +137,7 @@ impl Users {
                 state.remembered.remember(name, password, &hash, (self.clock)());
                 Ok(User { name: name.to_owned() })
             }
-            None => Err(Refused::Credentials { name: name.chars().take(80).collect() }),
+            None => Err(Refused::Credentials { name: shortened(name) }),
         }
     }
 
@@ -165,6 +165,19 @@ impl Users {
                 Peer::Remote => Some(Err(Refused::GuestFromElsewhere)),
             },
             None => None,
+        }
+    }
+
+    /// The user whom a certificate names that the caller has verified. Only users that an operator
+    /// created: not the built-in guest, whose login is for this machine and no proof of anything,
+    /// nor the services inside the server.
+    ///
+    /// # Errors
+    /// [`Refused`], for the log; a peer is told only that it was refused.
+    pub fn verify_certified(&self, name: &str) -> Result<User, Refused> {
+        match name != SERVICE_ACCOUNT && self.fresh_state().hashes.contains_key(name) {
+            true => Ok(User { name: name.to_owned() }),
+            false => Err(Refused::Certificate { name: shortened(name) }),
         }
     }
 
@@ -207,6 +220,11 @@ impl Users {
         // Every change of the state is one assignment: a panic leaves none half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A name of a peer's choice, for the log.
+fn shortened(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
 /// Name and password of the built-in user, as every AMQP client expects it.
@@ -274,6 +292,22 @@ mod tests {
         let other = Users::open(directory.path().join("users.json")).unwrap();
         assert!(other.verify(name, password, Peer::Loopback).is_err());
         assert!(users.add(name, &secret("x")).is_err());
+    }
+
+    #[test]
+    fn a_certificate_is_a_login_of_users_that_an_operator_created_only() {
+        let (_directory, users) = users();
+        for name in ["guest", SERVICE_ACCOUNT, "", "ada", "ada\n"] {
+            let refused = users.verify_certified(name).unwrap_err();
+            assert!(matches!(refused, Refused::Certificate { .. }), "{name}: {refused}");
+        }
+        users.add("ada", &secret("a")).unwrap();
+        users.add("guest", &secret("mine")).unwrap();
+        assert_eq!(users.verify_certified("ada").unwrap().name, "ada");
+        assert!(users.verify_certified("guest").is_ok());
+        assert!(users.verify_certified("Ada").is_err(), "names are compared octet by octet");
+        users.delete("ada").unwrap();
+        assert!(users.verify_certified("ada").is_err());
     }
 
     #[test]

@@ -14,9 +14,10 @@ use crate::Error;
 /// `amqp://user:password@host:port/vhost` or `amqps://…`, as RabbitMQ's URI specification has
 /// it: parts are percent-encoded; the port defaults to 5672 (amqps: 5671); no user means
 /// `guest`/`guest`; no virtual host means `/`, and `amqp://host/` means the one with the empty
-/// name. Of the query `heartbeat` (seconds) and `cacertfile` (PEM; the authorities to trust instead
-/// of the system's) are used; keys that would weaken or change who is trusted are refused, others
-/// are left to other clients.
+/// name. Of the query these are used: `heartbeat` (seconds); with amqps `cacertfile` (PEM; the
+/// authorities to trust instead of the system's), `certfile` and `keyfile` (PEM; the certificate to
+/// show) and `auth_mechanism=external` (log in by that certificate instead of user and password).
+/// Keys that would weaken or change who is trusted are refused, others are left to other clients.
 ///
 /// Display and Debug mask the password. Cheap to clone.
 ///
@@ -37,8 +38,17 @@ struct Parts {
     host: String,
     port: u16,
     vhost: String,
+    options: Options,
+}
+
+/// What the query says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options {
     heartbeat_s: Option<u16>,
     authorities: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    external: bool,
 }
 
 impl BusUrl {
@@ -72,12 +82,23 @@ impl BusUrl {
     }
 
     pub(crate) fn heartbeat_s(&self) -> Option<u16> {
-        self.0.heartbeat_s
+        self.0.options.heartbeat_s
     }
 
     /// The PEM file of the certificate authorities to trust.
     pub(crate) fn authorities(&self) -> Option<&Path> {
-        self.0.authorities.as_deref()
+        self.0.options.authorities.as_deref()
+    }
+
+    /// The PEM files of the certificate to show, and of its key.
+    pub(crate) fn certificate(&self) -> Option<(&Path, &Path)> {
+        let options = &self.0.options;
+        options.certificate.as_deref().zip(options.key.as_deref())
+    }
+
+    /// Whether the certificate is the login.
+    pub(crate) fn is_external(&self) -> bool {
+        self.0.options.external
     }
 }
 
@@ -91,8 +112,7 @@ impl Default for BusUrl {
             host: "127.0.0.1".to_owned(),
             port: PORT,
             vhost: "/".to_owned(),
-            heartbeat_s: None,
-            authorities: None,
+            options: Options::default(),
         }))
     }
 }
@@ -136,10 +156,8 @@ fn parse(text: &str) -> Result<BusUrl, String> {
         }
     };
     let (host, port) = host_and_port(address)?;
-    let (heartbeat_s, authorities) = options(query.unwrap_or_default())?;
-    if authorities.is_some() && !tls {
-        return Err("it names a cacertfile without TLS; write amqps://".to_owned());
-    }
+    let options = Options::parse(query.unwrap_or_default())?;
+    options.check(tls)?;
     Ok(BusUrl(Arc::new(Parts {
         tls,
         user,
@@ -147,8 +165,7 @@ fn parse(text: &str) -> Result<BusUrl, String> {
         host: if host.is_empty() { BusUrl::default().host().to_owned() } else { host },
         port: port.unwrap_or(if tls { PORT_TLS } else { PORT }),
         vhost,
-        heartbeat_s,
-        authorities,
+        options,
     })))
 }
 
@@ -184,27 +201,59 @@ fn host_and_port(address: &str) -> Result<(String, Option<u16>), String> {
     }
 }
 
-fn options(query: &str) -> Result<(Option<u16>, Option<PathBuf>), String> {
-    let (mut heartbeat_s, mut authorities) = (None, None);
-    for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-        match key {
-            "heartbeat" => match value.parse() {
-                Ok(seconds) => heartbeat_s = Some(seconds),
-                Err(_) => {
-                    return Err(format!("its heartbeat is '{value}', not seconds from 0 to 65535"));
+impl Options {
+    fn parse(query: &str) -> Result<Options, String> {
+        let mut options = Options::default();
+        for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            match key {
+                "heartbeat" => match value.parse() {
+                    Ok(seconds) => options.heartbeat_s = Some(seconds),
+                    Err(_) => {
+                        return Err(format!(
+                            "its heartbeat is '{value}', not seconds from 0 to 65535"
+                        ));
+                    }
+                },
+                "cacertfile" => options.authorities = Some(decode(value, key)?.into()),
+                "certfile" => options.certificate = Some(decode(value, key)?.into()),
+                "keyfile" => options.key = Some(decode(value, key)?.into()),
+                "auth_mechanism" => match value.to_ascii_lowercase().as_str() {
+                    "external" => options.external = true,
+                    "plain" => options.external = false,
+                    _ => {
+                        return Err(format!(
+                            "its auth_mechanism is '{value}'; known are plain and external"
+                        ));
+                    }
+                },
+                "verify" if value != "verify_peer" => {
+                    return Err("it has 'verify': the broker's certificate is always verified; name its authority with cacertfile=FILE".to_owned());
                 }
-            },
-            "cacertfile" => authorities = Some(PathBuf::from(decode(value, "cacertfile")?)),
-            "verify" if value != "verify_peer" => {
-                return Err("it has 'verify': the broker's certificate is always verified; name its authority with cacertfile=FILE".to_owned());
+                _ => {}
             }
-            "certfile" | "keyfile" | "auth_mechanism" => {
-                return Err(format!("it has '{key}': only login with user and password is known"));
+        }
+        Ok(options)
+    }
+
+    fn check(&self, tls: bool) -> Result<(), String> {
+        let files = [
+            ("cacertfile", &self.authorities),
+            ("certfile", &self.certificate),
+            ("keyfile", &self.key),
+        ];
+        match files.iter().find(|(_, file)| file.is_some()) {
+            Some((name, _)) if !tls => {
+                return Err(format!("it names a {name} without TLS; write amqps://"));
             }
             _ => {}
         }
+        match (&self.certificate, &self.key) {
+            (Some(_), None) => Err("it has a 'certfile' and no 'keyfile'; name both".to_owned()),
+            (None, Some(_)) => Err("it has a 'keyfile' and no 'certfile'; name both".to_owned()),
+            (None, None) if self.external => Err("it logs in by certificate (auth_mechanism=external) and shows none; name a certfile and its keyfile".to_owned()),
+            _ => Ok(()),
+        }
     }
-    Ok((heartbeat_s, authorities))
 }
 
 fn decode(text: &str, part: &str) -> Result<String, String> {
@@ -312,6 +361,10 @@ mod tests {
             assert_eq!((bus.host(), bus.port(), bus.vhost()), (host, port, vhost), "{text}");
         }
         assert_eq!(bus("amqp://h?heartbeat=7").heartbeat_s(), Some(7));
+        let certified = "amqps://h?certfile=%2Fa.pem&keyfile=b.pem&auth_mechanism=EXTERNAL";
+        let shown = bus(certified);
+        assert_eq!(shown.certificate(), Some((Path::new("/a.pem"), Path::new("b.pem"))));
+        assert!(shown.is_external() && !bus("amqps://h?auth_mechanism=plain").is_external());
     }
 
     #[test]
@@ -343,7 +396,11 @@ mod tests {
             ("amqp://u:s3cret#@h", "%23"),
             ("amqp://u:s3cret@h?heartbeat=often", "'often'"),
             ("amqps://u:s3cret@h?verify=verify_none", "cacertfile"),
-            ("amqps://u:s3cret@h?certfile=a.pem", "'certfile'"),
+            ("amqps://u:s3cret@h?certfile=a.pem", "'keyfile'"),
+            ("amqps://u:s3cret@h?keyfile=a.pem", "'certfile'"),
+            ("amqp://u:s3cret@h?certfile=a.pem&keyfile=b.pem", "amqps://"),
+            ("amqps://h?auth_mechanism=external", "certfile"),
+            ("amqps://h?auth_mechanism=anonymous", "'anonymous'"),
             ("amqp://u:s3cret@h?cacertfile=a.pem", "amqps://"),
         ] {
             let error = text.parse::<BusUrl>().unwrap_err().to_string();

@@ -7,7 +7,7 @@ use std::{
 
 use lapin::{
     AsyncTcpStream, Channel, ConnectionProperties,
-    uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo},
+    uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism},
 };
 
 use crate::{
@@ -99,6 +99,7 @@ fn uri(bus: &BusUrl) -> AMQPUri {
         vhost: bus.vhost().to_owned(),
         query: AMQPQueryString {
             heartbeat: Some(bus.heartbeat_s().unwrap_or(HEARTBEAT_S)),
+            auth_mechanism: bus.is_external().then_some(SASLMechanism::External),
             ..AMQPQueryString::default()
         },
     }

@@ -55,7 +55,7 @@ pub enum Error {
         reason: String,
     },
     /// Unknown user, wrong password, or a user that may not come from here.
-    #[error("bus {bus} refused the login of '{}': {text}; check user and password", .bus.user())]
+    #[error("bus {bus} refused the login {}", login_refused(.bus, .text))]
     LoginRefused {
         /// The bus.
         bus: BusUrl,
@@ -230,6 +230,13 @@ impl Error {
             | ErrorKind::InvalidChannel(_) => Error::lost(bus, "it is closed"),
             _ => Error::lost(bus, error.to_string()),
         }
+    }
+}
+
+fn login_refused(bus: &BusUrl, text: &str) -> String {
+    match bus.is_external() {
+        true => format!("by certificate: {text}; is there a user of the name in it?"),
+        false => format!("of '{}': {text}; check user and password", bus.user()),
     }
 }
 

@@ -2,8 +2,10 @@
 //! can be cut from outside, so that a peer that is silent costs no thread for ever.
 
 use std::{
+    fmt,
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,7 +23,7 @@ use tokio_rustls::{
     rustls::{
         ClientConfig, RootCertStore,
         crypto::aws_lc_rs,
-        pki_types::{CertificateDer, ServerName, pem::PemObject},
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     },
 };
 
@@ -87,8 +89,16 @@ async fn encrypt(bus: &BusUrl, stream: TcpStream) -> Result<Box<dyn ByteStream>,
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| unreachable(format!("TLS: {error}")))?
-        .with_root_certificates(authorities(bus).map_err(unreachable)?)
-        .with_no_client_auth();
+        .with_root_certificates(authorities(bus).map_err(unreachable)?);
+    let config = match bus.certificate() {
+        None => config.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let (chain, key) = shown(certificate, key).map_err(unreachable)?;
+            config
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| unreachable(unusable(certificate, error)))?
+        }
+    };
     let name = ServerName::try_from(bus.host().to_owned())
         .map_err(|_| unreachable(format!("TLS: '{}' cannot be in a certificate", bus.host())))?;
     match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
@@ -97,6 +107,25 @@ async fn encrypt(bus: &BusUrl, stream: TcpStream) -> Result<Box<dyn ByteStream>,
             "TLS: {error}; name an authority of your own with ?cacertfile=FILE, and for a port without TLS write amqp://"
         ))),
     }
+}
+
+/// The certificate to show, and its key.
+fn shown(
+    certificate: &Path,
+    key: &Path,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+    let chain: Vec<CertificateDer<'_>> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| unusable(certificate, error))?;
+    if chain.is_empty() {
+        return Err(unusable(certificate, "it holds no certificate"));
+    }
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, error))?;
+    Ok((chain, key))
+}
+
+fn unusable(file: &Path, error: impl fmt::Display) -> String {
+    format!("TLS: file {}: {error}", file.display())
 }
 
 /// Whom to trust: the URL's file, or else the system's store (or SSL_CERT_FILE, SSL_CERT_DIR).

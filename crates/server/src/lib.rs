@@ -9,6 +9,8 @@ mod committer;
 mod housekeeper;
 mod listener;
 mod read_buffer;
+mod socket;
+pub mod tls;
 mod write_buffer;
 
 use std::{sync::Arc, time::Duration};
@@ -16,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 use broker::Broker;
 use tokio::sync::watch;
 
-pub use listener::Server;
+pub use listener::{Listener, Server};
 
 /// Shown to clients.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -9,7 +9,16 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{Config, Context, amqp091, committer::Committer, housekeeper::Housekeeper};
+use crate::{Config, Context, amqp091, committer::Committer, housekeeper::Housekeeper, tls::Tls};
+
+/// A socket to accept connections on. It is bound already and does not block.
+#[derive(Debug)]
+pub enum Listener {
+    /// For AMQP over TCP.
+    Plain(std::net::TcpListener),
+    /// For AMQP over TLS.
+    Tls(std::net::TcpListener, Arc<Tls>),
+}
 
 /// A running server.
 #[derive(Debug)]
@@ -24,8 +33,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves AMQP on sockets that are bound already and do not block. Must run within a
-    /// multi-threaded tokio runtime.
+    /// Serves AMQP. Must run within a multi-threaded tokio runtime.
     ///
     /// # Errors
     /// A listener is not usable, or there is no thread for the journal.
@@ -33,10 +41,10 @@ impl Server {
         config: Config,
         broker: Arc<Broker>,
         users: Arc<auth::Users>,
-        listeners: Vec<std::net::TcpListener>,
+        listeners: Vec<Listener>,
     ) -> std::io::Result<Server> {
-        let listeners: Vec<TcpListener> =
-            listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>()?;
+        let listeners: Vec<(TcpListener, Option<Arc<Tls>>)> =
+            listeners.into_iter().map(Listener::into_tokio).collect::<Result<_, _>>()?;
         let (drain, draining) = watch::channel(false);
         let (failure, failed) = watch::channel(None);
         let committer = Committer::start(broker.clone(), failure.clone())?;
@@ -52,7 +60,9 @@ impl Server {
         });
         let accepting = listeners
             .into_iter()
-            .map(|listener| tokio::spawn(accept(listener, context.clone(), connections.clone())))
+            .map(|(listener, tls)| {
+                tokio::spawn(accept(listener, tls, context.clone(), connections.clone()))
+            })
             .collect();
         let connections_max = limit as u32;
         Ok(Server {
@@ -97,7 +107,22 @@ impl Server {
     }
 }
 
-async fn accept(listener: TcpListener, context: Arc<Context>, connections: Arc<Semaphore>) {
+impl Listener {
+    fn into_tokio(self) -> std::io::Result<(TcpListener, Option<Arc<Tls>>)> {
+        let (listener, tls) = match self {
+            Listener::Plain(listener) => (listener, None),
+            Listener::Tls(listener, tls) => (listener, Some(tls)),
+        };
+        Ok((TcpListener::from_std(listener)?, tls))
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    context: Arc<Context>,
+    connections: Arc<Semaphore>,
+) {
     loop {
         // The place first: past the limit the peer waits in the backlog and harms nobody.
         let Ok(place) = connections.clone().acquire_owned().await else { return };
@@ -107,7 +132,7 @@ async fn accept(listener: TcpListener, context: Arc<Context>, connections: Arc<S
                 if let Err(error) = socket.set_nodelay(true) {
                     tracing::debug!(%peer, "no TCP_NODELAY: {error}");
                 }
-                tokio::spawn(serve(socket, peer, context.clone(), place));
+                tokio::spawn(serve(socket, tls.clone(), peer, context.clone(), place));
             }
             Err(error) => {
                 // No file descriptors, or a peer that was gone already: those who are here are
@@ -121,11 +146,12 @@ async fn accept(listener: TcpListener, context: Arc<Context>, connections: Arc<S
 
 async fn serve(
     socket: tokio::net::TcpStream,
+    tls: Option<Arc<Tls>>,
     peer: SocketAddr,
     context: Arc<Context>,
     place: OwnedSemaphorePermit,
 ) {
-    amqp091::serve(socket, peer, context).await;
+    amqp091::serve(socket, tls, peer, context).await;
     drop(place);
 }
 

@@ -26,9 +26,9 @@ impl ReadRoom {
         }
     }
 
-    /// A read took `count` of `room` bytes.
+    /// A read brought `count` bytes; there was room for `room`. A record of TLS may bring more.
     pub(crate) fn learn(&mut self, count: usize, room: usize) {
-        if count == room {
+        if count >= room {
             self.bytes = (self.bytes * 2).min(READ_BYTES_MAX);
         } else if count < self.bytes / 8 {
             self.bytes = (self.bytes / 2).max(READ_BYTES_MIN);

@@ -23,6 +23,7 @@ use clap::{ArgMatches, Command};
 use client::BusUrl;
 use event::Registry;
 use futures_util::FutureExt;
+use server::{Listener, tls::Tls};
 
 use crate::{
     cli,
@@ -33,6 +34,7 @@ use crate::{
 };
 use broker_part::BrokerPart;
 use data_directory::DataDirectory;
+use greeting::Ports;
 use listeners::Listeners;
 use part::{Part, Stopping};
 
@@ -43,7 +45,8 @@ pub(crate) fn command() -> Command {
             "Examples:\n  \
              tubepost serve\n  \
              tubepost serve --data-dir /var/lib/tubepost --config /etc/tubepost/tubepost.toml\n  \
-             tubepost serve --amqp 0.0.0.0:5672 --http 127.0.0.1:8080\n\n\
+             tubepost serve --amqp 0.0.0.0:5672 --http 127.0.0.1:8080\n  \
+             tubepost serve --amqp-tls 0.0.0.0:5671 --amqp-tls-certificate mq.crt --amqp-tls-key mq.key\n\n\
              On this machine guest with password guest works. Other addresses need a user first:\n\
              tubepost user add NAME. SIGINT or SIGTERM ends it in order, a second one at once.",
         );
@@ -56,6 +59,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let notifier = config::notifier(&settings)?;
     let registry = schemas::registry(&config)?;
     logging::begin(&config)?;
+    let tls = load_tls(&config)?;
     let data = DataDirectory::prepare(&config.data_dir)?;
     let _lock = data.lock()?;
     let users = Arc::new(Users::open(data.users_file())?);
@@ -66,7 +70,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     // Before anybody can connect: who is told to stop then stops in order.
     let signals = runtime.block_on(async { StopSignals::take() })?;
     let listeners = Listeners::bind(&config, &users)?;
-    let start = Start { config, notifier, registry, data, users, listeners };
+    let start = Start { config, notifier, registry, data, users, tls, listeners };
     let outcome = runtime.block_on(start.serve(signals));
     // A thread that still hashes a password must not hold up the end.
     runtime.shutdown_background();
@@ -79,18 +83,27 @@ struct Start {
     registry: Registry,
     data: DataDirectory,
     users: Arc<Users>,
+    tls: Option<Arc<Tls>>,
     listeners: Listeners,
 }
 
 impl Start {
     async fn serve(self, mut signals: StopSignals) -> Result<(), Failure> {
-        let amqp = addresses(&self.listeners.amqp)?;
-        let http = addresses(&self.listeners.http)?;
-        let bus = self.bus(&amqp)?;
-        let Start { config, notifier, registry, data, users, listeners } = self;
+        let ports = Ports {
+            amqp: addresses(&self.listeners.amqp)?,
+            amqp_tls: addresses(&self.listeners.amqp_tls)?,
+            http: addresses(&self.listeners.http)?,
+        };
+        let bus = self.bus(&ports.amqp)?;
+        let Start { config, notifier, registry, data, users, tls, listeners } = self;
         let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
 
-        let mut broker = broker_part::start(&config, &data, Arc::clone(&users), listeners.amqp)?;
+        let mut amqp: Vec<Listener> = listeners.amqp.into_iter().map(Listener::Plain).collect();
+        if let Some(tls) = tls {
+            let with_tls = |listener| Listener::Tls(listener, Arc::clone(&tls));
+            amqp.extend(listeners.amqp_tls.into_iter().map(with_tls));
+        }
+        let mut broker = broker_part::start(&config, &data, Arc::clone(&users), amqp)?;
         let (stop, stopping) = Stopping::channel();
         let mut parts = Vec::new();
         let mut ready = async {}.boxed();
@@ -114,7 +127,7 @@ impl Start {
         )?);
         // Who reads the greeting and publishes expects mail of it.
         drop(tokio::time::timeout(READY_PATIENCE, ready).await);
-        greeting::greet(&config, &amqp, &http, subscriptions)?;
+        greeting::greet(&config, &ports, subscriptions)?;
 
         let mut patience = None;
         let failure = tokio::select! {
@@ -153,6 +166,18 @@ impl Start {
         let (name, password) = self.users.service_login();
         let address = config::local(*address);
         Ok(format!("amqp://{name}:{}@{address}", password.expose()).parse()?)
+    }
+}
+
+/// Reads the certificates; `None` when there are none.
+///
+/// # Errors
+/// One of the files is no good.
+pub(crate) fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, Failure> {
+    let Some(tls) = &config.amqp_tls else { return Ok(None) };
+    match Tls::load(tls.options.clone()) {
+        Ok(tls) => Ok(Some(Arc::new(tls))),
+        Err(error) => Err(Failure::called_wrongly(error.to_string())),
     }
 }
 

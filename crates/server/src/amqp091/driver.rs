@@ -11,7 +11,6 @@ use amqp091::{ReplyCode, encode_heartbeat};
 use broker::{Mailbox, Wake};
 use bytes::BytesMut;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::Notify,
     time::{Instant, MissedTickBehavior, interval, timeout},
@@ -19,21 +18,33 @@ use tokio::{
 
 use super::{
     connection::{Connection, Phase},
-    handshake::{self, Opened},
+    handshake::{self, Failure, Opened},
+    plaintext,
     refusal::Refusal,
 };
-use crate::{Context, read_buffer::ReadRoom, write_buffer::WriteBuffer};
+use crate::{
+    Context,
+    read_buffer::ReadRoom,
+    socket::{LINGER, Socket},
+    tls::{self, Accepted, Tls},
+    write_buffer::WriteBuffer,
+};
 
 /// Serves one peer until it is gone. Nothing that happens here reaches another connection.
-pub(crate) async fn serve(mut socket: TcpStream, peer: SocketAddr, context: Arc<Context>) {
+pub(crate) async fn serve(
+    tcp: TcpStream,
+    tls: Option<Arc<Tls>>,
+    peer: SocketAddr,
+    context: Arc<Context>,
+) {
     let deadline = context.limits.handshake_timeout;
     let mut drain = context.drain.clone();
     let shaken = tokio::select! {
-        shaken = timeout(deadline, handshake::shake_hands(&mut socket, peer, &context)) => shaken,
+        shaken = timeout(deadline, enter(tcp, tls, peer, &context)) => shaken,
         _ = drain.changed() => return,
     };
-    let opened = match shaken {
-        Ok(Ok(opened)) => opened,
+    let (socket, opened) = match shaken {
+        Ok(Ok(entered)) => entered,
         Ok(Err(failure)) => return tracing::info!(%peer, "not connected: {failure}"),
         Err(_) => {
             return tracing::info!(%peer, "not connected: no handshake within {deadline:?}");
@@ -44,17 +55,36 @@ pub(crate) async fn serve(mut socket: TcpStream, peer: SocketAddr, context: Arc<
     let mailbox = Mailbox::new(Bell(bell.clone()));
     let mut driver = Driver::new(socket, opened, mailbox, bell, &context);
     let id = driver.connection.id.0;
-    tracing::info!(connection = id, %peer, name, user = driver.connection.agreed.user, "connected");
+    let (user, tls) = (&driver.connection.agreed.user, driver.socket.tls_version());
+    tracing::info!(connection = id, %peer, name, user, tls, "connected");
     let result = driver.run(&context).await;
     driver.connection.on_read_end();
     driver.connection.end();
     match result {
         Ok(()) => {
-            timeout(LINGER, driver.linger()).await.ok();
+            timeout(LINGER, driver.socket.linger()).await.ok();
             tracing::info!(connection = id, "closed");
         }
         Err(error) => tracing::info!(connection = id, "lost: {error}"),
     }
+}
+
+/// TLS, where there is to be, and the handshake of AMQP.
+async fn enter(
+    tcp: TcpStream,
+    tls: Option<Arc<Tls>>,
+    peer: SocketAddr,
+    context: &Context,
+) -> Result<(Socket, Opened), Failure> {
+    let (mut socket, inbox) = match tls {
+        None => (Socket::Plain(tcp), BytesMut::new()),
+        Some(tls) => match tls::accept(tcp, &tls).await? {
+            Accepted::Tls(stream, inbox) => (Socket::Tls(stream), inbox),
+            Accepted::Plain(tcp) => return Err(plaintext::turn_away(Socket::Plain(tcp)).await),
+        },
+    };
+    let opened = handshake::shake_hands(&mut socket, inbox, peer, context).await?;
+    Ok((socket, opened))
 }
 
 /// Wakes the driver from the broker's side.
@@ -67,7 +97,7 @@ impl Wake for Bell {
 }
 
 struct Driver {
-    socket: TcpStream,
+    socket: Socket,
     connection: Connection,
     decoder: amqp091::FrameDecoder,
     inbox: BytesMut,
@@ -82,7 +112,7 @@ struct Driver {
 
 impl Driver {
     fn new(
-        socket: TcpStream,
+        socket: Socket,
         opened: Opened,
         mailbox: Arc<Mailbox>,
         bell: Arc<Notify>,
@@ -113,11 +143,11 @@ impl Driver {
         self.step();
         loop {
             self.write()?;
-            if self.connection.phase == Phase::Closed && self.connection.out.is_empty() {
+            if self.connection.phase == Phase::Closed && !self.must_write() {
                 return Ok(());
             }
             let may_read = self.may_read();
-            let must_write = !self.connection.out.is_empty();
+            let must_write = self.must_write();
             tokio::select! {
                 biased;
                 () = self.bell.notified() => self.connection.on_wake(),
@@ -146,6 +176,10 @@ impl Driver {
         !self.connection.out.is_full()
             && self.connection.phase != Phase::Closed
             && !self.connection.check_blocked()
+    }
+
+    fn must_write(&self) -> bool {
+        !self.connection.out.is_empty() || self.socket.holds_back()
     }
 
     /// Reads once and steps the state with every frame that is complete. `false` at the end of
@@ -201,17 +235,10 @@ impl Driver {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
-    }
-
-    /// Reads what the peer still sends, until it closes too: a socket that is closed with octets
-    /// unread resets the connection, and the peer may never see why it was closed.
-    async fn linger(&mut self) {
-        if self.socket.shutdown().await.is_err() {
-            return;
+        match self.socket.try_flush() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
         }
-        let mut discarded = [0; 4096];
-        while let Ok(1..) = self.socket.read(&mut discarded).await {}
     }
 
     fn tick_every(&self) -> Duration {
@@ -230,7 +257,7 @@ impl Driver {
         }
         let Some(heartbeat) = self.heartbeat else { return Ok(()) };
         // Who is not read cannot be heard: then it counts whether it takes what is written.
-        let last_sign = match (self.may_read(), self.connection.out.is_empty()) {
+        let last_sign = match (self.may_read(), !self.must_write()) {
             (true, _) => self.last_read,
             (false, false) => self.last_read.max(self.last_write),
             (false, true) => Instant::now(),
@@ -248,9 +275,6 @@ impl Driver {
 
 /// Pieces of one vectored write.
 const WRITE_PIECES: usize = 64;
-
-/// How long a peer has to close its side.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// How often clocks are looked at.
 const TICK: Duration = Duration::from_secs(1);

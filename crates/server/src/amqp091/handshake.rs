@@ -10,16 +10,12 @@ use amqp091::{
     sasl,
 };
 use bytes::{Bytes, BytesMut};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
 use super::{
     connection::{Agreed, Capabilities},
     refusal::Refusal,
 };
-use crate::{Context, VERSION};
+use crate::{Context, VERSION, socket::Socket, tls};
 
 /// A connection past its handshake.
 pub(super) struct Opened {
@@ -43,6 +39,12 @@ pub(super) enum Failure {
     /// The peer went away, or never said anything.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// No TLS on a port that has it.
+    #[error("{}", without_tls(.0))]
+    WithoutTls(Opening),
+    /// TLS, but not with each other.
+    #[error("{0}")]
+    Tls(#[from] tls::Failure),
     /// It broke the protocol.
     #[error("{0}")]
     Protocol(Error),
@@ -51,20 +53,31 @@ pub(super) enum Failure {
     Refused(String),
 }
 
+fn without_tls(opening: &Opening) -> String {
+    match opening {
+        Opening::Amqp091 => "the client came without TLS to the port for TLS; give it an amqps:// \
+                             URL or turn TLS on in it, or send it to the port without TLS"
+            .to_owned(),
+        other => format!("on the port for TLS, without TLS: {other}"),
+    }
+}
+
 pub(super) async fn shake_hands(
-    socket: &mut TcpStream,
+    socket: &mut Socket,
+    mut inbox: BytesMut,
     peer: SocketAddr,
     context: &Context,
 ) -> Result<Opened, Failure> {
-    let mut wire =
-        Wire { socket, inbox: BytesMut::with_capacity(4096), decoder: FrameDecoder::new() };
+    inbox.reserve(INBOX_BYTES);
+    let mut wire = Wire { socket, inbox, decoder: FrameDecoder::new() };
     expect_protocol_header(&mut wire).await?;
-    wire.send(&start(context)).await?;
+    let is_certified = wire.socket.certified_user().is_some();
+    wire.send(&start(context, is_certified)).await?;
     let Method::ConnectionStartOk(start_ok) = wire.method().await? else {
         return wire.refuse(out_of_turn("connection.start-ok")).await;
     };
     let capabilities = client_capabilities(&start_ok.client_properties);
-    let user = match log_in(&start_ok, peer, context).await {
+    let user = match log_in(&start_ok, wire.socket.certified_user(), peer, context).await {
         Ok(user) => user,
         Err(reason) => return refuse_login(wire, &start_ok, &reason).await,
     };
@@ -108,7 +121,7 @@ pub(super) async fn shake_hands(
 
 /// The socket during the handshake: one frame at a time, each way.
 struct Wire<'a> {
-    socket: &'a mut TcpStream,
+    socket: &'a mut Socket,
     inbox: BytesMut,
     decoder: FrameDecoder,
 }
@@ -170,6 +183,7 @@ impl Wire<'_> {
             }
         };
         tokio::time::timeout(CLOSE_OK_TIMEOUT, answer).await.ok();
+        self.socket.shutdown().await.ok();
         Err(Failure::Refused(refusal.text.to_string()))
     }
 }
@@ -189,7 +203,7 @@ async fn expect_protocol_header(wire: &mut Wire<'_>) -> Result<(), Failure> {
     Err(Failure::WrongProtocol(opening))
 }
 
-fn start(context: &Context) -> connection::Start {
+fn start(context: &Context, is_certified: bool) -> connection::Start {
     let mut capabilities = FieldTable::new();
     for name in [
         "publisher_confirms",
@@ -220,14 +234,23 @@ fn start(context: &Context) -> connection::Start {
         version_major: 0,
         version_minor: 9,
         server_properties,
-        mechanisms: Bytes::from_static(b"PLAIN AMQPLAIN"),
+        mechanisms: Bytes::from_static(match is_certified {
+            true => b"PLAIN AMQPLAIN EXTERNAL",
+            false => b"PLAIN AMQPLAIN",
+        }),
         locales: Bytes::from_static(b"en_US"),
     }
 }
 
 /// Who the client is, or why it is nobody.
-async fn log_in(start_ok: &StartOk, peer: SocketAddr, context: &Context) -> Result<String, String> {
+async fn log_in(
+    start_ok: &StartOk,
+    certified: Option<&Result<String, tls::Nameless>>,
+    peer: SocketAddr,
+    context: &Context,
+) -> Result<String, String> {
     let credentials = match start_ok.mechanism.as_str() {
+        "EXTERNAL" => return log_in_by_certificate(certified, context),
         "PLAIN" => sasl::plain(&start_ok.response),
         "AMQPLAIN" => sasl::amqplain(&start_ok.response),
         other => return Err(format!("mechanism '{other}' is not offered")),
@@ -251,6 +274,26 @@ async fn log_in(start_ok: &StartOk, peer: SocketAddr, context: &Context) -> Resu
                 .map_err(|_| "the login could not be checked".to_owned())?
         }
     };
+    verdict.map(|user| user.name).map_err(|refused| refused.to_string())
+}
+
+/// RFC 4422, appendix A: who the client is was proved below, here by its certificate. RabbitMQ:
+/// what the response says is passed over.
+fn log_in_by_certificate(
+    certified: Option<&Result<String, tls::Nameless>>,
+    context: &Context,
+) -> Result<String, String> {
+    let name = match certified {
+        Some(Ok(name)) => name,
+        Some(Err(nameless)) => return Err(nameless.to_string()),
+        None => {
+            return Err("mechanism EXTERNAL is for clients with a certificate, and this one showed \
+                        none: give it one, over TLS, with amqp.tls.client_certificate = \"optional\" \
+                        or \"required\""
+                .to_owned());
+        }
+    };
+    let verdict = context.users.verify_certified(name);
     verdict.map(|user| user.name).map_err(|refused| refused.to_string())
 }
 
@@ -323,6 +366,9 @@ fn connection_name(properties: &FieldTable) -> Option<String> {
         .find_map(|name| properties.get(name).and_then(FieldValue::as_str))
         .map(|name| name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect())
 }
+
+/// Room for what comes before the connection is open.
+const INBOX_BYTES: usize = 4096;
 
 /// RabbitMQ: `SILENT_CLOSE_DELAY`.
 const SILENT_CLOSE_DELAY: Duration = Duration::from_secs(3);

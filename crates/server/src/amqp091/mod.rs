@@ -11,6 +11,7 @@ mod consume;
 mod declare;
 mod driver;
 mod handshake;
+mod plaintext;
 mod publish;
 mod refusal;
 

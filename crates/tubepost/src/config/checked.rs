@@ -6,7 +6,13 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 pub(crate) use intake::git::NamespaceRule as Namespace;
 use intake::git::UrlTemplate;
 
-use super::{fault::Fault, listen::ListenAddress, settings::Settings, table};
+use super::{
+    fault::Fault,
+    listen::ListenAddress,
+    settings::Settings,
+    table,
+    tls::{self, AmqpTls},
+};
 
 /// Everything but mail, which [`super::notifier`] resolves.
 #[derive(Debug, Clone)]
@@ -19,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// The broker's protocol.
     pub(crate) amqp: Amqp,
+    /// The same over TLS, if there is a certificate.
+    pub(crate) amqp_tls: Option<AmqpTls>,
     /// The broker's memory on disk.
     pub(crate) journal: Journal,
     /// The memory of its queues.
@@ -150,6 +158,7 @@ impl Config {
                 connections_max: settings.need(&table::AMQP_CONNECTIONS_MAX)?,
                 handshake_timeout: settings.need(&table::AMQP_HANDSHAKE_TIMEOUT)?,
             },
+            amqp_tls: tls::resolve(settings)?,
             journal: Journal {
                 segment_size: settings.need(&table::JOURNAL_SEGMENT_SIZE)?,
                 disk_free_min: settings.need(&table::JOURNAL_DISK_FREE_MIN)?,

@@ -16,6 +16,7 @@ use super::{
     nearest::nearest,
     settings::{Environment, Setting, options},
     subscription,
+    tls_name::{self, TlsName},
 };
 
 /// What the file says; nothing when there is none.
@@ -24,6 +25,7 @@ pub(crate) struct FileSettings {
     pub(crate) path: Option<PathBuf>,
     pub(crate) values: HashMap<&'static str, FileValue>,
     pub(crate) subscriptions: Vec<SubscriptionSettings>,
+    pub(crate) tls_names: Vec<TlsName>,
 }
 
 /// One `key = value`.
@@ -120,6 +122,13 @@ impl<'a> Document<'a> {
                 }
                 continue;
             }
+            if key == TLS_NAMES {
+                match tls_name::read_all(self, value) {
+                    Ok(names) => settings.tls_names = names,
+                    Err(wrong) => faults.extend(wrong),
+                }
+                continue;
+            }
             if let DeValue::Table(table) = value.get_ref() {
                 self.flatten(&key, table, settings, faults);
                 continue;
@@ -149,7 +158,8 @@ impl<'a> Document<'a> {
     }
 
     fn unknown(self, at: Range<usize>, key: &str) -> Fault {
-        let known = options().map(|option| option.declaration().key).chain([SUBSCRIPTIONS]);
+        let known =
+            options().map(|option| option.declaration().key).chain([SUBSCRIPTIONS, TLS_NAMES]);
         let meant = match nearest(key, known) {
             Some(meant) => format!("; did you mean '{meant}'?"),
             None => "; tubepost config lists the known ones".to_owned(),
@@ -196,6 +206,7 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
 }
 
 const SUBSCRIPTIONS: &str = "notify.subscription";
+const TLS_NAMES: &str = "amqp.tls.name";
 
 #[cfg(test)]
 mod tests {

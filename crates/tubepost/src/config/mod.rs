@@ -15,6 +15,8 @@ mod settings;
 mod size;
 mod subscription;
 pub(crate) mod table;
+mod tls;
+mod tls_name;
 
 pub(crate) use checked::{Config, LogFormat};
 pub(crate) use declared::{AnyDeclared, Fallback, Verb};

@@ -12,6 +12,7 @@ use super::{
     declared::{AnyDeclared, Declared, Fallback},
     fault::{Fault, Origin},
     file, table,
+    tls_name::TlsName,
 };
 
 /// The environment variables of the process.
@@ -52,6 +53,7 @@ pub(crate) struct Setting {
 pub(crate) struct Settings {
     said: HashMap<&'static str, Setting>,
     subscriptions: Vec<SubscriptionSettings>,
+    tls_names: Vec<TlsName>,
     file: Option<PathBuf>,
     environment: Environment,
 }
@@ -92,6 +94,7 @@ impl Settings {
             true => Ok(Settings {
                 said,
                 subscriptions: read.subscriptions,
+                tls_names: read.tls_names,
                 file: read.path,
                 environment,
             }),
@@ -144,6 +147,11 @@ impl Settings {
     /// The mail subscriptions as the file has them.
     pub(crate) fn subscriptions(&self) -> &[SubscriptionSettings] {
         &self.subscriptions
+    }
+
+    /// The certificates for single names, as the file has them.
+    pub(crate) fn tls_names(&self) -> &[TlsName] {
+        &self.tls_names
     }
 
     /// The file that was read.

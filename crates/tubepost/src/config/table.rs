@@ -4,6 +4,7 @@ mod checks;
 mod events;
 mod mail;
 mod server;
+mod tls;
 
 use super::declared::Group;
 
@@ -23,6 +24,10 @@ pub(crate) use self::{
         JOURNAL_DISK_FREE_MIN, JOURNAL_SEGMENT_SIZE, JOURNAL_SYNC, JOURNAL_SYNC_INTERVAL,
         LOG_FORMAT, LOG_LEVEL, QUEUES_MEMORY_MAX, QUEUES_MEMORY_TARGET,
     },
+    tls::{
+        AMQP_TLS_CERTIFICATE, AMQP_TLS_CLIENT_CA, AMQP_TLS_CLIENT_CERTIFICATE, AMQP_TLS_KEY,
+        AMQP_TLS_LISTEN, AMQP_TLS_USER_FROM,
+    },
 };
 
 /// All options, in the order of help and of `tubepost config`.
@@ -38,6 +43,17 @@ pub(crate) static GROUPS: &[Group] = &[
             &AMQP_MESSAGE_BYTES_MAX,
             &AMQP_CONNECTIONS_MAX,
             &AMQP_HANDSHAKE_TIMEOUT,
+        ],
+    },
+    Group {
+        title: "TLS",
+        options: &[
+            &AMQP_TLS_LISTEN,
+            &AMQP_TLS_CERTIFICATE,
+            &AMQP_TLS_KEY,
+            &AMQP_TLS_CLIENT_CA,
+            &AMQP_TLS_CLIENT_CERTIFICATE,
+            &AMQP_TLS_USER_FROM,
         ],
     },
     Group {

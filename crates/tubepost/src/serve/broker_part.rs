@@ -1,11 +1,11 @@
 //! The broker of the server: its journals in the data directory, its listeners, its end.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use auth::Users;
 use broker::{Broker, Disks};
 use journal::{Disk, FileDisk};
-use server::{Limits, Server};
+use server::{Limits, Listener, Server};
 
 use crate::{
     config::Config,
@@ -30,7 +30,7 @@ pub(crate) fn start(
     config: &Config,
     data: &DataDirectory,
     users: Arc<Users>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
 ) -> Result<BrokerPart, Failure> {
     let cannot = |error: &dyn std::fmt::Display| {
         Failure::failed(format!("{}: the broker cannot start: {error}", data.path().display()))

@@ -8,33 +8,34 @@ use crate::{
     config::Config, failure::Failure, serve::broker_part::sync_notice, terminal::print_line,
 };
 
+/// Where it listens.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    /// For AMQP.
+    pub(crate) amqp: Vec<SocketAddr>,
+    /// For AMQP over TLS.
+    pub(crate) amqp_tls: Vec<SocketAddr>,
+    /// For the pages.
+    pub(crate) http: Vec<SocketAddr>,
+}
+
 /// Where it listens, and three commands to try next. The commands can be copied as they are.
 ///
 /// # Errors
 /// Nobody reads it.
-pub(crate) fn greet(
-    config: &Config,
-    amqp: &[SocketAddr],
-    http: &[SocketAddr],
-    subscriptions: usize,
-) -> Result<(), Failure> {
-    lines(config, amqp, http, subscriptions, &program())
-        .iter()
-        .try_for_each(|line| print_line(line))
+pub(crate) fn greet(config: &Config, ports: &Ports, subscriptions: usize) -> Result<(), Failure> {
+    lines(config, ports, subscriptions, &program()).iter().try_for_each(|line| print_line(line))
 }
 
-fn lines(
-    config: &Config,
-    amqp: &[SocketAddr],
-    http: &[SocketAddr],
-    subscriptions: usize,
-    program: &str,
-) -> Vec<String> {
+fn lines(config: &Config, ports: &Ports, subscriptions: usize, program: &str) -> Vec<String> {
     let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
     let link = AnsiColor::Cyan.on_default();
     let mut lines = vec![format!("{bold}Tubepost listens.{bold:#}")];
-    lines.extend(amqp.iter().map(|address| format!("  AMQP   {address}")));
-    lines.extend(http.iter().map(|address| format!("  pages  {link}http://{address}/{link:#}")));
+    lines.extend(ports.amqp.iter().map(|address| format!("  AMQP   {address}")));
+    lines.extend(ports.amqp_tls.iter().map(|address| format!("  AMQPS  {address}")));
+    lines.extend(
+        ports.http.iter().map(|address| format!("  pages  {link}http://{address}/{link:#}")),
+    );
     lines.push(format!("  data   {}", config.data_dir.display()));
     if let Some(notice) = sync_notice(config.journal_sync) {
         let warning = AnsiColor::Yellow.on_default().bold();
@@ -48,7 +49,8 @@ fn lines(
     lines.push(String::new());
     lines.push(format!("{dim}Try next, in another terminal:{dim:#}"));
     // The commands find the usual address by themselves.
-    if let Some(bus) = amqp.first().filter(|address| address.to_string() != "127.0.0.1:5672") {
+    if let Some(bus) = ports.amqp.first().filter(|address| address.to_string() != "127.0.0.1:5672")
+    {
         let bus = crate::config::local(*bus);
         lines.push(format!("  export TUBEPOST_BUS=amqp://guest:guest@{bus}"));
     }

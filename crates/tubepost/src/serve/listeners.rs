@@ -18,19 +18,26 @@ use crate::{
 pub(crate) struct Listeners {
     /// For AMQP, at least one.
     pub(crate) amqp: Vec<TcpListener>,
+    /// For AMQP over TLS, if there is a certificate.
+    pub(crate) amqp_tls: Vec<TcpListener>,
     /// For the pages, at least one.
     pub(crate) http: Vec<TcpListener>,
 }
 
 impl Listeners {
-    /// Binds both. Beyond loopback only when an operator created a user.
+    /// Binds them all. Beyond loopback only when an operator created a user.
     ///
     /// # Errors
     /// An unknown host name, a port in use, an address that is not ours, no users.
     pub(crate) fn bind(config: &Config, users: &Users) -> Result<Listeners, Failure> {
         let amqp = resolve(&config.amqp.listen, "--amqp")?;
         let http = resolve(&config.http_listen, "--http")?;
-        let beyond = amqp.iter().chain(&http).find(|address| !address.ip().is_loopback());
+        let amqp_tls = match &config.amqp_tls {
+            Some(tls) => resolve(&tls.listen, "--amqp-tls")?,
+            None => Vec::new(),
+        };
+        let mut all = amqp.iter().chain(&amqp_tls).chain(&http);
+        let beyond = all.find(|address| !address.ip().is_loopback());
         if let Some(address) = beyond.filter(|_| !users.has_operator_users()) {
             return Err(Failure::failed(format!(
                 "{address}: not on an address that others reach while there are no users; create one \
@@ -38,7 +45,11 @@ impl Listeners {
                 config.data_dir.display()
             )));
         }
-        Ok(Listeners { amqp: bind(&amqp, "--amqp")?, http: bind(&http, "--http")? })
+        Ok(Listeners {
+            amqp: bind(&amqp, "--amqp")?,
+            amqp_tls: bind(&amqp_tls, "--amqp-tls")?,
+            http: bind(&http, "--http")?,
+        })
     }
 }
 

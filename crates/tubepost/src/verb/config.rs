@@ -7,6 +7,7 @@ use crate::{
     cli,
     config::{self, Config, Fallback, Origin, Settings, Verb, table::GROUPS},
     failure::{Failure, remark},
+    serve,
     terminal::{print_line, shown},
 };
 
@@ -39,7 +40,8 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let settings = cli::settings(matches)?;
     if matches.get_flag("check") {
-        Config::check(&settings)?;
+        let config = Config::check(&settings)?;
+        serve::load_tls(&config)?;
         let notifier = config::notifier(&settings)?;
         let from = settings.file().map_or("no file".to_owned(), |file| file.display().to_string());
         let subscriptions = notifier.map_or(0, |notifier| notifier.subscriptions.len());
@@ -79,6 +81,14 @@ fn as_json(settings: &Settings) -> String {
         .map(|subscription| json!({"name": subscription.name, "to": subscription.to.to_string()}))
         .collect();
     all.insert("notify.subscription".to_owned(), json!({"value": names}));
+    let names: Vec<Value> = settings
+        .tls_names()
+        .iter()
+        .map(
+            |named| json!({"name": named.name, "certificate": named.certificate, "key": named.key}),
+        )
+        .collect();
+    all.insert("amqp.tls.name".to_owned(), json!({"value": names}));
     Value::Object(all).to_string()
 }
 
@@ -109,6 +119,10 @@ fn as_table(settings: &Settings) -> Vec<String> {
     for subscription in settings.subscriptions() {
         let name = subscription.name.as_deref().unwrap_or("(no name)");
         let line = format!("notify.subscription: {name} to {}", subscription.to);
+        lines.push(shown(&line).into_owned());
+    }
+    for named in settings.tls_names() {
+        let line = format!("amqp.tls.name: {} has {}", named.name, named.certificate.display());
         lines.push(shown(&line).into_owned());
     }
     lines
