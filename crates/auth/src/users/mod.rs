@@ -15,7 +15,7 @@ use crate::{
     limits::{FAILURES_MAX, REMEMBERED_FOR, REMEMBERED_MAX},
     remembered::Remembered,
     throttle::Throttle,
-    user::{GUEST, Proof, SERVICE_ACCOUNT},
+    user::{Proof, SERVICE_ACCOUNT},
     user_file::{Content, Entry, Stamp, UserFile},
 };
 
