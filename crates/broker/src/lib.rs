@@ -42,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+pub mod authorize;
 mod binding;
 mod broker;
 mod connection;
@@ -53,6 +54,7 @@ mod ledger;
 pub mod limits;
 mod mailbox;
 mod message;
+pub mod policy;
 mod publisher;
 mod queue;
 mod recovery;

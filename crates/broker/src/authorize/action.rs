@@ -44,10 +44,11 @@ actions! {
     Impersonate => "publishing in the name of",
     /// Log in to the HTTP API and the pages; see the overview, and who one is.
     Manage => "managing",
-    /// See what is in a virtual host: its queues, exchanges, bindings, policies, connections.
+    /// See that a virtual host is there, its counts and its limits.
     SeeVirtualHost => "seeing",
-    /// Run the self-test of a virtual host, which publishes and consumes in it.
-    TestVirtualHost => "testing",
+    /// See what is in a virtual host: its queues, exchanges, bindings, policies, connections. What
+    /// is done with them needs the rights to each, too.
+    SeeContents => "seeing what is in",
     /// Create a virtual host, or change what it says of itself.
     DeclareVirtualHost => "declaring",
     /// Delete a virtual host with all that is in it.

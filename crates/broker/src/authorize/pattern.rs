@@ -11,18 +11,19 @@ use super::lookahead;
 /// A compiled pattern. Cheap to clone. Two are equal when they are written the same.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Pattern {
-    text: Arc<str>,
+pub struct Pattern(Arc<Compiled>);
+
+struct Compiled {
+    text: Box<str>,
     matcher: Matcher,
 }
 
-#[derive(Clone)]
 enum Matcher {
     /// Such as `.*`, which most permissions are: nothing to compile, nothing to run.
     All,
     One(Regex),
     /// Looks ahead that must hold, and what must be found.
-    Behind(Arc<[(Regex, bool)]>, Regex),
+    Behind(Box<[(Regex, bool)]>, Regex),
 }
 
 /// Why a pattern cannot be used.
@@ -54,9 +55,14 @@ impl Pattern {
     /// # Errors
     /// It is not a regular expression; it is too long or too costly.
     pub fn new(text: &str) -> Result<Pattern, PatternError> {
-        if text.len() > PATTERN_BYTES_MAX {
-            return Err(PatternError::TooLong);
+        match text.len() {
+            0..=PATTERN_BYTES_MAX => Pattern::of_any_length(text),
+            _ => Err(PatternError::TooLong),
         }
+    }
+
+    /// For a pattern that was not too long before names were put into it.
+    pub(super) fn of_any_length(text: &str) -> Result<Pattern, PatternError> {
         let matcher = match text {
             "" | "^" | "$" | ".*" | "^.*" | ".*$" | "^.*$" => Matcher::All,
             _ => match lookahead::split(text) {
@@ -70,12 +76,12 @@ impl Pattern {
                 }
             },
         };
-        Ok(Pattern { text: text.into(), matcher })
+        Ok(Pattern(Arc::new(Compiled { text: text.into(), matcher })))
     }
 
     /// Whether it is found in the name.
     pub fn is_in(&self, name: &str) -> bool {
-        match &self.matcher {
+        match &self.0.matcher {
             Matcher::All => true,
             Matcher::One(regex) => regex.is_match(name),
             Matcher::Behind(looks, rest) => {
@@ -87,7 +93,7 @@ impl Pattern {
 
     /// As it was written.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 }
 
@@ -130,13 +136,13 @@ impl TryFrom<String> for Pattern {
 
 impl From<Pattern> for String {
     fn from(pattern: Pattern) -> String {
-        pattern.text.to_string()
+        pattern.as_str().to_owned()
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Pattern) -> bool {
-        self.text == other.text
+        self.0.text == other.0.text
     }
 }
 
@@ -144,13 +150,13 @@ impl Eq for Pattern {}
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}/", self.text)
+        write!(f, "/{}/", self.0.text)
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 
@@ -207,7 +213,10 @@ mod tests {
         let pattern = Pattern::new("^(a+)+$").unwrap();
         let started = Instant::now();
         assert!(!pattern.is_in(&format!("{}b", "a".repeat(255))));
-        assert!(started.elapsed() < Duration::from_secs(5), "an engine that backtracks takes years");
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "an engine that backtracks takes years"
+        );
     }
 
     #[test]
