@@ -61,7 +61,7 @@ impl Hashing {
     }
 
     /// Waits for a turn at computing. `login` is what will be verified: while another has its turn
-    /// with the same, this one waits. `known` is asked before each wait, as the answer may be there.
+    /// with the same, this one waits. `known` is asked before each wait: the answer may be there.
     pub(crate) fn turn<T>(
         &self,
         login: Option<[u8; 32]>,

@@ -1,4 +1,4 @@
-//! What one connection was allowed a moment ago, so that a pattern is not matched for every message.
+//! What one connection was allowed a moment ago, so that no pattern is matched for every message.
 //! Forgotten whole when the permissions change: then a right that was taken away is gone at once.
 
 use bytestring::ByteString;

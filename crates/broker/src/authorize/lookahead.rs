@@ -1,6 +1,6 @@
 //! Looks ahead at the very beginning of a pattern. RabbitMQ's users write `^(?!amq\.).*` for "all
-//! but the system's own", which an engine of linear time cannot know; taken off the front, each is a
-//! pattern of its own that must fit, or must not, at the beginning.
+//! but the system's own", which an engine of linear time cannot know; taken off the front, each is
+//! a pattern of its own that must fit, or must not, at the beginning.
 
 /// One look ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -49,8 +49,8 @@ impl Permissions {
     /// Whether somebody may do something with something.
     ///
     /// # Errors
-    /// They may not: [`Kind::NotAllowed`] for connecting, [`Kind::PreconditionFailed`] for another's
-    /// name, [`Kind::AccessRefused`] for all else.
+    /// They may not: [`Kind::NotAllowed`] for connecting, [`Kind::PreconditionFailed`] for
+    /// another's name, [`Kind::AccessRefused`] for all else.
     pub fn authorize(
         &self,
         who: &Identity,

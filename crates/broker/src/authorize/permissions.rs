@@ -1,5 +1,6 @@
-//! All permissions: a value that is set and cleared entry by entry, as the ledger's changes say, and
-//! read whole. Knows no users: who is deleted must be forgotten here ([`Permissions::forget_user`]).
+//! All permissions: a value that is set and cleared entry by entry, as the ledger's changes say,
+//! and read whole. Knows no users: who is deleted must be forgotten here
+//! ([`Permissions::forget_user`]).
 
 use std::collections::BTreeMap;
 

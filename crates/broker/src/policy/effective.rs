@@ -54,8 +54,8 @@ impl DeadLetterStrategy {
     }
 }
 
-/// Where messages wait. Accepted and shown; here they wait on disk, and as many as there is room for
-/// in memory.
+/// Where messages wait. Accepted and shown; here they wait on disk, and as many as there is room
+/// for in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[expect(missing_docs, reason = "the variants are RabbitMQ's words")]
 pub enum QueueMode {
@@ -334,7 +334,10 @@ mod tests {
         /// Three say something of a limit; whatever they say, the most cautious counts.
         #[test]
         fn no_limit_is_looser_than_anybody_asked(
-            asked in limit(), users in limit(), operators in limit(), ttl in any::<[Option<u16>; 3]>(),
+            asked in limit(),
+            users in limit(),
+            operators in limit(),
+            ttl in any::<[Option<u16>; 3]>(),
         ) {
             let settings = |limit: Option<i64>, ttl: Option<u16>| {
                 let mut settings = serde_json::Map::new();
@@ -360,7 +363,8 @@ mod tests {
             };
             let applied = policies.of_queue("/", "q", QueueType::Quorum);
             let effective = Effective::of_queue(&arguments, &applied.definition());
-            let tightest = [asked, users, operators].into_iter().flatten().filter(|it| *it >= 0).min();
+            let limits = [asked, users, operators].into_iter().flatten();
+            let tightest = limits.filter(|it| *it >= 0).min();
             prop_assert_eq!(effective.delivery_limit.map(i64::from), tightest);
             let soonest = ttl.into_iter().flatten().min().map(u64::from);
             prop_assert_eq!(effective.message_ttl, soonest);

@@ -49,9 +49,9 @@ fn binary(text: &str) -> String {
     }
 }
 
-/// Erlang: `io_lib:printable_latin1_list`, which is what a server prints by.
+/// Erlang: `io_lib:printable_unicode_list`; RabbitMQ starts its machine with `+pc unicode`.
 fn is_printable(c: char) -> bool {
-    matches!(c, ' '..='~' | '\u{a0}'..='\u{ff}' | '\u{8}'..='\u{d}' | '\u{1b}')
+    matches!(c, ' '..='~' | '\u{a0}'..='\u{fffd}' | '\u{10000}'.. | '\u{8}'..='\u{d}' | '\u{1b}')
 }
 
 fn escaped(text: &str) -> String {
@@ -83,14 +83,15 @@ mod tests {
 
     use super::*;
 
-    /// The expected ones were printed by Erlang/OTP 25.
+    /// The expected ones were printed by Erlang/OTP 25 with `+pc unicode`.
     #[test]
     fn values_are_printed_as_erlang_does() {
         for (value, expected) in [
             (json!("abc"), r#"<<"abc">>"#),
             (json!(""), "<<>>"),
             (json!("é"), r#"<<"é"/utf8>>"#),
-            (json!("ж\"x\n"), "<<208,182,34,120,10>>"),
+            (json!("ж\"\n"), r#"<<"ж\"\n"/utf8>>"#),
+            (json!("\u{85}"), "<<194,133>>"),
             (json!("\t\u{1b}\0"), "<<9,27,0>>"),
             (json!("a\"\\\n"), r#"<<"a\"\\\n">>"#),
             (json!(-5), "-5"),
@@ -107,6 +108,7 @@ mod tests {
         }
         assert_eq!(string("unsupported queue type 'foo'"), "\"unsupported queue type 'foo'\"");
         assert_eq!(string("é\""), "\"é\\\"\"");
-        assert_eq!(string("ж\n"), "[1078,10]");
+        assert_eq!(string("ж\n"), "\"ж\\n\"");
+        assert_eq!(string("ж\0"), "[1078,0]");
     }
 }

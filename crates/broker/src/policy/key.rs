@@ -40,7 +40,7 @@ pub(super) enum Merge {
     MirrorMode,
 }
 
-/// The settings of one stretch of the table that only streams, or only others, know.
+/// The types of queue that do not know a setting.
 const NOT_STREAM: &[QueueType] = &[QueueType::Stream];
 const ONLY_CLASSIC: &[QueueType] = &[QueueType::Quorum, QueueType::Stream];
 const ONLY_QUORUM: &[QueueType] = &[QueueType::Classic, QueueType::Stream];

@@ -1,5 +1,5 @@
-//! Settings of mirrored queues, which RabbitMQ had until 4.0. Definitions of that time have them; here
-//! they are checked as there and have no effect: there is one node.
+//! Settings of mirrored queues, which RabbitMQ had until 4.0. Definitions of that time have them;
+//! here they are checked as there and have no effect: there is one node.
 
 use serde_json::Value;
 

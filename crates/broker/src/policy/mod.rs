@@ -1,6 +1,7 @@
-//! What operators say of many queues and exchanges at once, and what a queue's own arguments say of
-//! it: policies, operator policies, `x-` arguments, and the [`Effective`] settings that come of all
-//! three. Rules and texts are RabbitMQ's, 3.13 to 4.2. Knows no queues: names and types are handed in.
+//! What operators say of many queues and exchanges at once, and what a queue's own arguments say
+//! of it: policies, operator policies, `x-` arguments, and the [`Effective`] settings that come of
+//! all three. Rules and texts are RabbitMQ's, 3.13 to 4.2. Knows no queues: names and types are
+//! handed in.
 //!
 //! ```
 //! use broker::policy::{Effective, Policies, Policy, PolicyKind, QueueArguments, QueueType};

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Definition, Policy, PolicyKind, QueueType};
 
-/// The policies and operator policies of all virtual hosts: a value that is set and deleted entry by
-/// entry.
+/// The policies and operator policies of all virtual hosts: a value that is set and deleted entry
+/// by entry.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<Policy>", into = "Vec<Policy>")]
 pub struct Policies {
