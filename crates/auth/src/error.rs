@@ -1,6 +1,6 @@
 //! What can be wrong with the users, and why a login is refused.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 /// The users could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,28 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A password's hash cannot be taken over.
+    #[error("the password_hash {reason}")]
+    PasswordHash {
+        /// What is wrong with it, and the mend.
+        reason: String,
+    },
+    /// The word cannot be a tag.
+    #[error("tag '{tag}' {reason}")]
+    Tag {
+        /// The word, shortened.
+        tag: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// One of many users that were to be imported cannot be; none was.
+    #[error("user '{name}' cannot be imported: {source}; nothing was imported")]
+    Import {
+        /// The name, shortened.
+        name: String,
+        /// Why not.
+        source: Box<Error>,
+    },
     /// There is a user of this name already.
     #[error("user '{name}' exists already; change the password with: tubepost user passwd {name}")]
     Exists {
@@ -70,12 +92,23 @@ pub enum Refused {
         /// The name as given, shortened.
         name: String,
     },
-    /// A certificate names nobody.
+    /// Too many failed; this one was not looked at.
     #[error(
-        "login of '{name}' by certificate refused: no operator created this user; do it with: tubepost user add '{name}'"
+        "login of '{name}' refused unseen: too many failed before it from there; the next is looked at in {} s",
+        .wait.as_secs().max(1)
     )]
-    Certificate {
-        /// The name in the certificate, shortened.
+    TooManyFailures {
+        /// The name as given, shortened.
+        name: String,
+        /// How long until one is looked at again.
+        wait: Duration,
+    },
+    /// Somebody else vouched for a name, a certificate for example, and there is no such user.
+    #[error(
+        "login of '{name}' refused: there is no such user; create one with: tubepost user add '{name}' --no-password"
+    )]
+    NoSuchUser {
+        /// The name as given, shortened.
         name: String,
     },
     /// The built-in guest, from elsewhere.

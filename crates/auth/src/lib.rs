@@ -5,11 +5,16 @@
 //! again when it changed: `tubepost user add` takes effect on a running server. Three kinds of
 //! login are accepted:
 //!
-//! - a user that an operator created, from anywhere;
+//! - a user that an operator created, from anywhere: with a password, or vouched for by a
+//!   certificate ([`Users::vouched`]);
 //! - `guest` with password `guest`, from this machine only, and only while no operator created a
 //!   user of that name (creating one is how to close it);
 //! - the service account, whose random password only this process knows ([`Users::service_login`]),
 //!   for the services that run inside the server.
+//!
+//! Users move in from RabbitMQ with their passwords ([`Users::import`]): its salted SHA hashes are
+//! verified, and become argon2id at the first login. Guessing is slowed without locking anybody
+//! out; and who is logged in learns of a change by [`Users::generation`] and [`Users::recheck`].
 //!
 //! ```
 //! use auth::{Peer, Secret, Users};
@@ -23,16 +28,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod definition;
 mod error;
 mod hashing;
 mod limits;
 mod remembered;
 mod secret;
+mod stored_hash;
+mod tags;
+mod throttle;
 mod user;
 mod user_file;
 mod users;
 
+pub use definition::{Credential, Imported, NewUser, UserDefinition};
 pub use error::{Error, Refused};
 pub use secret::Secret;
-pub use user::{Peer, User};
+pub use stored_hash::StoredHash;
+pub use tags::Tags;
+pub use user::{Ended, Origin, Peer, Recheck, User};
 pub use users::{Clock, Users};

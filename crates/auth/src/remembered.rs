@@ -54,8 +54,9 @@ impl Remembered {
         self.logins.insert(name.to_owned(), login);
     }
 
-    // The stored hash is part of it, so a changed password or a user made anew is not remembered.
-    fn proof(&self, name: &str, password: &Secret, hash: &str) -> [u8; 32] {
+    /// The keyed hash of a login. The stored hash is part of it, so a changed password or a user
+    /// made anew is not remembered.
+    pub(crate) fn proof(&self, name: &str, password: &Secret, hash: &str) -> [u8; 32] {
         let mut mac = <Blake2bMac<U32> as KeyInit>::new(&self.key.into());
         for part in [name, hash, password.expose()] {
             mac.update(&(part.len() as u64).to_le_bytes());

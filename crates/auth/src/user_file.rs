@@ -2,7 +2,7 @@
 //! changed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
@@ -10,9 +10,10 @@ use std::{
 };
 
 use rustix::fs::{FlockOperation, flock};
-use serde::{Deserialize, Serialize};
 
-use crate::{Error, limits::FILE_BYTES_MAX};
+use crate::{Error, Tags, limits::FILE_BYTES_MAX, stored_hash::StoredHash};
+
+mod written;
 
 /// Where users are kept.
 #[derive(Debug, Clone)]
@@ -28,21 +29,25 @@ pub(crate) struct Stamp {
     modified: (i64, i64),
 }
 
-/// Names and password hashes.
-pub(crate) type Hashes = BTreeMap<String, String>;
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Content {
-    format: u32,
-    users: Vec<Entry>,
+/// The users as the file has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Content {
+    pub(crate) users: BTreeMap<String, Entry>,
+    /// Names of deleted users whose permissions may still be written down somewhere.
+    pub(crate) departed: BTreeSet<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    name: String,
-    password_hash: String,
+/// One user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// `None`: no password is theirs.
+    pub(crate) hash: Option<StoredHash>,
+    pub(crate) tags: Tags,
+    pub(crate) default_access: bool,
+    /// Tells a user from another of that name before or after.
+    pub(crate) id: u64,
+    /// How often the password was changed.
+    pub(crate) password_number: u32,
 }
 
 impl UserFile {
@@ -64,11 +69,11 @@ impl UserFile {
     }
 
     /// The users and the state they were read in; none when there is no file.
-    pub(crate) fn read(&self) -> Result<(Hashes, Option<Stamp>), Error> {
+    pub(crate) fn read(&self) -> Result<(Content, Option<Stamp>), Error> {
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok((Hashes::new(), None));
+                return Ok((Content::default(), None));
             }
             Err(error) => return Err(self.fault("read it")(error)),
         };
@@ -79,25 +84,31 @@ impl UserFile {
         if text.len() as u64 > FILE_BYTES_MAX {
             return Err(self.damaged("is larger than any users file".to_owned()));
         }
-        let version: Version = serde_json::from_slice(&text)
-            .map_err(|error| self.damaged(format!("is damaged: {error}")))?;
-        if version.format != FORMAT {
-            let found = version.format;
-            return Err(self.damaged(format!(
-                "has format {found}, this version knows {FORMAT}; use the version that wrote it"
-            )));
-        }
-        let content: Content = serde_json::from_slice(&text)
-            .map_err(|error| self.damaged(format!("is damaged: {error}")))?;
-        let users = content.users.into_iter().map(|entry| (entry.name, entry.password_hash));
-        Ok((users.collect(), Some(Stamp::of(&metadata))))
+        Ok((self.parse(&text)?, Some(Stamp::of(&metadata))))
+    }
+
+    fn parse(&self, text: &[u8]) -> Result<Content, Error> {
+        let damaged = |error: serde_json::Error| self.damaged(format!("is damaged: {error}"));
+        let version: written::Version = serde_json::from_slice(text).map_err(damaged)?;
+        let content = match version.format {
+            1 => serde_json::from_slice::<written::Content1>(text).map_err(damaged)?.try_into(),
+            FORMAT => {
+                serde_json::from_slice::<written::Content2>(text).map_err(damaged)?.try_into()
+            }
+            found => {
+                return Err(self.damaged(format!(
+                    "has format {found}, this version knows {FORMAT}; use the version that wrote it"
+                )));
+            }
+        };
+        content.map_err(|reason: String| self.damaged(format!("is damaged: {reason}")))
     }
 
     /// Changes the users: one process at a time, from what the file has now, all or nothing.
     pub(crate) fn change<T>(
         &self,
-        change: impl FnOnce(&mut Hashes) -> Result<T, Error>,
-    ) -> Result<(T, Hashes, Option<Stamp>), Error> {
+        change: impl FnOnce(&mut Content) -> Result<T, Error>,
+    ) -> Result<(T, Content, Option<Stamp>), Error> {
         let lock_path = self.path.with_extension("json.lock");
         let mut options = OpenOptions::new();
         let lock = options.write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
@@ -105,20 +116,20 @@ impl UserFile {
             lock.map_err(|source| Error::File { path: lock_path, doing: "lock it", source })?;
         flock(&lock, FlockOperation::LockExclusive)
             .map_err(|error| self.fault("lock it")(error.into()))?;
-        let (mut users, _) = self.read()?;
-        let result = change(&mut users)?;
-        self.write(&users).map_err(self.fault("write it"))?;
+        let (before, stamp) = self.read()?;
+        let mut content = before.clone();
+        let result = change(&mut content)?;
+        if content == before {
+            return Ok((result, content, stamp));
+        }
+        self.write(&content).map_err(self.fault("write it"))?;
         let stamp = self.stamp()?;
-        Ok((result, users, stamp))
+        Ok((result, content, stamp))
     }
 
     // A reader sees the old file or the new one, also after a power loss.
-    fn write(&self, users: &Hashes) -> io::Result<()> {
-        let users = users
-            .iter()
-            .map(|(name, hash)| Entry { name: name.clone(), password_hash: hash.clone() })
-            .collect();
-        let mut text = serde_json::to_vec_pretty(&Content { format: FORMAT, users })?;
+    fn write(&self, content: &Content) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(&written::Content2::from(content))?;
         text.push(b'\n');
         let new = self.path.with_extension("json.new");
         match fs::remove_file(&new) {
@@ -143,11 +154,6 @@ impl UserFile {
     }
 }
 
-#[derive(Deserialize)]
-struct Version {
-    format: u32,
-}
-
 impl Stamp {
     fn of(metadata: &fs::Metadata) -> Stamp {
         let modified = (metadata.mtime(), metadata.mtime_nsec());
@@ -155,7 +161,8 @@ impl Stamp {
     }
 }
 
-const FORMAT: u32 = 1;
+/// 1: name and argon2id hash only; each of its users had the run of the house.
+const FORMAT: u32 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -163,13 +170,26 @@ mod tests {
 
     use super::*;
 
+    fn entry() -> Entry {
+        let hash = "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR";
+        Entry {
+            hash: Some(StoredHash::parse(hash, None).unwrap()),
+            tags: Tags::new(["administrator", "ops"]).unwrap(),
+            default_access: false,
+            id: u64::MAX,
+            password_number: 7,
+        }
+    }
+
     #[test]
     fn what_was_written_is_read_and_only_the_owner_may_read_it() {
         let directory = tempfile::tempdir().unwrap();
         let file = UserFile::new(directory.path().join("users.json"));
-        assert_eq!(file.read().unwrap(), (Hashes::new(), None));
-        let add = |users: &mut Hashes| {
-            users.insert("ada".to_owned(), "$hash".to_owned());
+        assert_eq!(file.read().unwrap(), (Content::default(), None));
+        let add = |content: &mut Content| {
+            content.users.insert("ada".to_owned(), entry());
+            content.users.insert("bob".to_owned(), Entry { hash: None, ..entry() });
+            content.departed.insert("eve".to_owned());
             Ok(())
         };
         let ((), written, stamp) = file.change(add).unwrap();
@@ -180,15 +200,28 @@ mod tests {
     }
 
     #[test]
+    fn a_change_that_changes_nothing_leaves_the_file_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = UserFile::new(directory.path().join("users.json"));
+        let add = |content: &mut Content| {
+            content.users.insert("ada".to_owned(), entry());
+            Ok(())
+        };
+        let ((), _, stamp) = file.change(add).unwrap();
+        assert_eq!(file.change(add).unwrap().2, stamp);
+        assert_eq!(file.stamp().unwrap(), stamp);
+    }
+
+    #[test]
     fn a_failed_change_leaves_the_file_as_it_was() {
         let directory = tempfile::tempdir().unwrap();
         let file = UserFile::new(directory.path().join("users.json"));
-        let refuse = |users: &mut Hashes| {
-            users.insert("ada".to_owned(), "$hash".to_owned());
+        let refuse = |content: &mut Content| {
+            content.users.insert("ada".to_owned(), entry());
             Err::<(), _>(Error::Unknown { name: "bob".to_owned() })
         };
         assert!(file.change(refuse).is_err());
-        assert_eq!(file.read().unwrap().0, Hashes::new());
+        assert_eq!(file.read().unwrap().0, Content::default());
     }
 
     #[test]
@@ -199,15 +232,15 @@ mod tests {
             for name in 0..16 {
                 let file = &file;
                 scope.spawn(move || {
-                    file.change(|users| {
-                        users.insert(name.to_string(), "$hash".to_owned());
+                    file.change(|content| {
+                        content.users.insert(name.to_string(), entry());
                         Ok(())
                     })
                     .unwrap();
                 });
             }
         });
-        assert_eq!(file.read().unwrap().0.len(), 16);
+        assert_eq!(file.read().unwrap().0.users.len(), 16);
     }
 
     #[test]
@@ -216,12 +249,47 @@ mod tests {
         let file = UserFile::new(directory.path().join("users.json"));
         for (text, expected) in [
             ("{\"format\": 1,\n\"users\": [}", "line 2 column 11"),
-            ("{\"format\": 2, \"users\": [], \"more\": 1}", "format 2, this version knows 1"),
+            ("{\"format\": 3, \"users\": [], \"more\": 1}", "format 3, this version knows 2"),
             ("", "is damaged"),
+            (
+                r#"{"format": 1, "users": [{"name": "ada", "password_hash": "secret"}]}"#,
+                "user 'ada': the password_hash is not an argon2id hash",
+            ),
+            (
+                r#"{"format": 2, "users": [{"name": "ada", "password_hash": "x", "id": "1",
+                    "hashing_algorithm": "rot13", "password_number": 0}]}"#,
+                "user 'ada': the password_hash is",
+            ),
+            (
+                r#"{"format": 2, "users": [{"name": "ada", "id": "z", "password_number": 0}]}"#,
+                "user 'ada': id 'z' is not",
+            ),
         ] {
             fs::write(file.path(), text).unwrap();
             let said = file.read().unwrap_err().to_string();
             assert!(said.contains("users.json: ") && said.contains(expected), "{said}");
         }
+    }
+
+    #[test]
+    fn a_file_of_the_first_format_is_read_and_its_users_keep_their_access() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = UserFile::new(directory.path().join("users.json"));
+        let hash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
+                    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let text =
+            format!(r#"{{"format": 1, "users": [{{"name": "ada", "password_hash": "{hash}"}}]}}"#);
+        fs::write(file.path(), text).unwrap();
+        let (content, _) = file.read().unwrap();
+        let ada = &content.users["ada"];
+        assert!(ada.default_access && ada.tags.is_empty());
+        assert_eq!(ada.hash.as_ref().unwrap().text(), hash);
+        file.change(|content| {
+            content.departed.insert("eve".to_owned());
+            Ok(())
+        })
+        .unwrap();
+        assert!(fs::read_to_string(file.path()).unwrap().contains("\"format\": 2"));
+        assert_eq!(file.read().unwrap().0.users, content.users);
     }
 }

@@ -42,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+pub mod authorize;
 mod backlog;
 mod binding;
 mod broker;
@@ -56,6 +57,7 @@ mod ledger;
 pub mod limits;
 mod mailbox;
 mod message;
+pub mod policy;
 mod publisher;
 mod queue;
 mod recovery;

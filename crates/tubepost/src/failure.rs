@@ -90,7 +90,7 @@ impl From<client::Error> for Failure {
 impl From<auth::Error> for Failure {
     fn from(error: auth::Error) -> Failure {
         match error {
-            auth::Error::Name { .. } | auth::Error::Password { .. } => {
+            auth::Error::Name { .. } | auth::Error::Password { .. } | auth::Error::Tag { .. } => {
                 Failure::called_wrongly(error.to_string())
             }
             error => Failure::failed(error.to_string()),

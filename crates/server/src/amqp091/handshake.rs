@@ -259,10 +259,7 @@ async fn log_in(
     let password = std::str::from_utf8(credentials.password.expose())
         .map(auth::Secret::new)
         .map_err(|_| "the password is not UTF-8".to_owned())?;
-    let from = match peer.ip().is_loopback() {
-        true => auth::Peer::Loopback,
-        false => auth::Peer::Remote,
-    };
+    let from = auth::Peer::from(peer.ip());
     let users = context.users.clone();
     let verdict = match users.verify_at_once(&credentials.user, &password, from) {
         Some(verdict) => verdict,
@@ -293,7 +290,7 @@ fn log_in_by_certificate(
                 .to_owned());
         }
     };
-    let verdict = context.users.verify_certified(name);
+    let verdict = context.users.vouched(name);
     verdict.map(|user| user.name).map_err(|refused| refused.to_string())
 }
 

@@ -13,6 +13,7 @@ fn help_of_every_command_is_printed_with_examples_and_exit_0() {
         "config",
         "user add",
         "user passwd",
+        "user set-tags",
         "user delete",
         "user list",
         "publish",

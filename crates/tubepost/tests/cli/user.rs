@@ -24,6 +24,36 @@ fn users_are_created_listed_changed_and_removed() {
 }
 
 #[test]
+fn tags_are_given_changed_and_taken_away() {
+    let home = Home::new();
+    let add = ["user", "add", "ada", "--generate", "--tag", "monitoring", "--tag", "ops,eu"];
+    assert_eq!(home.run(&add).code, 0);
+    let ci = ["user", "add", "ci", "--no-password", "--no-permissions"];
+    let ended = home.run(&ci);
+    assert_eq!((ended.code, ended.out.as_str()), (0, ""), "{ended:?}");
+    assert_eq!(home.run(&["user", "list"]).out, "ada  monitoring,ops,eu\nci\n");
+    let listed = home.run(&["user", "list", "--json"]).out;
+    let users: Vec<Value> =
+        listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(users[0]["tags"], serde_json::json!(["monitoring", "ops", "eu"]));
+    assert_eq!(
+        (&users[0]["has_password"], &users[0]["default_access"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(
+        (&users[1]["has_password"], &users[1]["default_access"]),
+        (&false.into(), &false.into())
+    );
+    assert_eq!(home.run(&["user", "set-tags", "ci", "administrator"]).code, 0);
+    assert_eq!(home.run(&["user", "set-tags", "ada"]).code, 0);
+    assert_eq!(home.run(&["user", "list"]).out, "ada\nci   administrator\n");
+    assert_eq!(home.run(&["user", "change-password", "ci", "--generate"]).out.trim().len(), 24);
+    assert_eq!(home.run(&["user", "passwd", "ada", "--no-password"]).code, 0);
+    let listed = home.run(&["user", "list", "--json"]).out;
+    assert!(listed.lines().next().unwrap().contains(r#""has_password":false"#), "{listed}");
+}
+
+#[test]
 fn what_cannot_be_done_is_said_with_the_mend() {
     let home = Home::new();
     home.run(&["user", "add", "ada", "--generate"]);
@@ -32,6 +62,9 @@ fn what_cannot_be_done_is_said_with_the_mend() {
         (&["user", "delete", "bob"], 1, "no user 'bob'"),
         (&["user", "passwd", "bob", "--generate"], 1, "no user 'bob'"),
         (&["user", "add", "", "--generate"], 2, "is empty"),
+        (&["user", "add", "bob", "--generate", "--tag", "a b"], 2, "tag 'a b' has"),
+        (&["user", "add", "bob", "--generate", "--no-password"], 2, "cannot be used with"),
+        (&["user", "set-tags", "bob", "ops"], 1, "no user 'bob'"),
         (&["user", "add", "bob", "--password-stdin"], 2, "the password is empty"),
         (&["user", "list", "--data-dir", "/proc/x"], 1, "data directory /proc/x"),
     ] {

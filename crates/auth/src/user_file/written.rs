@@ -1,0 +1,121 @@
+//! The users file as it is written: JSON of either format.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Content, Entry, FORMAT};
+use crate::{Tags, stored_hash::StoredHash};
+
+#[derive(Deserialize)]
+pub(super) struct Version {
+    pub(super) format: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Content1 {
+    #[serde(rename = "format")]
+    _format: u32,
+    users: Vec<User1>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct User1 {
+    name: String,
+    password_hash: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Content2 {
+    format: u32,
+    users: Vec<User2>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    departed: BTreeSet<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct User2 {
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password_hash: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hashing_algorithm: Option<String>,
+    #[serde(default)]
+    tags: Tags,
+    #[serde(default)]
+    default_access: bool,
+    /// In hex: JSON's numbers end at 2⁵³.
+    id: String,
+    password_number: u32,
+}
+
+impl TryFrom<Content1> for Content {
+    type Error = String;
+
+    fn try_from(written: Content1) -> Result<Content, String> {
+        let mut users = BTreeMap::new();
+        for User1 { name, password_hash } in written.users {
+            let hash = StoredHash::parse(&password_hash, Some("argon2id"))
+                .map_err(|error| format!("user '{name}': {error}"))?;
+            let entry = Entry {
+                hash: Some(hash),
+                tags: Tags::default(),
+                default_access: true,
+                id: 0,
+                password_number: 0,
+            };
+            users.insert(name, entry);
+        }
+        Ok(Content { users, departed: BTreeSet::new() })
+    }
+}
+
+impl TryFrom<Content2> for Content {
+    type Error = String;
+
+    fn try_from(written: Content2) -> Result<Content, String> {
+        let mut users = BTreeMap::new();
+        for user in written.users {
+            let name = user.name;
+            let hash = user
+                .password_hash
+                .map(|text| StoredHash::parse(&text, user.hashing_algorithm.as_deref()))
+                .transpose()
+                .map_err(|error| format!("user '{name}': {error}"))?;
+            let id = u64::from_str_radix(&user.id, 16)
+                .map_err(|_| format!("user '{name}': id '{}' is not a number in hex", user.id))?;
+            let entry = Entry {
+                hash,
+                tags: user.tags,
+                default_access: user.default_access,
+                id,
+                password_number: user.password_number,
+            };
+            users.insert(name, entry);
+        }
+        Ok(Content { users, departed: written.departed })
+    }
+}
+
+impl From<&Content> for Content2 {
+    fn from(content: &Content) -> Content2 {
+        let user = |(name, entry): (&String, &Entry)| User2 {
+            name: name.clone(),
+            password_hash: entry.hash.as_ref().map(StoredHash::text),
+            hashing_algorithm: entry.hash.as_ref().map(|hash| hash.algorithm().to_owned()),
+            tags: entry.tags.clone(),
+            default_access: entry.default_access,
+            id: format!("{:x}", entry.id),
+            password_number: entry.password_number,
+        };
+        Content2 {
+            format: FORMAT,
+            users: content.users.iter().map(user).collect(),
+            departed: content.departed.clone(),
+        }
+    }
+}
