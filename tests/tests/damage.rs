@@ -1,5 +1,6 @@
-//! A byte of the journal changes on the disk. The message it belongs to is not delivered, everything
-//! else is, and an operator sees which; when the file is mended, the message is there again.
+//! A byte of the journal changes on the disk. The message it belongs to is not delivered,
+//! everything else is, and an operator sees which; when the file is mended, the message is there
+//! again.
 
 use std::{fs, path::PathBuf, time::Duration};
 

@@ -2,7 +2,8 @@
 //! behind that position is read from the journal.
 //!
 //! `"TPCK", u32 version, u64 position, u64 next queue id, u32 queues, (queue)×, u32 crc32c`, each
-//! queue `u64 id, u32 parts, (part)×`, each part `0, u32 count, (slot)×` or `1, chunk`. Little endian.
+//! queue `u64 id, u32 parts, (part)×`, each part `0, u32 count, (slot)×` or `1, chunk`. Little
+//! endian.
 
 use bytes::{Buf, BufMut};
 use journal::Position;

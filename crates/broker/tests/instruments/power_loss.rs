@@ -1,6 +1,7 @@
 //! Power is lost at every moment of a run: before and after each change and each sync, on the
 //! messages' directory, the ledger's and the index at once. Of what no sync covered any part is
-//! there. Whatever is found, the broker starts, and the history up to that moment has no broken promise.
+//! there. Whatever is found, the broker starts, and the history up to that moment has no broken
+//! promise.
 
 use check::Checker;
 use sim::{Losses, Programme, Random, SimDisk};
