@@ -170,6 +170,31 @@ impl FromIterator<(String, Value)> for Arguments {
 pub trait Headers {
     /// The value of one header; `None` when the message has no such header.
     fn header(&self, name: &str) -> Option<Value>;
+
+    /// The value of a property; `None` when the message does not have it.
+    fn property(&self, _: Property) -> Option<Value> {
+        None
+    }
+}
+
+/// The properties that an exchange may route by (RabbitMQ: `hash-property`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants are properties of AMQP 0-9-1")]
+pub enum Property {
+    MessageId,
+    CorrelationId,
+    Timestamp,
+}
+
+impl Property {
+    pub(crate) fn named(name: &str) -> Option<Property> {
+        match name {
+            "message_id" => Some(Property::MessageId),
+            "correlation_id" => Some(Property::CorrelationId),
+            "timestamp" => Some(Property::Timestamp),
+            _ => None,
+        }
+    }
 }
 
 /// A message without headers.

@@ -16,6 +16,14 @@ pub enum Destination {
 }
 
 impl Destination {
+    /// Its name with its kind: the same after a restart, and of a queue declared again.
+    pub(crate) fn stable_name(&self) -> String {
+        match self {
+            Destination::Queue(queue) => format!("q {}", queue.name()),
+            Destination::Exchange(name) => format!("x {name}"),
+        }
+    }
+
     pub(crate) fn key(&self) -> DestinationKey {
         match self {
             Destination::Queue(queue) => DestinationKey::Queue(queue.id()),

@@ -16,8 +16,9 @@ use bytestring::ByteString;
 use journal::{Disk, Journal, Position};
 
 use crate::{
-    Error, Mailbox, Queue, VirtualHost,
+    Error, Mailbox, Properties, Queue, VirtualHost,
     backlog::BacklogSizes,
+    clock::{Clock, SystemClock},
     compaction::Compaction,
     connection::ConnectionId,
     error::Kind,
@@ -49,6 +50,8 @@ pub struct Options {
     /// The ledger is rewritten when it grew by this many bytes since it was last rewritten, and to
     /// four times what it was then.
     pub ledger_rewrite_bytes: u64,
+    /// What the time is.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for Options {
@@ -61,6 +64,7 @@ impl Default for Options {
             disk_free_bytes_min: 64 * 1024 * 1024,
             journal: journal::Options::default(),
             ledger_rewrite_bytes: LEDGER_REWRITE_BYTES,
+            clock: Arc::new(SystemClock::default()),
         }
     }
 }
@@ -116,6 +120,8 @@ impl Broker {
     fn new(recovered: Recovered, options: &Options) -> Broker {
         let Recovered { ledger, store, topologies, checkpoint } = recovered;
         let compaction = Compaction::new(options.compaction_slack_segments);
+        // What waited before the start may be due.
+        store.alarm().set(store.clock().now());
         let vhosts = topologies
             .into_iter()
             .map(|(name, topology)| {
@@ -196,6 +202,21 @@ impl Broker {
             journal::Sync::Always => None,
             journal::Sync::Interval(interval) => Some(interval),
         }
+    }
+
+    /// Waits until a delayed message is due, or the time is over; whether one is.
+    pub fn wait_due(&self, timeout: Duration) -> bool {
+        self.store.alarm().wait(self.store.clock(), timeout)
+    }
+
+    /// Publishes the delayed messages that are due. To be called when [`Broker::wait_due`] says so,
+    /// by one thread.
+    ///
+    /// # Errors
+    /// The journal failed. On a full disk they wait on, and are tried again in a second.
+    pub fn fire_due(&self, properties: &dyn Properties) -> Result<(), Error> {
+        self.store.alarm().take();
+        self.vhosts.iter().try_for_each(|vhost| vhost.fire_due(properties))
     }
 
     /// Makes room in the journal ahead of need, so that no commit has to wait for it.
@@ -345,7 +366,7 @@ impl Broker {
     }
 
     fn queues(&self) -> impl Iterator<Item = Arc<Queue>> {
-        self.vhosts.iter().flat_map(|vhost| vhost.queues())
+        self.vhosts.iter().flat_map(|vhost| vhost.all_queues())
     }
 
     fn durable_queues(&self) -> impl Iterator<Item = Arc<Queue>> {

@@ -41,11 +41,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod arguments;
 pub mod authorize;
 mod backlog;
 mod binding;
 mod broker;
+mod clock;
 mod compaction;
 mod connection;
 mod consumer;
@@ -58,27 +60,32 @@ pub mod limits;
 mod mailbox;
 mod message;
 pub mod policy;
+mod properties;
 mod publisher;
 mod queue;
 mod recovery;
+mod routes;
 mod routing;
 mod store;
 mod sync;
 mod topology;
 mod virtual_host;
 
-pub use arguments::{Arguments, Headers, Value};
+pub use arguments::{Arguments, Headers, Property, Value};
 pub use backlog::BacklogSizes;
 pub use binding::{Binding, Destination};
 pub use broker::{Broker, Disks, Options, RecoveryReport};
+pub use clock::{Clock, SystemClock, Timestamp};
 pub use connection::ConnectionId;
 pub use consumer::{Consumer, ConsumerRequest, SharedLimit};
 pub use entry::Entry;
 pub use error::Error;
-pub use exchange::{ExchangeDeclaration, ExchangeKind};
+pub use exchange::{Deduplicator, ExchangeDeclaration, ExchangeKind, Identity};
 pub use journal::Position;
 pub use mailbox::{Letter, Mailbox, Wake};
 pub use message::{Body, Message};
-pub use publisher::{Publish, Publisher, Routes};
+pub use properties::Properties;
+pub use publisher::{Publish, Publisher};
 pub use queue::{Queue, QueueCounts, QueueDeclaration, QueueId};
+pub use routes::Routes;
 pub use virtual_host::{BindingEnd, QueueStatus, VirtualHost};

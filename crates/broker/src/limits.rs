@@ -13,8 +13,14 @@ pub(crate) const OUTBOX_MESSAGES_MAX: usize = 4096;
 /// Routes remembered by one publisher; past it the memory is emptied and begun anew.
 pub(crate) const ROUTE_CACHE_MAX: usize = 4096;
 
-/// Exchanges one message may pass through (exchange-to-exchange bindings).
-pub(crate) const EXCHANGE_HOPS_MAX: usize = 64;
+/// Identities that a deduplicating exchange may be declared to remember: some hundred bytes each.
+pub const DEDUPLICATION_ENTRIES_MAX: usize = 10_000_000;
+
+/// Delayed messages that are published together when they are due.
+pub(crate) const FIRED_MESSAGES_MAX: usize = 512;
+
+/// Bytes of their bodies: the last one may go past it.
+pub(crate) const FIRED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Entries at the head of a queue that stay in memory when the budget is exceeded, so that a
 /// consumer that comes back starts at once.

@@ -12,11 +12,9 @@ use crate::{
     Error, Headers, Message, Queue, VirtualHost,
     limits::ROUTE_CACHE_MAX,
     queue::{NewEntry, QueueId},
+    routes::{Delaying, Routes},
     routing::Map,
 };
-
-/// The queues a message goes to. Empty when it is unroutable.
-pub type Routes = Arc<[Arc<Queue>]>;
 
 /// A message on its way, and where it goes.
 #[derive(Debug)]
@@ -79,8 +77,9 @@ impl Publisher {
             return Ok(routes.clone());
         }
         let route = self.vhost.route(exchange, key, headers)?;
-        let routes: Routes = route.queues.into();
-        if route.by_key {
+        let by_key = route.by_key;
+        let routes = Routes::from(route);
+        if by_key {
             // Names are slices of a read buffer: copied here, or the cache would keep it alive.
             let key = RouteKey { exchange: copied(exchange), key: copied(key) };
             self.cache.insert(key, routes.clone());
@@ -101,6 +100,7 @@ impl Publisher {
         let store = self.vhost.store();
         let _publishing = store.publishing();
         let first = done.len();
+        let delaying = Delaying::expand(batch);
         if let Err(error) = self.journal(batch, done) {
             batch.clear();
             done.truncate(first);
@@ -127,6 +127,7 @@ impl Publisher {
         for (queue, entries) in by_queue {
             queue.push(entries.into_iter());
         }
+        delaying.finish(store, first, done);
         Ok(())
     }
 

@@ -12,7 +12,9 @@ use journal::{Appender, Journal, Position};
 
 use crate::{
     Error, Message, Options,
+    alarm::Alarm,
     backlog::BacklogSizes,
+    clock::Clock,
     error::Kind,
     index::{Chunks, QueueCheckpoint},
     ledger,
@@ -30,6 +32,9 @@ pub(crate) struct Store {
     paged_min: usize,
     memory_max: usize,
     disk_free_min: u64,
+    clock: Arc<dyn Clock>,
+    /// When the next delayed message is due.
+    alarm: Alarm,
     backlog: BacklogSizes,
     /// Held for reading from a message's append until its queues have it, and for writing while a
     /// checkpoint looks at both.
@@ -89,6 +94,8 @@ impl Store {
             paged_min: options.paged_bytes_min,
             memory_max: options.memory_bytes_max,
             disk_free_min: options.disk_free_bytes_min,
+            clock: options.clock.clone(),
+            alarm: Alarm::default(),
             backlog: options.backlog.checked(),
             publishing: RwLock::default(),
             reports: Mutex::default(),
@@ -126,6 +133,14 @@ impl Store {
 
     pub(crate) fn chunks(&self) -> Option<&Chunks> {
         self.chunks.as_ref()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    pub(crate) fn alarm(&self) -> &Alarm {
+        &self.alarm
     }
 
     pub(crate) fn backlog(&self) -> BacklogSizes {

@@ -40,7 +40,8 @@ pub(super) fn string(text: &str) -> String {
     }
 }
 
-fn binary(text: &str) -> String {
+/// A text: `<<"text">>`.
+pub(crate) fn binary(text: &str) -> String {
     match text.chars().all(is_printable) {
         true if text.is_empty() => "<<>>".to_owned(),
         true if text.is_ascii() => format!("<<\"{}\">>", escaped(text)),

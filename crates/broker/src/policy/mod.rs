@@ -34,6 +34,8 @@ use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use erlang::binary;
+
 pub use apply_to::ApplyTo;
 pub use definition::Definition;
 pub use effective::{DeadLetterStrategy, Effective, ExchangeEffective, Overflow, QueueMode};

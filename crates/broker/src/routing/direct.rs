@@ -2,22 +2,22 @@
 
 use bytestring::ByteString;
 
-use super::Map;
+use super::{Map, destinations::Destinations};
 use crate::binding::{Binding, Destination};
 
 #[derive(Debug, Default)]
 pub(crate) struct Direct {
-    by_key: Map<ByteString, Vec<Destination>>,
+    by_key: Map<ByteString, Destinations>,
 }
 
 impl Direct {
     pub(super) fn bind(&mut self, binding: &Binding) {
-        self.by_key.entry(binding.key.clone()).or_default().push(binding.destination.clone());
+        self.by_key.entry(binding.key.clone()).or_default().add(&binding.destination);
     }
 
     pub(super) fn unbind(&mut self, binding: &Binding) {
         if let Some(destinations) = self.by_key.get_mut(&binding.key) {
-            destinations.retain(|it| *it != binding.destination);
+            destinations.remove(&binding.destination);
             if destinations.is_empty() {
                 self.by_key.remove(&binding.key);
             }
@@ -25,6 +25,6 @@ impl Direct {
     }
 
     pub(super) fn route(&self, key: &str, visit: &mut dyn FnMut(&Destination)) {
-        self.by_key.get(key).into_iter().flatten().for_each(visit);
+        self.by_key.get(key).into_iter().flat_map(Destinations::iter).for_each(visit);
     }
 }

@@ -1,33 +1,23 @@
 //! Fanout: every destination, whatever the key.
 
-use super::Map;
-use crate::binding::{Binding, Destination, DestinationKey};
+use super::destinations::Destinations;
+use crate::binding::{Binding, Destination};
 
 #[derive(Debug, Default)]
 pub(crate) struct Fanout {
-    /// With the number of keys each is bound under: the destination goes with the last.
-    destinations: Map<DestinationKey, (Destination, usize)>,
+    destinations: Destinations,
 }
 
 impl Fanout {
     pub(super) fn bind(&mut self, binding: &Binding) {
-        self.destinations
-            .entry(binding.destination.key())
-            .or_insert_with(|| (binding.destination.clone(), 0))
-            .1 += 1;
+        self.destinations.add(&binding.destination);
     }
 
     pub(super) fn unbind(&mut self, binding: &Binding) {
-        let key = binding.destination.key();
-        if let Some((_, keys)) = self.destinations.get_mut(&key) {
-            *keys -= 1;
-            if *keys == 0 {
-                self.destinations.remove(&key);
-            }
-        }
+        self.destinations.remove(&binding.destination);
     }
 
     pub(super) fn route(&self, visit: &mut dyn FnMut(&Destination)) {
-        self.destinations.values().for_each(|(destination, _)| visit(destination));
+        self.destinations.iter().for_each(visit);
     }
 }

@@ -4,8 +4,8 @@ use bytestring::ByteString;
 
 use super::{VirtualHost, exchanges::refuse_default};
 use crate::{
-    Arguments, Binding, Error, ExchangeKind, binding::Destination, connection::ConnectionId,
-    ledger::Change, routing::validate_headers_binding, sync::read,
+    Arguments, Binding, Error, binding::Destination, connection::ConnectionId, ledger::Change,
+    routing::validate_binding, sync::read,
 };
 
 /// The two ends of a binding, by name.
@@ -114,9 +114,8 @@ impl VirtualHost {
         let exchange = topology
             .exchange(source)
             .ok_or_else(|| Error::not_found(self.exchange_resource(source)))?;
-        if exchange.declaration.kind == ExchangeKind::Headers {
-            validate_headers_binding(&arguments)?;
-        }
-        Ok(Binding { destination, key, arguments })
+        let binding = Binding { destination, key, arguments };
+        validate_binding(exchange.deciding_kind(), &binding)?;
+        Ok(binding)
     }
 }

@@ -3,14 +3,18 @@
 use bytestring::ByteString;
 
 use super::{VirtualHost, check_reserved, check_same, check_same_argument};
-use crate::{Error, ExchangeDeclaration, binding::DestinationKey, ledger::Change, sync::read};
+use crate::{
+    Error, ExchangeDeclaration, ExchangeKind, binding::DestinationKey, exchange::Settings,
+    ledger::Change, policy::ExchangeEffective, sync::read,
+};
 
 impl VirtualHost {
     /// Declares an exchange; one that is there already has to be the same.
     ///
     /// # Errors
     /// [`crate::error::Kind::AccessRefused`] for the default exchange and reserved names,
-    /// [`crate::error::Kind::PreconditionFailed`] when it differs from what is there.
+    /// [`crate::error::Kind::PreconditionFailed`] when it differs from what is there, or has
+    /// arguments that its kind cannot be with.
     pub fn declare_exchange(&self, declaration: ExchangeDeclaration) -> Result<(), Error> {
         refuse_default(&declaration.name)?;
         let _turn = self.ledger.turn();
@@ -18,12 +22,39 @@ impl VirtualHost {
             return self.check_equivalent(&declaration, &current);
         }
         check_reserved("exchange", &declaration.name)?;
+        Settings::of(&declaration, self.exchange_resource(&declaration.name))?;
+        let delays = match declaration.kind {
+            ExchangeKind::Delayed => self.new_delay_queue(&declaration.name, declaration.durable),
+            _ => None,
+        };
+        let (queue, queue_change) = delays.unzip();
         if declaration.durable {
             let declaration = declaration.clone();
-            self.ledger.record(&[Change::Exchange { vhost: self.name.clone(), declaration }])?;
+            let mut changes = vec![Change::Exchange { vhost: self.name.clone(), declaration }];
+            changes.extend(queue_change);
+            self.ledger.record(&changes)?;
         }
-        self.apply(|topology| topology.add_exchange(declaration));
+        self.apply(|topology| {
+            queue.into_iter().for_each(|queue| topology.add_queue(queue));
+            topology.add_exchange(declaration);
+        });
         Ok(())
+    }
+
+    /// Puts an exchange's policies into force; `effective` has its own argument in it too
+    /// ([`ExchangeEffective::of_exchange`]). Without an exchange of that name nothing happens.
+    pub fn set_exchange_effective(&self, name: &str, effective: ExchangeEffective) {
+        self.apply(|topology| topology.set_effective(name, effective));
+    }
+
+    /// What is in force for an exchange.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::NotFound`].
+    pub fn exchange_effective(&self, name: &str) -> Result<ExchangeEffective, Error> {
+        let topology = read(&self.topology);
+        let exchange = topology.exchange(name).map(|it| it.effective.clone());
+        exchange.ok_or_else(|| Error::not_found(self.exchange_resource(name)))
     }
 
     /// Whether the exchange is there (`exchange.declare` with `passive`).
@@ -46,7 +77,9 @@ impl VirtualHost {
     pub fn delete_exchange(&self, name: &ByteString, if_unused: bool) -> Result<(), Error> {
         refuse_default(name)?;
         let _turn = self.ledger.turn();
-        let Some(declaration) = self.exchange_declaration(name) else { return Ok(()) };
+        if read(&self.topology).exchange(name).is_none() {
+            return Ok(());
+        }
         if name.starts_with("amq.") {
             let what = self.exchange_resource(name);
             return Err(Error::refused(format!("deletion of system {what} not allowed")));
@@ -55,16 +88,12 @@ impl VirtualHost {
             let what = self.exchange_resource(name);
             return Err(Error::precondition(format!("{what} in use")));
         }
-        let mut changes = Vec::new();
-        if declaration.durable {
-            let (vhost, name) = (self.name.clone(), name.clone());
-            changes.push(Change::ExchangeDeleted { vhost, name });
-        }
-        {
+        let changes = {
             let topology = read(&self.topology);
-            let orphans = topology.orphans_of(&DestinationKey::Exchange(name.clone()));
-            changes.extend(self.orphaned(&topology, &orphans));
-        }
+            let mut gone = vec![name.clone()];
+            gone.extend(topology.orphans_of(&DestinationKey::Exchange(name.clone())));
+            self.orphaned(&topology, &gone)
+        };
         self.ledger.record(&changes)?;
         self.apply(|topology| topology.remove_exchange(name));
         Ok(())

@@ -5,6 +5,7 @@
 //! by a disk.
 
 mod bindings;
+mod delays;
 mod exchanges;
 mod queues;
 
@@ -26,7 +27,7 @@ use crate::{
     ledger::{Bound, BoundTo, Change, Ledger},
     store::Store,
     sync::{read, write},
-    topology::{Orphans, Route, Topology},
+    topology::{Leg, Orphans, Route, Topology},
 };
 
 /// A virtual host.
@@ -78,7 +79,7 @@ impl VirtualHost {
             )));
         }
         topology
-            .route(exchange, key, headers)
+            .route(exchange, &[key], headers, self.store.clock(), Leg::Published)
             .ok_or_else(|| Error::not_found(self.exchange_resource(exchange)))
     }
 
@@ -91,6 +92,9 @@ impl VirtualHost {
     fn apply<T>(&self, change: impl FnOnce(&mut Topology) -> T) -> T {
         let mut topology = write(&self.topology);
         let done = change(&mut topology);
+        for delays in topology.take_ended() {
+            delays.end(&self.store).unwrap_or_else(|error| self.store.report(error));
+        }
         self.version.fetch_add(1, Ordering::Release);
         done
     }
@@ -110,7 +114,8 @@ impl VirtualHost {
             let (vhost, name) = (self.name.clone(), name.clone());
             Change::ExchangeDeleted { vhost, name }
         };
-        orphans.iter().filter(durable).map(gone).collect()
+        let gone = orphans.iter().filter(durable).map(gone);
+        gone.chain(self.delays_gone(topology, orphans)).collect()
     }
 
     /// All durable things, as changes that build them.
@@ -121,7 +126,7 @@ impl VirtualHost {
             let declaration = exchange.declaration.clone();
             changes.push(Change::Exchange { vhost: vhost(), declaration });
         }
-        let mut queues: Vec<_> = topology.queues().filter(|queue| queue.is_durable()).collect();
+        let mut queues: Vec<_> = topology.all_queues().filter(|queue| queue.is_durable()).collect();
         queues.sort_unstable_by_key(|queue| queue.id());
         for queue in queues {
             let (id, declaration) = (queue.id(), queue.declaration().clone());

@@ -26,6 +26,7 @@ pub(crate) fn options(segment_bytes: u32) -> Options {
         compaction_slack_segments: 1,
         journal: journal::Options { segment_bytes, first_sequence: Some(1), ..Default::default() },
         ledger_rewrite_bytes: 700,
+        ..Options::default()
     }
 }
 

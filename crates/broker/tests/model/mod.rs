@@ -5,10 +5,12 @@
 use std::{path::Path, sync::Arc};
 
 use broker::{
-    Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Disks, Entry,
-    ExchangeDeclaration, ExchangeKind, Letter, Mailbox, Message, Options, Publish, Publisher,
-    QueueCounts, QueueDeclaration, RecoveryReport, SharedLimit, VirtualHost, Wake,
+    Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Disks, Entry, Error,
+    ExchangeDeclaration, ExchangeKind, Headers, Letter, Mailbox, Message, Options, Publish,
+    Publisher, QueueCounts, QueueDeclaration, RecoveryReport, Routes, SharedLimit, VirtualHost,
+    Wake,
 };
+use bytes::Bytes;
 use journal::FileDisk;
 
 pub struct Client {
@@ -66,17 +68,36 @@ impl Client {
         self.vhost.bind(&exchange, to, key.into(), Arguments::default(), self.id).unwrap();
     }
 
+    pub fn route(
+        &mut self,
+        exchange: &str,
+        key: &str,
+        headers: &dyn Headers,
+    ) -> Result<Routes, Error> {
+        self.publisher.route(&exchange.into(), &key.into(), headers)
+    }
+
     /// Publishes in one batch; returns how many queues the last one went to.
     pub fn publish(&mut self, exchange: &str, key: &str, bodies: &[&str]) -> usize {
-        let (exchange, key) = (exchange.into(), key.into());
-        let routes = self.publisher.route(&exchange, &key, &()).unwrap();
+        self.publish_with(exchange, key, &(), Bytes::new(), bodies)
+    }
+
+    pub fn publish_with(
+        &mut self,
+        exchange: &str,
+        key: &str,
+        headers: &dyn Headers,
+        properties: Bytes,
+        bodies: &[&str],
+    ) -> usize {
+        let routes = self.route(exchange, key, headers).unwrap();
         let mut batch: Vec<Publish> = bodies
             .iter()
             .map(|body| Publish {
                 message: Message {
-                    exchange: exchange.clone(),
-                    routing_key: key.clone(),
-                    properties: Default::default(),
+                    exchange: exchange.into(),
+                    routing_key: key.into(),
+                    properties: properties.clone(),
                     body: [body.to_string().into()].into_iter().collect(),
                     persistent: true,
                 },

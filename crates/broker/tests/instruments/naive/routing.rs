@@ -76,6 +76,7 @@ fn fits(kind: ExchangeKind, bound: &Bound, key: &str, headers: Pairs) -> bool {
                 false => wanted.iter().all(has),
             }
         }
+        other => unreachable!("no command declares an exchange of type {}", other.name()),
     }
 }
 

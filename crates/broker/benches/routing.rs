@@ -1,0 +1,188 @@
+//! Does routing stay as fast as bindings grow? Prints nanoseconds for each message, and the ratio
+//! to a hundred bindings. `cargo bench -p tubepost-broker`; exits 1 when a topic exchange with
+//! 100,000 bindings takes more than twice as long as one with 100.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement prints, and may panic")]
+
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use broker::{
+    Arguments, BindingEnd, Broker, ConnectionId, Message, Options, Publish, Publisher,
+    QueueDeclaration, VirtualHost,
+};
+use bytestring::ByteString;
+
+const SMALL: usize = 100;
+const LARGE: usize = 100_000;
+
+/// Messages in one measurement, and how many are taken; the best counts, as what else the machine
+/// does can only add.
+const MESSAGES: usize = 100_000;
+const ROUNDS: usize = 7;
+
+fn main() -> ExitCode {
+    let mut worst: f64 = 0.0;
+    println!("{:<44}{:>10}{:>10}{:>8}", "ns a message", SMALL, LARGE, "ratio");
+    for (what, scene) in [
+        ("topic, exact keys, any of all keys", exact as fn(usize) -> Scene),
+        ("topic, * and # in each pattern, any key", wild),
+        ("topic, one queue each, published to it", published),
+    ] {
+        let (small, large) = (scene(SMALL), scene(LARGE));
+        let (small, large) = (small.measure(), large.measure());
+        let ratio = large / small;
+        worst = worst.max(ratio);
+        println!("{what:<44}{small:>10.0}{large:>10.0}{ratio:>8.2}");
+    }
+    println!("\n{:<44}{:>10}{:>10}{:>8}", "ns a binding", SMALL, LARGE, "ratio");
+    for (what, build) in [("bind", bind as fn(usize) -> Duration), ("unbind", unbind)] {
+        let each = |count: usize| {
+            let best = (0..3).map(|_| build(count)).min().unwrap();
+            best.as_nanos() as f64 / count as f64
+        };
+        let (small, large) = (each(SMALL), each(LARGE));
+        println!("{what:<44}{small:>10.0}{large:>10.0}{:>8.2}", large / small);
+    }
+    match worst <= 2.0 {
+        true => ExitCode::SUCCESS,
+        false => {
+            println!("\nrouting with {LARGE} bindings takes {worst:.2} times as long: over 2");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Scene {
+    vhost: Arc<VirtualHost>,
+    _broker: Broker,
+    keys: Vec<ByteString>,
+    publishes: bool,
+}
+
+impl Scene {
+    fn measure(&self) -> f64 {
+        let best = (0..ROUNDS).map(|_| self.round()).min().unwrap();
+        best.as_nanos() as f64 / MESSAGES as f64
+    }
+
+    /// Every message has a key that the publisher has not seen before in this round: what is
+    /// measured is the exchange, not the publisher's memory of routes.
+    fn round(&self) -> Duration {
+        let exchange: ByteString = "amq.topic".into();
+        let mut publisher = Publisher::new(self.vhost.clone());
+        let mut batch = Vec::new();
+        let mut done = Vec::new();
+        let mut found = 0;
+        let begin = Instant::now();
+        for number in 0..MESSAGES {
+            let key = &self.keys[number % self.keys.len()];
+            let routes = publisher.route(&exchange, key, &()).unwrap();
+            found += routes.len();
+            if self.publishes {
+                let message = Message {
+                    exchange: exchange.clone(),
+                    routing_key: key.clone(),
+                    properties: Default::default(),
+                    body: Default::default(),
+                    persistent: false,
+                };
+                batch.push(Publish { message, routes });
+                if batch.len() == 64 {
+                    publisher.publish(&mut batch, &mut done).unwrap();
+                    done.clear();
+                }
+            }
+        }
+        let took = begin.elapsed();
+        assert_eq!(found, MESSAGES, "one queue each");
+        self.vhost.queues().iter().for_each(|queue| drop(queue.purge().unwrap()));
+        took
+    }
+}
+
+fn vhost() -> (Broker, Arc<VirtualHost>, ConnectionId) {
+    let broker = Broker::in_memory(&Options::default());
+    let (vhost, me) = (broker.vhost("/").unwrap(), broker.new_connection());
+    (broker, vhost, me)
+}
+
+fn declare(vhost: &VirtualHost, me: ConnectionId, name: &str) {
+    let declaration = QueueDeclaration {
+        name: name.into(),
+        durable: false,
+        exclusive: false,
+        auto_delete: false,
+        arguments: Arguments::default(),
+    };
+    vhost.declare_queue(declaration, me, false).unwrap();
+}
+
+/// `count` bindings of `pattern` to one of `queues` queues, and as many different keys in every
+/// scene, each of which fits one binding.
+fn scene(
+    count: usize,
+    queues: usize,
+    publishes: bool,
+    pattern: impl Fn(usize) -> String,
+    key: impl Fn(usize, usize) -> String,
+) -> Scene {
+    let (broker, vhost, me) = vhost();
+    (0..queues).for_each(|it| declare(&vhost, me, &format!("q{it}")));
+    for number in 0..count {
+        let queue = format!("q{}", number % queues);
+        bind_one(&vhost, me, &queue, &pattern(number));
+    }
+    // Scattered over all bindings: neighbours in the list are none in the trie.
+    let keys = (0..MESSAGES).map(|it| key(it * 7919 % count, it).into()).collect();
+    Scene { vhost, _broker: broker, keys, publishes }
+}
+
+fn bind_one(vhost: &VirtualHost, me: ConnectionId, queue: &str, key: &str) {
+    let to = BindingEnd::Queue(queue);
+    vhost.bind(&"amq.topic".into(), to, key.into(), Arguments::default(), me).unwrap();
+}
+
+fn site(number: usize) -> String {
+    let (site, kind) = (number % 10, number / 10 % 10);
+    format!("org.site{site}.kind{kind}.package{number}")
+}
+
+fn exact(count: usize) -> Scene {
+    let key = |number| format!("{}.update.stable", site(number));
+    scene(count, 10, false, key, move |number, _| key(number))
+}
+
+fn wild(count: usize) -> Scene {
+    let pattern = |number| format!("{}.*.stable.#", site(number));
+    scene(count, 10, false, pattern, |number, it| format!("{}.u{it}.stable", site(number)))
+}
+
+fn published(count: usize) -> Scene {
+    let pattern = |number| format!("{}.*.stable.#", site(number));
+    scene(count, count, true, pattern, |number, it| format!("{}.u{it}.stable", site(number)))
+}
+
+fn bind(count: usize) -> Duration {
+    let (_broker, vhost, me) = vhost();
+    declare(&vhost, me, "q");
+    let keys: Vec<String> = (0..count).map(site).collect();
+    let begin = Instant::now();
+    keys.iter().for_each(|key| bind_one(&vhost, me, "q", key));
+    begin.elapsed()
+}
+
+fn unbind(count: usize) -> Duration {
+    let (_broker, vhost, me) = vhost();
+    declare(&vhost, me, "q");
+    let keys: Vec<String> = (0..count).map(site).collect();
+    keys.iter().for_each(|key| bind_one(&vhost, me, "q", key));
+    let (exchange, to) = ("amq.topic".into(), BindingEnd::Queue("q"));
+    let begin = Instant::now();
+    for key in keys {
+        vhost.unbind(&exchange, to, key.into(), Arguments::default(), me).unwrap();
+    }
+    begin.elapsed()
+}

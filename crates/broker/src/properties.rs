@@ -1,0 +1,16 @@
+//! Properties are the protocol's: the broker passes them on as they came. Where it has to look into
+//! those of a message that no connection is at hand for, or to change one, it is handed who can.
+
+use bytes::Bytes;
+
+use crate::{Headers, Value};
+
+/// Reads and changes encoded properties ([`crate::Message::properties`]).
+pub trait Properties: Send + Sync {
+    /// What routing reads of them. What cannot be read has no headers.
+    fn headers<'a>(&self, properties: &'a Bytes) -> Box<dyn Headers + 'a>;
+
+    /// The same properties with this header, in place of one of that name. What cannot be read, or
+    /// would be too long, stays as it is.
+    fn with_header(&self, properties: &Bytes, name: &str, value: Value) -> Bytes;
+}
