@@ -1,5 +1,5 @@
 //! The thread that gives memory and disk back while the journal's thread commits: queues move to
-//! disk, checkpoints, compaction.
+//! disk, checkpoints, compaction. It also publishes delayed messages when they are due.
 
 use std::{
     sync::{
@@ -12,6 +12,8 @@ use std::{
 
 use broker::{Broker, Error, error::Kind};
 use tokio::sync::watch;
+
+use crate::amqp091::ContentProperties;
 
 /// The running thread.
 #[derive(Debug)]
@@ -37,7 +39,6 @@ impl Housekeeper {
     /// Ends the thread.
     pub(crate) fn stop(self) {
         self.stop.store(true, SeqCst);
-        self.thread.thread().unpark();
         if self.thread.join().is_err() {
             tracing::error!("the housekeeper's thread panicked");
         }
@@ -47,8 +48,11 @@ impl Housekeeper {
 fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
     let mut tidied = Instant::now();
     while !stop.load(SeqCst) {
-        std::thread::park_timeout(PAGE_OUT_EVERY);
-        let mut result = broker.page_out();
+        let mut result = Ok(());
+        if broker.wait_due(PAGE_OUT_EVERY) {
+            result = broker.fire_due(&ContentProperties);
+        }
+        result = result.and_then(|()| broker.page_out());
         if tidied.elapsed() >= TIDY_EVERY {
             tidied = Instant::now();
             result = result.and_then(|()| broker.tidy());

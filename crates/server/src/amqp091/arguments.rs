@@ -1,7 +1,9 @@
 //! Field tables of 0-9-1 as the broker's arguments.
 
 use amqp091::{FieldTable, FieldValue, PropertyList};
-use broker::{Arguments, Headers, Value};
+use broker::{Arguments, Headers, Property, Value};
+
+use super::properties::property_of;
 
 /// The arguments of a declaration or binding.
 pub(super) fn arguments(table: &FieldTable) -> Arguments {
@@ -51,5 +53,9 @@ impl Headers for MessageHeaders<'_> {
             .get_or_init(|| self.properties.headers().as_ref().map(arguments).unwrap_or_default())
             .get(name)
             .cloned()
+    }
+
+    fn property(&self, property: Property) -> Option<Value> {
+        property_of(self.properties, property)
     }
 }

@@ -216,8 +216,7 @@ impl Connection {
 }
 
 /// RabbitMQ's extensions that a later version acts upon.
-const NOT_YET: [&str; 11] = [
-    "alternate-exchange",
+const NOT_YET: [&str; 10] = [
     "x-dead-letter-exchange",
     "x-dead-letter-routing-key",
     "x-delivery-limit",

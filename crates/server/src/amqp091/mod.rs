@@ -12,7 +12,9 @@ mod declare;
 mod driver;
 mod handshake;
 mod plaintext;
+mod properties;
 mod publish;
 mod refusal;
 
 pub(crate) use driver::serve;
+pub(crate) use properties::ContentProperties;

@@ -1,0 +1,112 @@
+//! The property list of 0-9-1 for the broker, when no connection is at hand: to route a message
+//! that waited, and to change one of its headers.
+
+use amqp091::{BasicProperties, FieldValue, PropertyList, ShortStr};
+use broker::{Arguments, Headers, Properties, Property, Value};
+use bytes::Bytes;
+
+use super::arguments::arguments;
+
+/// Reads and changes property lists.
+#[derive(Debug)]
+pub(crate) struct ContentProperties;
+
+impl Properties for ContentProperties {
+    fn headers<'a>(&self, properties: &'a Bytes) -> Box<dyn Headers + 'a> {
+        let properties = PropertyList::parse(properties.clone()).unwrap_or_default();
+        let headers = properties.headers().as_ref().map(arguments).unwrap_or_default();
+        Box::new(Stored { properties, headers })
+    }
+
+    fn with_header(&self, properties: &Bytes, name: &str, value: Value) -> Bytes {
+        let decoded = BasicProperties::decode(properties).ok();
+        match (decoded, ShortStr::try_from(name), field(value)) {
+            (Some(mut decoded), Ok(name), Some(field)) => {
+                decoded.headers.get_or_insert_default().insert(name, field);
+                PropertyList::from(&decoded).as_bytes().clone()
+            }
+            _ => properties.clone(),
+        }
+    }
+}
+
+/// A message's headers, and its property list for the rest.
+struct Stored {
+    properties: PropertyList,
+    headers: Arguments,
+}
+
+impl Headers for Stored {
+    fn header(&self, name: &str) -> Option<Value> {
+        self.headers.header(name)
+    }
+
+    fn property(&self, property: Property) -> Option<Value> {
+        property_of(&self.properties, property)
+    }
+}
+
+/// A property that an exchange may route by.
+pub(super) fn property_of(properties: &PropertyList, property: Property) -> Option<Value> {
+    let properties = properties.decode().ok()?;
+    let text = |text: ShortStr| Value::Longstr(text.as_str().to_owned());
+    match property {
+        Property::MessageId => properties.message_id.map(text),
+        Property::CorrelationId => properties.correlation_id.map(text),
+        Property::Timestamp => properties.timestamp.map(Value::Timestamp),
+    }
+}
+
+/// The values that the broker writes into headers.
+fn field(value: Value) -> Option<FieldValue> {
+    match value {
+        Value::SignedInt(number) => Some(FieldValue::I32(number)),
+        Value::Long(number) => Some(FieldValue::I64(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list() -> Bytes {
+        let headers = [
+            (ShortStr::from_static("x-delay"), FieldValue::I16(500)),
+            (ShortStr::from_static("k"), FieldValue::Bool(true)),
+        ];
+        let properties = BasicProperties {
+            headers: Some(headers.into_iter().collect()),
+            message_id: Some(ShortStr::from_static("m-1")),
+            timestamp: Some(7),
+            ..BasicProperties::default()
+        };
+        PropertyList::from(&properties).as_bytes().clone()
+    }
+
+    #[test]
+    fn headers_and_properties_are_read_from_the_stored_list() {
+        let list = list();
+        let headers = ContentProperties.headers(&list);
+        assert_eq!(headers.header("x-delay"), Some(Value::Short(500)));
+        assert_eq!(headers.property(Property::MessageId), Some(Value::Longstr("m-1".into())));
+        assert_eq!(headers.property(Property::Timestamp), Some(Value::Timestamp(7)));
+        assert_eq!(headers.property(Property::CorrelationId), None);
+        let garbage = Bytes::from_static(b"\xff");
+        assert_eq!(ContentProperties.headers(&garbage).header("k"), None);
+    }
+
+    #[test]
+    fn a_header_is_changed_in_its_place_and_nothing_else() {
+        let changed = ContentProperties.with_header(&list(), "x-delay", Value::SignedInt(-500));
+        let headers = ContentProperties.headers(&changed);
+        assert_eq!(headers.header("x-delay"), Some(Value::SignedInt(-500)));
+        assert_eq!(headers.header("k"), Some(Value::Bool(true)));
+        assert_eq!(headers.property(Property::MessageId), Some(Value::Longstr("m-1".into())));
+        let empty = PropertyList::EMPTY.as_bytes().clone();
+        let added = ContentProperties.with_header(&empty, "n", Value::Long(1));
+        assert_eq!(ContentProperties.headers(&added).header("n"), Some(Value::Long(1)));
+        let garbage = Bytes::from_static(b"\xff");
+        assert_eq!(ContentProperties.with_header(&garbage, "n", Value::Long(1)), garbage);
+    }
+}
