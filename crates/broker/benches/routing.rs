@@ -27,9 +27,9 @@ fn main() -> ExitCode {
     let mut worst: f64 = 0.0;
     println!("{:<44}{:>10}{:>10}{:>8}", "ns a message", SMALL, LARGE, "ratio");
     for (what, scene) in [
-        ("topic, exact keys, any of all keys", exact as fn(usize) -> Scene),
-        ("topic, * and # in each pattern, any key", wild),
-        ("topic, one queue each, published to it", published),
+        ("topic, each binding as likely as any", even as fn(usize) -> Scene),
+        ("topic, likely as Zipf has it", skewed),
+        ("the same, routed and put into its queue", published),
     ] {
         let (small, large) = (scene(SMALL), scene(LARGE));
         let (small, large) = (small.measure(), large.measure());
@@ -120,23 +120,20 @@ fn declare(vhost: &VirtualHost, me: ConnectionId, name: &str) {
     vhost.declare_queue(declaration, me, false).unwrap();
 }
 
-/// `count` bindings of `pattern` to one of `queues` queues, and as many different keys in every
-/// scene, each of which fits one binding.
+/// `count` bindings to ten queues, and as many different keys in every scene, each of which fits
+/// one binding.
 fn scene(
     count: usize,
-    queues: usize,
     publishes: bool,
     pattern: impl Fn(usize) -> String,
-    key: impl Fn(usize, usize) -> String,
+    key: impl Fn(usize) -> String,
 ) -> Scene {
     let (broker, vhost, me) = vhost();
-    (0..queues).for_each(|it| declare(&vhost, me, &format!("q{it}")));
+    (0..10).for_each(|it| declare(&vhost, me, &format!("q{it}")));
     for number in 0..count {
-        let queue = format!("q{}", number % queues);
-        bind_one(&vhost, me, &queue, &pattern(number));
+        bind_one(&vhost, me, &format!("q{}", number % 10), &pattern(number));
     }
-    // Scattered over all bindings: neighbours in the list are none in the trie.
-    let keys = (0..MESSAGES).map(|it| key(it * 7919 % count, it).into()).collect();
+    let keys = (0..MESSAGES).map(|it| key(it).into()).collect();
     Scene { vhost, _broker: broker, keys, publishes }
 }
 
@@ -150,19 +147,42 @@ fn site(number: usize) -> String {
     format!("org.site{site}.kind{kind}.package{number}")
 }
 
-fn exact(count: usize) -> Scene {
-    let key = |number| format!("{}.update.stable", site(number));
-    scene(count, 10, false, key, move |number, _| key(number))
+/// A pattern with both wildcards for each package. Ten queues share them, as ten services would.
+fn packages(count: usize, publishes: bool, which: impl Fn(usize) -> usize) -> Scene {
+    let pattern = |number| format!("{}.*.stable.#", site(number));
+    let key = |it| format!("{}.u{it}.stable", site(which(it)));
+    scene(count, publishes, pattern, key)
 }
 
-fn wild(count: usize) -> Scene {
-    let pattern = |number| format!("{}.*.stable.#", site(number));
-    scene(count, 10, false, pattern, |number, it| format!("{}.u{it}.stable", site(number)))
+/// The worst there is: nothing is ever in a cache.
+fn even(count: usize) -> Scene {
+    packages(count, false, |it| it * 7919 % count)
+}
+
+/// The n-th package is n times as rare as the first.
+fn zipf(count: usize) -> impl Fn(usize) -> usize {
+    let total: f64 = (1..=count).map(|rank| 1.0 / rank as f64).sum();
+    let mut sums = Vec::with_capacity(count);
+    (1..=count).fold(0.0, |sum, rank| {
+        let sum = sum + 1.0 / rank as f64 / total;
+        sums.push(sum);
+        sum
+    });
+    move |it| {
+        // A low-discrepancy sequence: the same in every run.
+        let uniform = (it as f64 * 0.618_033_988_749_894_9).fract();
+        let rank = sums.partition_point(|sum| *sum < uniform).min(count - 1);
+        // The most frequent are no neighbours.
+        rank * 7919 % count
+    }
+}
+
+fn skewed(count: usize) -> Scene {
+    packages(count, false, zipf(count))
 }
 
 fn published(count: usize) -> Scene {
-    let pattern = |number| format!("{}.*.stable.#", site(number));
-    scene(count, count, true, pattern, |number, it| format!("{}.u{it}.stable", site(number)))
+    packages(count, true, zipf(count))
 }
 
 fn bind(count: usize) -> Duration {

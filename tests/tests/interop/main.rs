@@ -8,9 +8,10 @@ mod lapin_scenarios;
 use anyhow::{Context, Result};
 use harness::{Broker, RabbitMq, Server, Site, node_script, python_script};
 
-const PYTHON_SCRIPTS: [&str; 6] = [
+const PYTHON_SCRIPTS: [&str; 7] = [
     "pika_connections.py",
     "pika_exchanges.py",
+    "pika_alternates.py",
     "pika_queues.py",
     "pika_publish.py",
     "pika_consume.py",
@@ -45,6 +46,13 @@ fn pika_works_against_tubepost() -> Result<()> {
     for script in PYTHON_SCRIPTS {
         python_script(script, &site.amqp_url(), Broker::Tubepost, &[])?;
     }
+    still_runs(&mut server)
+}
+
+#[test]
+fn the_exchanges_of_rabbitmqs_plugins_are_there() -> Result<()> {
+    let (site, mut server) = tubepost()?;
+    python_script("pika_plugin_exchanges.py", &site.amqp_url(), Broker::Tubepost, &[])?;
     still_runs(&mut server)
 }
 

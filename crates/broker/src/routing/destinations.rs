@@ -1,12 +1,14 @@
 //! A set of destinations, each with how many bindings lead to it. Adding, removing and picking by
 //! number cost the same however many there are.
 
+use smallvec::SmallVec;
+
 use super::Map;
 use crate::binding::{Destination, DestinationKey};
 
 #[derive(Debug, Default)]
 pub(super) struct Destinations {
-    all: Vec<Counted>,
+    all: SmallVec<[Counted; 1]>,
     /// Where each is in `all`, once they are many.
     index: Option<Box<Map<DestinationKey, usize>>>,
 }

@@ -4,6 +4,7 @@
 mod consistent_hash;
 mod destinations;
 mod direct;
+mod ends;
 mod fanout;
 mod headers;
 mod modulus_hash;

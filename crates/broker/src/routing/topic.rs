@@ -2,15 +2,18 @@
 //!
 //! A trie of pattern words, walked as a nondeterministic automaton: the set of nodes that the
 //! words so far lead to. The work for a key is words × nodes alive, never exponential, however
-//! many `#` a hostile pattern has. Words are numbers, and all branches are in one table: a step
-//! touches one line of memory, whether there are a hundred patterns or a hundred thousand.
+//! many `#` a hostile pattern has.
+//!
+//! With a hundred thousand patterns what costs is memory that no cache holds. So words are numbers;
+//! a node's only branch is in the node, and a word's only branch with the word; one table has the
+//! others, which are few and near the root.
 
 use smallvec::SmallVec;
 
 use super::{
     Map,
-    destinations::Destinations,
-    words::{WordId, Words, normal, words},
+    ends::{EndId, Ends, NO_END},
+    words::{Word, WordId, Words, normal, words},
 };
 use crate::binding::{Binding, Destination};
 
@@ -20,23 +23,23 @@ pub(crate) struct Topic {
     /// An arena; the root is node 0. Freed nodes are on `free`.
     nodes: Vec<Node>,
     free: Vec<NodeId>,
-    /// Where a word leads.
+    /// Where a word leads, unless the node or the word says it.
     branches: Map<(NodeId, WordId), NodeId>,
-    /// The destinations of patterns that end at a node. The first is empty and nobody's.
-    ends: Vec<Destinations>,
-    free_ends: Vec<u32>,
+    ends: Ends,
 }
 
 type NodeId = u32;
 
-/// Node 0 is the root and nobody's child, so that 0 is none for a child; so for `end`.
+/// Node 0 is the root and nobody's child, so that 0 is none for a child.
 #[derive(Debug, Default, Clone)]
 struct Node {
     star: NodeId,
     hash: NodeId,
     /// How many words lead on.
     words: u32,
-    end: u32,
+    /// One of them, and where to.
+    branch: Option<(WordId, NodeId)>,
+    end: EndId,
     /// This node was reached by `#`: it stays alive on any word.
     repeats: bool,
 }
@@ -48,8 +51,7 @@ impl Default for Topic {
             nodes: vec![Node::default()],
             free: Vec::new(),
             branches: Map::default(),
-            ends: vec![Destinations::default()],
-            free_ends: Vec::new(),
+            ends: Ends::default(),
         }
     }
 }
@@ -60,14 +62,7 @@ impl Topic {
         for word in normal(&binding.key) {
             at = self.child_or_new(at, word);
         }
-        if self.node(at).end == NONE {
-            self.node_mut(at).end = self.free_ends.pop().unwrap_or_else(|| {
-                self.ends.push(Destinations::default());
-                (self.ends.len() - 1) as u32
-            });
-        }
-        let end = self.node(at).end;
-        self.ends[end as usize].add(&binding.destination);
+        self.node_mut(at).end = self.ends.with(self.node(at).end, &binding.destination);
     }
 
     pub(super) fn unbind(&mut self, binding: &Binding) {
@@ -80,15 +75,7 @@ impl Topic {
                 child => at = child,
             }
         }
-        let end = self.node(at).end;
-        if end == NONE {
-            return;
-        }
-        self.ends[end as usize].remove(&binding.destination);
-        if self.ends[end as usize].is_empty() {
-            self.free_ends.push(end);
-            self.node_mut(at).end = NONE;
-        }
+        self.node_mut(at).end = self.ends.without(self.node(at).end, &binding.destination);
         while let Some((parent, word)) = path.pop() {
             if !self.node(at).is_bare() {
                 return;
@@ -117,8 +104,8 @@ impl Topic {
                 if node.star != NONE {
                     steps += self.arrive(node.star, &mut next);
                 }
-                if let Some(word) = word.filter(|_| node.words > 0)
-                    && let Some(&child) = self.branches.get(&(id, word))
+                if let Some(word) = word
+                    && let Some(child) = self.branch(id, word)
                 {
                     steps += self.arrive(child, &mut next);
                 }
@@ -134,8 +121,8 @@ impl Topic {
                 return steps;
             }
         }
-        let ends = alive.iter().map(|&id| self.node(id).end).filter(|end| *end != NONE);
-        ends.for_each(|end| self.ends[end as usize].iter().for_each(&mut *visit));
+        let ends = alive.iter().map(|&id| self.node(id).end).filter(|end| *end != NO_END);
+        ends.for_each(|end| self.ends.iter(end).for_each(&mut *visit));
         steps
     }
 
@@ -165,9 +152,20 @@ impl Topic {
             "*" => self.node(parent).star,
             "#" => self.node(parent).hash,
             word => {
-                let found = self.words.find(word).and_then(|it| self.branches.get(&(parent, it)));
-                found.copied().unwrap_or(NONE)
+                let word = self.words.find(word);
+                word.and_then(|word| self.branch(parent, word)).unwrap_or(NONE)
             }
+        }
+    }
+
+    /// Where a word leads from a node.
+    fn branch(&self, parent: NodeId, word: &Word) -> Option<NodeId> {
+        let node = self.node(parent);
+        match (word.branch, node.branch) {
+            _ if node.words == 0 => None,
+            (Some((from, to)), _) if from == parent => Some(to),
+            (_, Some((named, to))) if named == word.id => Some(to),
+            _ => self.branches.get(&(parent, word.id)).copied(),
         }
     }
 
@@ -185,9 +183,16 @@ impl Topic {
             "*" => self.node_mut(parent).star = id,
             "#" => self.node_mut(parent).hash = id,
             word => {
-                self.node_mut(parent).words += 1;
                 let word = self.words.take(word);
-                self.branches.insert((parent, word), id);
+                let node = &mut self.nodes[parent as usize];
+                node.words += 1;
+                if node.branch.is_none() {
+                    node.branch = Some((word.id, id));
+                } else if word.branch.is_none() {
+                    word.branch = Some((parent, id));
+                } else {
+                    self.branches.insert((parent, word.id), id);
+                }
             }
         }
         id
@@ -198,11 +203,12 @@ impl Topic {
             "*" => self.node_mut(parent).star = NONE,
             "#" => self.node_mut(parent).hash = NONE,
             word => {
-                self.node_mut(parent).words -= 1;
-                if let Some(id) = self.words.find(word) {
-                    self.branches.remove(&(parent, id));
-                    self.words.give_back(word);
-                }
+                let Some(id) = self.words.find(word).map(|word| word.id) else { return };
+                let node = self.node_mut(parent);
+                node.words -= 1;
+                node.branch = node.branch.filter(|(named, _)| *named != id);
+                self.branches.remove(&(parent, id));
+                self.words.give_back(word, parent);
             }
         }
     }
@@ -210,7 +216,7 @@ impl Topic {
 
 impl Node {
     fn is_bare(&self) -> bool {
-        self.end == NONE && self.words == 0 && self.star == NONE && self.hash == NONE
+        self.end == NO_END && self.words == 0 && self.star == NONE && self.hash == NONE
     }
 }
 
@@ -299,7 +305,7 @@ mod tests {
         keys.iter().for_each(|key| topic.unbind(&binding(key)));
         assert!(topic.nodes[0].is_bare() && topic.branches.is_empty() && topic.words.is_empty());
         assert_eq!(topic.free.len(), topic.nodes.len() - 1);
-        assert_eq!(topic.free_ends.len(), topic.ends.len() - 1);
+        assert!(topic.ends.is_empty());
     }
 
     #[test]

@@ -37,42 +37,47 @@ pub(super) fn normal(pattern: &str) -> SmallVec<[&str; 16]> {
 /// A number for each word that some pattern has.
 #[derive(Debug, Default)]
 pub(super) struct Words {
-    known: Map<Box<str>, Known>,
+    /// The text is in the table itself: a look-up touches no other memory.
+    known: Map<SmallVec<[u8; 24]>, Word>,
     free: Vec<WordId>,
 }
 
 pub(super) type WordId = u32;
 
-#[derive(Debug)]
-struct Known {
-    id: WordId,
+/// A word of some pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) id: WordId,
     uses: u32,
+    /// One of the branches that it names: where from, and where to. Most words, as those that tell
+    /// one package from another, name no other.
+    pub(super) branch: Option<(u32, u32)>,
 }
 
 impl Words {
-    /// The number of a word; `None` when no pattern has it.
-    pub(super) fn find(&self, word: &str) -> Option<WordId> {
-        self.known.get(word).map(|known| known.id)
+    /// The word; `None` when no pattern has it.
+    pub(super) fn find(&self, word: &str) -> Option<&Word> {
+        self.known.get(word.as_bytes())
     }
 
-    /// The number of a word, for one more use of it.
-    pub(super) fn take(&mut self, word: &str) -> WordId {
-        if let Some(known) = self.known.get_mut(word) {
-            known.uses += 1;
-            return known.id;
-        }
-        let id = self.free.pop().unwrap_or(self.known.len() as WordId);
-        self.known.insert(word.into(), Known { id, uses: 1 });
-        id
+    /// The word, for one more use of it.
+    pub(super) fn take(&mut self, word: &str) -> &mut Word {
+        let next = self.known.len() as WordId;
+        let free = &mut self.free;
+        let new = || Word { id: free.pop().unwrap_or(next), uses: 0, branch: None };
+        let word = self.known.entry(SmallVec::from_slice(word.as_bytes())).or_insert_with(new);
+        word.uses += 1;
+        word
     }
 
-    /// One use less.
-    pub(super) fn give_back(&mut self, word: &str) {
-        let Some(known) = self.known.get_mut(word) else { return };
+    /// One use less, which was this branch.
+    pub(super) fn give_back(&mut self, word: &str, from: u32) {
+        let Some(known) = self.known.get_mut(word.as_bytes()) else { return };
         known.uses -= 1;
+        known.branch = known.branch.filter(|(parent, _)| *parent != from);
         if known.uses == 0 {
             self.free.push(known.id);
-            self.known.remove(word);
+            self.known.remove(word.as_bytes());
         }
     }
 
@@ -104,13 +109,13 @@ mod tests {
     #[test]
     fn a_number_is_given_out_again_when_nobody_uses_it() {
         let mut words = Words::default();
-        let (a, b) = (words.take("a"), words.take("b"));
-        assert_eq!((words.take("a"), words.find("c")), (a, None));
-        words.give_back("a");
-        assert_eq!(words.find("a"), Some(a));
-        words.give_back("a");
+        let (a, b) = (words.take("a").id, words.take("b").id);
+        assert_eq!((words.take("a").id, words.find("c")), (a, None));
+        words.give_back("a", 0);
+        assert_eq!(words.find("a").map(|it| it.id), Some(a));
+        words.give_back("a", 0);
         assert_eq!(words.find("a"), None);
-        assert_eq!(words.take("c"), a);
-        assert_ne!(words.take("d"), b);
+        assert_eq!(words.take("c").id, a);
+        assert_ne!(words.take("d").id, b);
     }
 }
