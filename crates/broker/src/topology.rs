@@ -258,12 +258,9 @@ impl Topology {
                     Destination::Exchange(name) => walk.enter(name),
                 }
             });
-            match &at.effective.alternate_exchange {
-                Some(alternate) if !found && alternate.is_empty() => {
-                    self.default_exchange(keys, &mut route);
-                }
-                Some(alternate) if !found => walk.enter(alternate),
-                _ => {}
+            // The default exchange is none: RabbitMQ looks it up, and finds no binding of it.
+            if let Some(alternate) = at.effective.alternate_exchange.as_ref().filter(|_| !found) {
+                walk.enter(alternate);
             }
         }
         route.queues.sort_unstable_by_key(|queue| queue.id());

@@ -1,5 +1,6 @@
 //! Delayed exchanges: a message waits for its time, across a restart too, and nobody but the
 //! exchange gets at it meanwhile.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod model;
 

@@ -1,5 +1,6 @@
 //! Exchanges as clients see them: what they are declared with, what passes from one to another, and
 //! what goes nowhere.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod model;
 
@@ -173,6 +174,11 @@ fn declared_again_an_exchange_has_to_be_the_same() {
         again(exchange("a", ExchangeKind::Direct, &[])),
         "inequivalent arg 'alternate-exchange' for exchange 'a' in vhost '/': received none but \
          current is the value 'b' of type 'longstr'"
+    );
+    assert_eq!(
+        again(exchange("a", ExchangeKind::Direct, &[("alternate-exchange", text("c"))])),
+        "inequivalent arg 'alternate-exchange' for exchange 'a' in vhost '/': received 'c' but \
+         current is 'b'"
     );
     assert_eq!(
         again(exchange("a", ExchangeKind::ConsistentHash, &[])),

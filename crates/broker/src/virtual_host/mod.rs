@@ -244,8 +244,11 @@ fn check_same_argument(
     if same {
         return Ok(());
     }
+    // RabbitMQ names types only where one of the two is missing.
+    let both = received.is_some() && current.is_some();
     let say = |value: Option<&crate::Value>| match value {
         None => "none".to_owned(),
+        Some(value) if both => format!("'{value}'"),
         Some(value) => format!("the value '{value}' of type '{}'", value.type_name()),
     };
     Err(Error::precondition(format!(
