@@ -12,11 +12,12 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use journal::{Disk, Journal, Position};
 
 use crate::{
-    Error, Mailbox, Queue, VirtualHost,
+    Arguments, Clock, Error, Mailbox, Queue, SystemClock, VirtualHost,
     backlog::BacklogSizes,
     compaction::Compaction,
     connection::ConnectionId,
@@ -44,6 +45,11 @@ pub struct Options {
     pub compaction_slack_segments: u32,
     /// Bytes that have to be free on the disk; with fewer, publishers have to wait.
     pub disk_free_bytes_min: u64,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How to read the headers among a message's properties, which are the protocol's own: for dead
+    /// letters that an exchange routes by headers.
+    pub headers_of: HeadersOf,
     /// How the message journal is set up.
     pub journal: journal::Options,
     /// The ledger is rewritten when it grew by this many bytes since it was last rewritten, and to
@@ -59,11 +65,16 @@ impl Default for Options {
             backlog: BacklogSizes::default(),
             compaction_slack_segments: 2,
             disk_free_bytes_min: 64 * 1024 * 1024,
+            clock: Arc::new(SystemClock::default()),
+            headers_of: |_| Arguments::default(),
             journal: journal::Options::default(),
             ledger_rewrite_bytes: LEDGER_REWRITE_BYTES,
         }
     }
 }
+
+/// Reads the headers among a message's properties.
+pub type HeadersOf = fn(&Bytes) -> Arguments;
 
 /// The directories of a data directory.
 #[derive(Clone)]
@@ -118,9 +129,7 @@ impl Broker {
         let compaction = Compaction::new(options.compaction_slack_segments);
         let vhosts = topologies
             .into_iter()
-            .map(|(name, topology)| {
-                Arc::new(VirtualHost::new(name, topology, ledger.clone(), store.clone()))
-            })
+            .map(|(name, topology)| VirtualHost::new(name, topology, ledger.clone(), store.clone()))
             .collect();
         Broker {
             vhosts,
@@ -243,6 +252,17 @@ impl Broker {
             self.shrink_queues(true)?;
         }
         Ok(())
+    }
+
+    /// Takes out messages whose time is over, and queues that nobody has used for long. To be called
+    /// as often as that is to be noticed.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn tick(&self) -> Result<(), Error> {
+        let now = self.store.now();
+        self.queues().filter(|queue| queue.ticks()).for_each(|queue| queue.tick(now));
+        self.vhosts.iter().try_for_each(|vhost| vhost.delete_disused(now))
     }
 
     /// What has to be done now and then, beside the commits: moves long queues to disk, gives

@@ -34,6 +34,7 @@
 //!     properties: Default::default(),
 //!     body: Default::default(),
 //!     persistent: false,
+//!     marks: Default::default(),
 //! };
 //! publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new())?;
 //! assert_eq!(vhost.check_queue("events", me)?.counts.ready, 1);
@@ -46,9 +47,11 @@ pub mod authorize;
 mod backlog;
 mod binding;
 mod broker;
+mod clock;
 mod compaction;
 mod connection;
 mod consumer;
+mod death;
 mod entry;
 pub mod error;
 mod exchange;
@@ -60,6 +63,7 @@ mod message;
 pub mod policy;
 mod publisher;
 mod queue;
+mod ready;
 mod recovery;
 mod routing;
 mod store;
@@ -70,15 +74,17 @@ mod virtual_host;
 pub use arguments::{Arguments, Headers, Value};
 pub use backlog::BacklogSizes;
 pub use binding::{Binding, Destination};
-pub use broker::{Broker, Disks, Options, RecoveryReport};
+pub use broker::{Broker, Disks, HeadersOf, Options, RecoveryReport};
+pub use clock::{Clock, SystemClock, Timestamp};
 pub use connection::ConnectionId;
 pub use consumer::{Consumer, ConsumerRequest, SharedLimit};
+pub use death::{Death, DeathReason, Deaths};
 pub use entry::Entry;
 pub use error::Error;
 pub use exchange::{ExchangeDeclaration, ExchangeKind};
 pub use journal::Position;
 pub use mailbox::{Letter, Mailbox, Wake};
-pub use message::{Body, Message};
-pub use publisher::{Publish, Publisher, Routes};
+pub use message::{Body, Marks, Message};
+pub use publisher::{Publish, Publisher, Receipt, Routes};
 pub use queue::{Queue, QueueCounts, QueueDeclaration, QueueId};
 pub use virtual_host::{BindingEnd, QueueStatus, VirtualHost};

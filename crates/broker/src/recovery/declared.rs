@@ -46,6 +46,12 @@ impl Declared {
             || self.lost.contains(&id)
     }
 
+    /// How long that queue's arguments let a message live, in milliseconds.
+    pub(super) fn message_ttl(&self, id: QueueId) -> Option<u64> {
+        let ttl = self.queues.get(&id)?.arguments.get("x-message-ttl")?;
+        u64::try_from(ttl.as_integer()?).ok()
+    }
+
     /// Whether the ledger knows nothing of a queue with that number.
     pub(super) fn was_never_given(&self, id: QueueId) -> bool {
         id.0 >= self.next_queue_id

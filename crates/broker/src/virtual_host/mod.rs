@@ -5,11 +5,12 @@
 //! by a disk.
 
 mod bindings;
+mod dead_letter;
 mod exchanges;
 mod queues;
 
 use std::sync::{
-    Arc, RwLock,
+    Arc, RwLock, Weak,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -38,6 +39,7 @@ pub struct VirtualHost {
     version: AtomicU64,
     ledger: Arc<Ledger>,
     store: Arc<Store>,
+    this: Weak<VirtualHost>,
 }
 
 impl VirtualHost {
@@ -46,9 +48,12 @@ impl VirtualHost {
         topology: Topology,
         ledger: Arc<Ledger>,
         store: Arc<Store>,
-    ) -> VirtualHost {
-        let (topology, version) = (RwLock::new(topology), AtomicU64::new(0));
-        VirtualHost { name, topology, version, ledger, store }
+    ) -> Arc<VirtualHost> {
+        Arc::new_cyclic(|this| {
+            topology.queues().for_each(|queue| queue.set_home(this.clone()));
+            let (topology, version) = (RwLock::new(topology), AtomicU64::new(0));
+            VirtualHost { name, topology, version, ledger, store, this: this.clone() }
+        })
     }
 
     /// Its name: `/` for the first one.

@@ -6,8 +6,13 @@ use bytestring::ByteString;
 
 use super::{VirtualHost, check_reserved, check_same, check_same_argument};
 use crate::{
-    Consumer, ConsumerRequest, Error, Queue, QueueDeclaration, binding::DestinationKey,
-    connection::ConnectionId, ledger::Change, queue::QueueCounts, sync::read,
+    Consumer, ConsumerRequest, Error, Queue, QueueDeclaration, Timestamp,
+    binding::DestinationKey,
+    connection::ConnectionId,
+    ledger::Change,
+    policy::{QueueArguments, QueueType},
+    queue::QueueCounts,
+    sync::read,
 };
 
 /// What a client is told of a queue it declared.
@@ -40,11 +45,14 @@ impl VirtualHost {
         if let Some(queue) = current {
             self.check_owner(&queue, connection)?;
             check_equivalent(&declaration, &queue)?;
+            queue.touch();
             return Ok(status(&queue));
         }
         if !server_named {
             check_reserved("queue", &declaration.name)?;
         }
+        let (name, arguments) = (&declaration.name, &declaration.arguments);
+        QueueArguments::parse(&self.name, name, arguments, QueueType::default())?;
         let id = self.ledger.new_queue_id();
         if declaration.durable {
             let (vhost, declaration) = (self.name.clone(), declaration.clone());
@@ -52,6 +60,7 @@ impl VirtualHost {
         }
         let owner = declaration.exclusive.then_some(connection);
         let queue = Queue::new(id, self.name.clone(), declaration, owner, self.store.clone());
+        queue.set_home(self.this.clone());
         let status = status(&queue);
         self.apply(|topology| topology.add_queue(queue));
         Ok(status)
@@ -119,6 +128,19 @@ impl VirtualHost {
             self.end_queue(queue, |_| Ok(()))?;
         }
         Ok(())
+    }
+
+    /// Deletes the queues that nobody has had to do with for as long as they were to stay.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub(crate) fn delete_disused(&self, now: Timestamp) -> Result<(), Error> {
+        let disused: Vec<Arc<Queue>> = read(&self.topology)
+            .queues()
+            .filter(|queue| queue.ticks() && queue.is_disused(now))
+            .cloned()
+            .collect();
+        disused.iter().try_for_each(|queue| self.end_queue(queue, |_| Ok(())).map(drop))
     }
 
     /// Deletes the exclusive queues of a connection that ends.

@@ -79,6 +79,7 @@ impl Client {
                     properties: Default::default(),
                     body: [body.to_string().into()].into_iter().collect(),
                     persistent: true,
+                    marks: Default::default(),
                 },
                 routes: routes.clone(),
             })
@@ -93,6 +94,7 @@ impl Client {
             tag: tag.into(),
             no_ack,
             exclusive: false,
+            priority: 0,
             prefetch,
             shared_limit: Arc::new(SharedLimit::default()),
             mailbox: self.mailbox.clone(),

@@ -4,23 +4,31 @@
 //! handed to consumers in turn, each as far as its credit goes; what is handed over lies in the
 //! consumer's mailbox until its connection takes it.
 
+mod dispatch;
+mod dying;
+mod state;
+mod upkeep;
+
 use std::{
-    collections::HashSet,
+    collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Mutex, OnceLock, Weak, atomic::AtomicBool},
 };
 
 use bytestring::ByteString;
 use journal::Position;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::state::Dead;
+use self::state::State;
 use crate::{
-    Arguments, Consumer, ConsumerRequest, Entry, Error, Letter, Message,
-    backlog::Backlog,
-    compaction::Copies,
+    Arguments, Consumer, DeathReason, Entry, Error, Letter, Message, VirtualHost,
     connection::ConnectionId,
+    entry::Ticket,
     error::Resource,
-    index::{CheckpointPart, QueueCheckpoint, Slot, Unreadable},
+    index::CheckpointPart,
+    policy::{Definition, Effective, QueueArguments, QueueType},
+    ready::Ready,
     routing::Map,
     store::Store,
     sync::lock,
@@ -66,26 +74,15 @@ pub struct Queue {
     declaration: QueueDeclaration,
     owner: Option<ConnectionId>,
     store: Arc<Store>,
+    queue_type: QueueType,
     this: Weak<Queue>,
+    /// Where its dead letters are seen to.
+    home: OnceLock<Weak<VirtualHost>>,
+    /// The clock has something to do with it.
+    ticks: AtomicBool,
+    /// It refuses messages when it is full.
+    may_refuse: AtomicBool,
     state: Mutex<State>,
-}
-
-struct State {
-    ready: Backlog,
-    unacknowledged: usize,
-    /// What consumers have and have not settled, of what survives a restart: by order.
-    outstanding: Map<u64, Slot>,
-    next_order: u64,
-    consumers: Vec<Place>,
-    /// Whose turn it is.
-    turn: usize,
-    deleted: bool,
-}
-
-struct Place {
-    consumer: Arc<Consumer>,
-    /// What this dispatch hands over.
-    batch: Vec<Entry>,
 }
 
 impl Queue {
@@ -96,24 +93,45 @@ impl Queue {
         owner: Option<ConnectionId>,
         store: Arc<Store>,
     ) -> Arc<Queue> {
-        let ready = Backlog::new(store.backlog());
-        Arc::new_cyclic(|this| Queue {
+        let asked = QueueArguments::parse(
+            &vhost,
+            &declaration.name,
+            &declaration.arguments,
+            QueueType::default(),
+        );
+        // One that an earlier version took with arguments that are none goes on without them.
+        let asked = asked.unwrap_or_default();
+        let effective = Effective::of_queue(&asked, &Definition::default());
+        let priority_max = effective.max_priority.unwrap_or(0);
+        let state = State {
+            ready: Ready::new(store.backlog(), priority_max),
+            unacknowledged: 0,
+            outstanding: Map::default(),
+            next_order: 0,
+            consumers: Vec::new(),
+            turn: 0,
+            active: None,
+            deleted: false,
+            expiring: false,
+            dead: VecDeque::new(),
+            used_at: store.now(),
+            effective: Arc::new(effective),
+        };
+        let queue = Arc::new_cyclic(|this| Queue {
             id,
             vhost,
             declaration,
             owner,
             store,
+            queue_type: asked.queue_type,
             this: this.clone(),
-            state: Mutex::new(State {
-                ready,
-                unacknowledged: 0,
-                outstanding: Map::default(),
-                next_order: 0,
-                consumers: Vec::new(),
-                turn: 0,
-                deleted: false,
-            }),
-        })
+            home: OnceLock::new(),
+            ticks: AtomicBool::new(false),
+            may_refuse: AtomicBool::new(false),
+            state: Mutex::new(state),
+        });
+        queue.note_what_ticks();
+        queue
     }
 
     pub(crate) fn id(&self) -> QueueId {
@@ -134,6 +152,11 @@ impl Queue {
         self.declaration.durable
     }
 
+    /// Which kind of queue was asked for.
+    pub fn queue_type(&self) -> QueueType {
+        self.queue_type
+    }
+
     pub(crate) fn owner(&self) -> Option<ConnectionId> {
         self.owner
     }
@@ -152,7 +175,8 @@ impl Queue {
         }
     }
 
-    /// Appends entries in order and hands out what consumers have room for.
+    /// Appends entries in order and hands out what consumers have room for. What dies of it waits
+    /// for [`Queue::bury`].
     pub(crate) fn push(&self, entries: impl Iterator<Item = NewEntry>) {
         let mut state = lock(&self.state);
         if state.deleted {
@@ -160,33 +184,67 @@ impl Queue {
             let positions: Vec<Position> = entries.filter_map(|it| it.position).collect();
             return self.store.release(&positions);
         }
-        let mut held = 0;
+        let (mut held, queue_ttl) = (0, state.effective.message_ttl);
+        let was_expiring = state.expiring;
         for new in entries {
             held += new.share as usize;
             let order = state.next_order;
             state.next_order += 1;
+            let marks = &new.message.marks;
+            let ttl = marks.ttl.into_iter().chain(queue_ttl).min();
+            let ticket = Ticket {
+                size: new.message.body_len() as u32,
+                redelivered: false,
+                priority: marks.priority,
+                returns: 0,
+                expires_at: ttl.map(|ttl| marks.published_at.after(ttl)),
+            };
+            state.expiring |= ttl.is_some();
+            let (position, share) = (new.position, new.share);
             state.ready.push_back(Entry {
                 order,
-                position: new.position,
-                size: new.message.body_len() as u32 + new.message.properties.len() as u32,
-                share: new.share,
+                position,
+                share,
+                ticket,
                 message: Some(new.message),
-                redelivered: false,
             });
         }
         self.store.hold(held);
         self.dispatch_locked(&mut state);
+        if state.expiring {
+            let now = self.store.now();
+            self.drop_expired(&mut state, now);
+        }
+        self.drop_surplus(&mut state);
+        let began = state.expiring && !was_expiring;
+        drop(state);
+        if began {
+            self.note_what_ticks();
+        }
+    }
+
+    /// Whether it takes one more message of that size; `more` messages and bytes are on their way
+    /// to it.
+    pub(crate) fn refuses(&self, size: u64, more: (u64, u64)) -> bool {
+        lock(&self.state).refuses(size, more)
     }
 
     /// Puts back what a restart found.
     pub(crate) fn restore(&self, part: CheckpointPart) {
-        let State { ready, next_order, .. } = &mut *lock(&self.state);
-        match part {
-            CheckpointPart::Slots(slots) => {
-                slots.into_iter().for_each(|slot| ready.restore(slot, next_order));
+        {
+            let State { ready, next_order, expiring, .. } = &mut *lock(&self.state);
+            match part {
+                CheckpointPart::Slots(slots) => {
+                    *expiring |= slots.iter().any(|slot| slot.ticket.expires_at.is_some());
+                    slots.into_iter().for_each(|slot| ready.restore(slot, next_order));
+                }
+                CheckpointPart::Chunk(chunk) => {
+                    *expiring |= chunk.expires;
+                    ready.restore_chunk(chunk, next_order);
+                }
             }
-            CheckpointPart::Chunk(chunk) => ready.restore_chunk(chunk, next_order),
         }
+        self.note_what_ticks();
     }
 
     /// Takes the first message, for `basic.get`; also says how many are left. The caller owes a
@@ -195,14 +253,22 @@ impl Queue {
     /// # Errors
     /// A part of the queue on disk cannot be read now.
     pub fn get(&self) -> Result<Option<(Entry, usize)>, Error> {
-        let mut state = lock(&self.state);
-        let first = state.ready.pop_front(self.store.chunks());
-        let Some(entry) = first.map_err(|it| it.error)? else { return Ok(None) };
-        state.unacknowledged += 1;
-        if let Some(kept) = entry.slot() {
-            state.outstanding.insert(entry.order, kept);
-        }
-        Ok(Some((entry, state.ready.len())))
+        let got = {
+            let mut state = lock(&self.state);
+            if state.expiring {
+                let now = self.store.now();
+                self.drop_expired(&mut state, now);
+            }
+            let first = state.ready.pop_front(self.store.chunks()).map_err(|it| it.error)?;
+            first.map(|entry| {
+                state.unacknowledged += 1;
+                state.go_out(&entry);
+                (entry, state.ready.len())
+            })
+        };
+        self.touch();
+        self.bury();
+        Ok(got)
     }
 
     /// The message of an entry of this queue.
@@ -237,6 +303,8 @@ impl Queue {
             consumer.give_back(1);
         }
         self.dispatch_locked(&mut state);
+        drop(state);
+        self.bury();
     }
 
     /// Done with these entries: acknowledged, rejected, or sent to a consumer that does not
@@ -275,7 +343,7 @@ impl Queue {
             }
             (state.deleted, positions)
         };
-        match positions.is_empty() {
+        let settled = match positions.is_empty() {
             true => Ok(()),
             // The ledger says that the queue is gone: its messages need no record each.
             false if deleted => {
@@ -283,7 +351,9 @@ impl Queue {
                 Ok(())
             }
             false => self.store.settle(self.id, &positions),
-        }
+        };
+        self.bury();
+        settled
     }
 
     /// Puts entries back, each where it stood. `sent` marks them as delivered before; entries
@@ -304,7 +374,10 @@ impl Queue {
             consumer.give_back(entries.len());
         }
         for entry in &mut entries {
-            entry.redelivered |= sent;
+            if sent {
+                entry.ticket.redelivered = true;
+                entry.ticket.returns = entry.ticket.returns.saturating_add(1);
+            }
             entry.position = state.come_back(entry);
         }
         if state.deleted {
@@ -312,10 +385,17 @@ impl Queue {
             return self.forget(entries.into_iter());
         }
         entries.sort_unstable_by_key(|entry| entry.order);
+        let limit = state.effective.delivery_limit;
+        let is_over = |entry: &Entry| limit.is_some_and(|max| u32::from(entry.returns()) > max);
         for entry in entries.into_iter().rev() {
-            state.ready.put_back(entry);
+            match is_over(&entry) {
+                true => state.die(entry, DeathReason::DeliveryLimit),
+                false => state.ready.put_back(entry),
+            }
         }
         self.dispatch_locked(&mut state);
+        drop(state);
+        self.bury();
     }
 
     /// Drops all messages that are ready; returns how many.
@@ -335,33 +415,6 @@ impl Queue {
             self.store.settle(self.id, &positions)?;
         }
         Ok(count)
-    }
-
-    pub(crate) fn consume(&self, request: ConsumerRequest) -> Result<Arc<Consumer>, Error> {
-        let Some(this) = self.this.upgrade() else { return Err(Error::not_found(self.resource())) };
-        let mut state = lock(&self.state);
-        if state.deleted {
-            return Err(Error::not_found(self.resource()));
-        }
-        let others = !state.consumers.is_empty();
-        if state.consumers.iter().any(|slot| slot.consumer.is_exclusive())
-            || (request.exclusive && others)
-        {
-            return Err(Error::refused(format!("{} in exclusive use", self.resource())));
-        }
-        let consumer = Arc::new(Consumer::new(request, this));
-        state.consumers.push(Place { consumer: consumer.clone(), batch: Vec::new() });
-        Ok(consumer)
-    }
-
-    /// Takes a consumer away. `true` when it was the last and the queue goes with its last.
-    pub(crate) fn cancel(&self, consumer: &Arc<Consumer>) -> bool {
-        let mut state = lock(&self.state);
-        let before = state.consumers.len();
-        state.consumers.retain(|slot| !Arc::ptr_eq(&slot.consumer, consumer));
-        state.turn = 0;
-        let went = state.consumers.len() < before;
-        went && state.consumers.is_empty() && self.declaration.auto_delete
     }
 
     /// Ends the queue: its messages go, its consumers are told. `None` when it ended before or
@@ -403,142 +456,6 @@ impl Queue {
         }
         self.store.let_go(held);
         self.store.release(&positions);
-    }
-
-    /// Hands out what consumers have room for: somebody's room grew.
-    pub fn dispatch(&self) {
-        self.dispatch_locked(&mut lock(&self.state));
-    }
-
-    fn dispatch_locked(&self, state: &mut State) {
-        let State { ready, consumers, turn, unacknowledged, outstanding, .. } = state;
-        let mut full = 0;
-        while full < consumers.len() {
-            let first = match ready.front(self.store.chunks()) {
-                Ok(Some(first)) => first,
-                Ok(None) => break,
-                Err(Unreadable { error, is_damaged }) => {
-                    self.store.report(error);
-                    match is_damaged {
-                        true => continue,
-                        // It stays, and is tried again.
-                        false => break,
-                    }
-                }
-            };
-            let at = *turn % consumers.len();
-            *turn = (at + 1) % consumers.len();
-            let Some(slot) = consumers.get_mut(at) else { break };
-            if !slot.consumer.try_reserve(first) {
-                full += 1;
-                continue;
-            }
-            full = 0;
-            if !slot.consumer.is_no_ack() {
-                *unacknowledged += 1;
-            }
-            let Ok(Some(entry)) = ready.pop_front(self.store.chunks()) else { break };
-            if let Some(kept) = entry.slot() {
-                outstanding.insert(entry.order, kept);
-            }
-            slot.batch.push(entry);
-        }
-        for slot in consumers.iter_mut().filter(|slot| !slot.batch.is_empty()) {
-            let entries = std::mem::take(&mut slot.batch);
-            let consumer = slot.consumer.clone();
-            slot.consumer.mailbox().put(Letter::Deliveries { consumer, entries });
-        }
-    }
-
-    /// Gives memory back: with `spill` what is far behind goes to disk, and with `page_out` the
-    /// messages of the rest, as far as the journal has them.
-    ///
-    /// # Errors
-    /// The index cannot be written.
-    pub(crate) fn shrink(&self, spill: bool, page_out: bool) -> std::io::Result<()> {
-        let Some(journal) = self.store.journal() else { return Ok(()) };
-        let mut freed = 0;
-        let mut result = Ok(());
-        {
-            let mut state = lock(&self.state);
-            if let Some(chunks) = self.store.chunks().filter(|_| spill) {
-                let spilled = state.ready.spill(chunks, |position| journal.is_committed(position));
-                result = spilled.map(|bytes| freed += bytes);
-            }
-            if page_out {
-                freed += state.ready.page_out(journal);
-            }
-        }
-        self.store.let_go(freed);
-        result
-    }
-
-    /// What of the queue lies in this segment of the journal.
-    ///
-    /// # Errors
-    /// A part of the queue on disk cannot be read.
-    pub(crate) fn live_in(&self, segment: u32) -> Result<Vec<Slot>, Error> {
-        let (mut live, chunks) = {
-            let state = lock(&self.state);
-            let delivered = state.outstanding.values().copied();
-            let mut live: Vec<Slot> =
-                delivered.filter(|slot| slot.position.segment() == segment).collect();
-            let chunks = state.ready.live_in(segment, &mut live);
-            (live, chunks)
-        };
-        for (chunk, files) in chunks.iter().zip(self.store.chunks().into_iter().cycle()) {
-            let slots = files.read(chunk).map_err(|it| it.error)?;
-            live.extend(slots.into_iter().filter(|slot| slot.position.segment() == segment));
-        }
-        Ok(live)
-    }
-
-    /// Follows messages of a segment to where they were copied. Those that the queue had settled
-    /// meanwhile are not kept there.
-    ///
-    /// # Errors
-    /// A part of the queue on disk cannot be written: its messages stay where they are.
-    pub(crate) fn follow(&self, segment: u32, copies: &Copies) -> std::io::Result<()> {
-        let mut followed = Vec::with_capacity(copies.len());
-        let result = {
-            let mut state = lock(&self.state);
-            for slot in state.outstanding.values_mut() {
-                if let Some(&(to, _)) = copies.get(&slot.position) {
-                    followed.push(slot.position);
-                    slot.position = to;
-                }
-            }
-            state.ready.follow(segment, copies, self.store.chunks(), &mut followed)
-        };
-        self.store.release(&followed);
-        let followed: HashSet<Position> = followed.into_iter().collect();
-        let stayed = copies
-            .iter()
-            .filter(|(from, (_, queues))| queues.contains(&self.id) && !followed.contains(from));
-        let unused: Vec<Position> = stayed.map(|(_, (to, _))| *to).collect();
-        self.store.release(&unused);
-        result
-    }
-
-    /// What a checkpoint says of the queue, as it stands, that accounts for all before `end`.
-    pub(crate) fn checkpoint(&self, end: Position) -> QueueCheckpoint {
-        let state = lock(&self.state);
-        let delivered = state.outstanding.iter();
-        let delivered =
-            delivered.map(|(order, slot)| (*order, Slot { redelivered: true, ..*slot }));
-        QueueCheckpoint { id: self.id, parts: state.ready.checkpoint(delivered.collect(), end) }
-    }
-}
-
-impl State {
-    /// Where the journal has an entry that is with a consumer: compaction may have moved it.
-    fn position_of(&self, entry: &Entry) -> Option<Position> {
-        self.outstanding.get(&entry.order).map(|slot| slot.position).or(entry.position)
-    }
-
-    /// Takes an entry off the list of what is with consumers; returns where the journal has it.
-    fn come_back(&mut self, entry: &Entry) -> Option<Position> {
-        self.outstanding.remove(&entry.order).map(|slot| slot.position).or(entry.position)
     }
 }
 
