@@ -2,12 +2,16 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    mem,
     sync::Arc,
 };
 
 use amqp091::Assembler;
 use broker::{Consumer, Entry, Position, Queue, SharedLimit};
 use bytestring::ByteString;
+
+use super::{reply_to::ReplyConsumer, transaction::Transaction};
+use crate::Limits;
 
 /// The state of one channel of a connection.
 #[derive(Debug)]
@@ -18,6 +22,10 @@ pub(super) struct Channel {
     pub(super) consumers: HashMap<ByteString, Arc<Consumer>>,
     pub(super) unacked: VecDeque<Unacked>,
     pub(super) confirms: Option<Confirms>,
+    /// After `tx.select`; never together with `confirms`.
+    pub(super) transaction: Option<Transaction>,
+    /// The one of `consumers` that awaits answers to requests.
+    pub(super) reply_consumer: Option<ReplyConsumer>,
     /// For consumers that begin from now on (RabbitMQ: `basic.qos` without `global`).
     pub(super) prefetch: u32,
     /// For all consumers of the channel together (`global`).
@@ -38,13 +46,16 @@ pub(super) struct Unacked {
 }
 
 impl Channel {
-    pub(super) fn new(message_bytes_max: u64) -> Channel {
+    pub(super) fn new(limits: &Limits) -> Channel {
         Channel {
-            assembler: Assembler::new(message_bytes_max),
+            assembler: Assembler::new(limits.message_bytes_max)
+                .with_depth_max(limits.table_depth_max.into()),
             is_closing: false,
             consumers: HashMap::new(),
             unacked: VecDeque::new(),
             confirms: None,
+            transaction: None,
+            reply_consumer: None,
             prefetch: 0,
             shared_limit: Arc::default(),
             last_queue: ByteString::new(),
@@ -56,6 +67,19 @@ impl Channel {
     pub(super) fn next_delivery_tag(&mut self) -> u64 {
         self.last_delivery_tag += 1;
         self.last_delivery_tag
+    }
+
+    /// Whether the client has to wait for `tx.commit-ok` before it goes on.
+    pub(super) fn is_committing(&self) -> bool {
+        self.transaction.as_ref().is_some_and(Transaction::is_committing)
+    }
+
+    /// Deliveries that are unsettled again, among those that are still.
+    pub(super) fn put_back(&mut self, unsettled: Vec<Unacked>) {
+        let mut all: Vec<Unacked> = mem::take(&mut self.unacked).into();
+        all.extend(unsettled);
+        all.sort_unstable_by_key(|unacked| unacked.tag);
+        self.unacked = all.into();
     }
 
     /// Takes what a client settles. With `multiple` all up to the tag, and all there are for tag

@@ -13,7 +13,7 @@ use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::Notify,
+    sync::{Notify, OwnedSemaphorePermit},
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
@@ -48,6 +48,7 @@ pub(crate) async fn serve(mut socket: TcpStream, peer: SocketAddr, context: Arc<
     let result = driver.run(&context).await;
     driver.connection.on_read_end();
     driver.connection.end();
+    drop(driver.place.take());
     match result {
         Ok(()) => {
             timeout(LINGER, driver.linger()).await.ok();
@@ -76,6 +77,11 @@ struct Driver {
     heartbeat: Option<Duration>,
     last_read: Instant,
     last_write: Instant,
+    /// There may be frames that were read and not acted upon, because what they bring would not
+    /// fit into the write buffer.
+    is_stalled: bool,
+    /// Its place among the open connections.
+    place: Option<OwnedSemaphorePermit>,
     /// The server said close: from when on the answer is no longer waited for.
     closing_since: Option<Instant>,
 }
@@ -88,7 +94,7 @@ impl Driver {
         bell: Arc<Notify>,
         context: &Context,
     ) -> Driver {
-        let Opened { agreed, vhost, decoder, inbox, heartbeat, .. } = opened;
+        let Opened { agreed, vhost, decoder, inbox, heartbeat, place, .. } = opened;
         let out = WriteBuffer::default();
         let now = Instant::now();
         Driver {
@@ -101,6 +107,8 @@ impl Driver {
             heartbeat,
             last_read: now,
             last_write: now,
+            is_stalled: false,
+            place: Some(place),
             closing_since: None,
         }
     }
@@ -113,6 +121,10 @@ impl Driver {
         self.step();
         loop {
             self.write()?;
+            if self.is_stalled && !self.connection.out.is_full() {
+                self.step();
+                continue;
+            }
             if self.connection.phase == Phase::Closed && self.connection.out.is_empty() {
                 return Ok(());
             }
@@ -167,8 +179,15 @@ impl Driver {
         }
     }
 
+    /// Steps the state with what was read, as long as there is room for what that brings: a few
+    /// octets can ask for a large message.
     fn step(&mut self) {
+        self.is_stalled = false;
         while self.connection.phase != Phase::Closed {
+            if self.connection.out.is_full() {
+                self.is_stalled = true;
+                break;
+            }
             match self.decoder.decode(&mut self.inbox) {
                 Ok(None) => break,
                 Ok(Some(frame)) => self.connection.on_frame(frame),

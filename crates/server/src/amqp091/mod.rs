@@ -2,7 +2,7 @@
 //!
 //! `driver` owns the socket and the clock; `handshake` brings a peer from its first octet to an
 //! open connection; `connection` is the state, stepped by frames, with its methods by theme in
-//! `declare`, `publish` and `consume`.
+//! `declare`, `publish`, `consume`, `settle`, `transaction` and `reply_to`.
 
 mod arguments;
 mod channel;
@@ -10,8 +10,14 @@ mod connection;
 mod consume;
 mod declare;
 mod driver;
+mod expiration;
 mod handshake;
+mod name;
 mod publish;
 mod refusal;
+mod reply_to;
+mod sender_selected;
+mod settle;
+mod transaction;
 
 pub(crate) use driver::serve;
