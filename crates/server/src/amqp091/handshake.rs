@@ -173,23 +173,40 @@ impl Wire<'_> {
         let (class_id, method_id) = (refusal.class_id(), refusal.method_id());
         let (reply_code, reply_text) = (refusal.code.number(), refusal.text.clone());
         self.send(&connection::Close { reply_code, reply_text, class_id, method_id }).await?;
-        // A socket that closes with octets unread resets the connection, and the peer may never
-        // see why.
-        let answer = async {
-            while self.read().await.is_ok() {
-                if let Ok(Some(Frame::Method { payload, .. })) =
-                    self.decoder.decode(&mut self.inbox)
-                    && matches!(Method::decode(&payload), Ok(Method::ConnectionCloseOk(_)))
+        tokio::time::timeout(CLOSE_OK_TIMEOUT, self.close_ok()).await.ok();
+        Err(Failure::Refused(refusal.text.to_string()))
+    }
+
+    /// Waits until the peer has seen `connection.close`.
+    async fn close_ok(&mut self) {
+        loop {
+            match self.decoder.decode(&mut self.inbox) {
+                Ok(Some(Frame::Method { payload, .. }))
+                    if matches!(Method::decode(&payload), Ok(Method::ConnectionCloseOk(_))) =>
                 {
                     return;
                 }
-                if self.inbox.len() > DISCARDED_BYTES_MAX {
-                    return;
-                }
+                Ok(Some(_)) => {}
+                Ok(None) if self.read().await.is_ok() => {}
+                Ok(None) => return,
+                // Out of step for good: not even its close-ok can be understood.
+                Err(_) => return self.hang_up().await,
             }
-        };
-        tokio::time::timeout(CLOSE_OK_TIMEOUT, answer).await.ok();
-        Err(Failure::Refused(refusal.text.to_string()))
+        }
+    }
+
+    /// Ends the stream, and reads what the peer still sends until it has seen that: a socket that
+    /// closes with octets unread resets the connection, and the peer may never see why.
+    async fn hang_up(&mut self) {
+        if self.socket.shutdown().await.is_err() {
+            return;
+        }
+        let mut discarded = 0;
+        self.inbox.clear();
+        while discarded <= DISCARDED_BYTES_MAX && self.read().await.is_ok() {
+            discarded += self.inbox.len();
+            self.inbox.clear();
+        }
     }
 }
 
@@ -202,14 +219,9 @@ async fn expect_protocol_header(wire: &mut Wire<'_>) -> Result<(), Failure> {
     if opening.is_supported() {
         return Ok(());
     }
-    // AMQP 0-9-1 §4.2.2: the header that is supported, then close. What the peer still sends is
-    // read, or it may never see the answer.
+    // AMQP 0-9-1 §4.2.2: the header that is supported, then close.
     wire.socket.write_all(opening.answer()).await?;
-    wire.socket.shutdown().await?;
-    wire.inbox.clear();
-    let rest =
-        async { while wire.inbox.len() <= DISCARDED_BYTES_MAX && wire.read().await.is_ok() {} };
-    tokio::time::timeout(CLOSE_OK_TIMEOUT, rest).await.ok();
+    tokio::time::timeout(CLOSE_OK_TIMEOUT, wire.hang_up()).await.ok();
     Err(Failure::WrongProtocol(opening))
 }
 
