@@ -195,9 +195,15 @@ impl Connection {
         id: ChannelId,
         method: queue::Delete,
     ) -> Result<(), Refusal> {
-        let queue = self.queue_name(id, &method.queue)?;
         let (if_unused, if_empty) = (method.if_unused, method.if_empty);
-        let deleted = blocking(|| self.vhost.delete_queue(&queue, self.id, if_unused, if_empty))?;
+        let deleted = match reply_to::is_address(&method.queue) {
+            // As any queue that is not there.
+            true => 0,
+            false => {
+                let queue = self.queue_name(id, &method.queue)?;
+                blocking(|| self.vhost.delete_queue(&queue, self.id, if_unused, if_empty))?
+            }
+        };
         if !method.nowait {
             self.send(id, &queue::DeleteOk { message_count: count(deleted) });
         }

@@ -138,7 +138,8 @@ fn a_message_that_cannot_be_routed_comes_back_before_its_ack() {
 #[test]
 fn what_is_not_implemented_is_refused_as_rabbitmq_refuses_it() {
     let server = TestServer::start();
-    let refused: [(&dyn Fn(&mut Client), u16, &str); 8] = [
+    type Say<'a> = &'a dyn Fn(&mut Client);
+    let refused: [(Say<'_>, u16, &str); 8] = [
         (
             &|client| client.send(1, &channel::Flow { active: false }),
             540,
@@ -243,6 +244,16 @@ fn refusals_that_close_a_channel_have_rabbitmqs_words() {
             .into(),
             404,
             "no exchange 'no' in vhost '/'",
+        ),
+        (
+            exchange::Delete { exchange: text("amq.none"), ..Default::default() }.into(),
+            403,
+            "deletion of system exchange 'amq.none' in vhost '/' not allowed",
+        ),
+        (
+            queue::Bind { queue: text("no"), exchange: text("none"), ..Default::default() }.into(),
+            404,
+            "no exchange 'none' in vhost '/'",
         ),
         (queue("amq.mine").into(), 403, "queue name 'amq.mine' contains reserved prefix 'amq.*'"),
         (queue::Declare { passive: true, ..queue("") }.into(), 404, "no queue '' in vhost '/'"),
