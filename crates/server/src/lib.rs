@@ -15,6 +15,8 @@ use std::{sync::Arc, time::Duration};
 use broker::Broker;
 use tokio::sync::{Semaphore, watch};
 
+#[cfg(feature = "fuzzing")]
+pub use amqp091::Stepped;
 pub use listener::Server;
 
 /// What a peer may take.

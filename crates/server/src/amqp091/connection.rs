@@ -3,10 +3,12 @@
 use std::{collections::HashMap, sync::Arc};
 
 use amqp091::{
-    ChannelId, Content, EncodeMethod, Frame, Method, Reach, ReplyCode, ShortStr, encode_method,
+    ChannelId, Content, EncodeMethod, Frame, FrameDecoder, Method, Reach, ReplyCode, ShortStr,
+    encode_method,
     method::{channel, connection},
 };
 use broker::{Broker, ConnectionId, Letter, Mailbox, Publish, Publisher, VirtualHost};
+use bytes::BytesMut;
 
 use super::{
     channel::{Channel, Unacked},
@@ -93,8 +95,34 @@ impl Connection {
         }
     }
 
+    /// Acts upon the frames that are complete in what was read, as long as there is room for what
+    /// they bring: a few octets can ask for a large message. `true` when there may be more of them.
+    pub(super) fn on_read(&mut self, decoder: &mut FrameDecoder, inbox: &mut BytesMut) -> bool {
+        let mut is_stalled = false;
+        while self.phase != Phase::Closed {
+            if self.out.is_full() {
+                is_stalled = true;
+                break;
+            }
+            match decoder.decode(inbox) {
+                Ok(None) => break,
+                Ok(Some(frame)) => self.on_frame(frame),
+                Err(error) => {
+                    self.on_read_end();
+                    self.close(error.into());
+                    // Out of step for good: the rest cannot be understood, not even a close-ok.
+                    self.phase = Phase::Closed;
+                    break;
+                }
+            }
+        }
+        self.on_read_end();
+        self.on_wake();
+        is_stalled
+    }
+
     /// One frame of the client.
-    pub(super) fn on_frame(&mut self, frame: Frame) {
+    fn on_frame(&mut self, frame: Frame) {
         if self.phase != Phase::Open {
             return self.on_frame_after_close(&frame);
         }

@@ -179,29 +179,9 @@ impl Driver {
         }
     }
 
-    /// Steps the state with what was read, as long as there is room for what that brings: a few
-    /// octets can ask for a large message.
+    /// Steps the state with what was read.
     fn step(&mut self) {
-        self.is_stalled = false;
-        while self.connection.phase != Phase::Closed {
-            if self.connection.out.is_full() {
-                self.is_stalled = true;
-                break;
-            }
-            match self.decoder.decode(&mut self.inbox) {
-                Ok(None) => break,
-                Ok(Some(frame)) => self.connection.on_frame(frame),
-                Err(error) => {
-                    self.connection.on_read_end();
-                    self.connection.close(error.into());
-                    // Out of step for good: the rest cannot be understood, not even a close-ok.
-                    self.connection.phase = Phase::Closed;
-                    break;
-                }
-            }
-        }
-        self.connection.on_read_end();
-        self.connection.on_wake();
+        self.is_stalled = self.connection.on_read(&mut self.decoder, &mut self.inbox);
     }
 
     /// Writes as much as the socket takes now, and fills up from the mailbox meanwhile.

@@ -18,6 +18,10 @@ mod refusal;
 mod reply_to;
 mod sender_selected;
 mod settle;
+#[cfg(any(test, feature = "fuzzing"))]
+mod stepped;
 mod transaction;
 
 pub(crate) use driver::serve;
+#[cfg(feature = "fuzzing")]
+pub use stepped::Stepped;
