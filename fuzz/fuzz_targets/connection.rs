@@ -1,5 +1,5 @@
-//! An open connection: the first octet says in pieces of what size the rest arrives. Whatever it is,
-//! the server answers in whole frames and comes to rest.
+//! An open connection: the first octet says in pieces of what size the rest arrives. Whatever it
+//! is, the server answers in whole frames and comes to rest.
 #![no_main]
 
 use server::Stepped;

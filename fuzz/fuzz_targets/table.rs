@@ -1,4 +1,5 @@
-//! A field table, and a list of properties with one in it: both readers agree on what is well-formed.
+//! A field table, and a list of properties with one in it: both readers agree on what is
+//! well-formed.
 #![no_main]
 
 use amqp091::{FieldTable, PropertyList};

@@ -29,8 +29,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Runs a decoder on `octets` many octets. A field in memory is up to 40 times as large as on the wire
-/// (an empty name with no value is two octets), and a list grows by doubling.
+/// Runs a decoder on `octets` many octets. A field in memory is up to 40 times as large as on the
+/// wire (an empty name with no value is two octets), and a list grows by doubling.
 ///
 /// # Panics
 /// It allocated more than that.

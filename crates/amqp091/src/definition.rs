@@ -1,5 +1,5 @@
-//! The methods as data, for whoever writes frames by hand: tests, fuzzers, tools. Reading and writing
-//! frames needs none of it.
+//! The methods as data, for whoever writes frames by hand: tests, fuzzers, tools. Reading and
+//! writing frames needs none of it.
 
 use crate::MethodId;
 

@@ -1,5 +1,5 @@
-//! What fuzzing has found (`fuzz/corpus`), run once each as the fuzz targets run it: every input is read
-//! or refused, and what was read is written as it was.
+//! What fuzzing has found (`fuzz/corpus`), run once each as the fuzz targets run it: every input is
+//! read or refused, and what was read is written as it was.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 use std::{fs, path::Path};

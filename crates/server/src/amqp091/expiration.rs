@@ -1,5 +1,5 @@
-//! The `expiration` property: how long a message may wait, as decimal digits. Only the check; acting
-//! upon it is the broker's.
+//! The `expiration` property: how long a message may wait, as decimal digits. Only the check;
+//! acting upon it is the broker's.
 
 use super::refusal::Refusal;
 use amqp091::ReplyCode;

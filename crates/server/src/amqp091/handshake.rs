@@ -372,12 +372,12 @@ fn connection_name(properties: &FieldTable) -> Option<String> {
         .map(|name| name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect())
 }
 
-/// Clients take these two for what the server can do, and RabbitMQ is the one that all of them know.
-/// Of the product and of versions from 3.3 up to 4.0 kombu believes that `basic.qos` has RabbitMQ's
-/// two scopes, and Celery sets one prefetch for all queues of a worker (`global = true`), which also
-/// reaches consumers that are there already; of anything else it believes that `global = false`
-/// does that, as the protocol's specification has it and RabbitMQ never did. 3.13 is the last such
-/// series.
+/// Clients take these two for what the server can do, and RabbitMQ is the one that all of them
+/// know. Of the product and of versions from 3.3 up to 4.0 kombu believes that `basic.qos` has
+/// RabbitMQ's two scopes, and Celery sets one prefetch for all queues of a worker (`global =
+/// true`), which also reaches consumers that are there already; of anything else it believes that
+/// `global = false` does that, as the protocol's specification has it and RabbitMQ never did. 3.13
+/// is the last such series.
 const PRODUCT: &str = "RabbitMQ";
 const PRODUCT_VERSION: &str = "3.13.7";
 

@@ -1,5 +1,5 @@
-//! A connection without a socket and without a clock: octets in, octets out. For fuzzing, and for the
-//! tests that run what fuzzing has found.
+//! A connection without a socket and without a clock: octets in, octets out. For fuzzing, and for
+//! the tests that run what fuzzing has found.
 #![allow(unreachable_pub, reason = "reachable with the feature only")]
 
 use std::{
@@ -65,8 +65,8 @@ impl Default for Stepped {
 }
 
 impl Stepped {
-    /// The client says this in one piece, and takes all that is answered. `false` once the connection is
-    /// over.
+    /// The client says this in one piece, and takes all that is answered. `false` once the
+    /// connection is over.
     ///
     /// # Panics
     /// When the server itself says something malformed, or does not come to rest.

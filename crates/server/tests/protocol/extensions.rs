@@ -1,5 +1,6 @@
-//! RabbitMQ's extensions as far as they are this side of the broker's model: direct reply-to, CC and
-//! BCC, `user-id`, `expiration`, exchange-to-exchange bindings, consumer cancel notification, blocked connections.
+//! RabbitMQ's extensions as far as they are this side of the broker's model: direct reply-to, CC
+//! and BCC, `user-id`, `expiration`, exchange-to-exchange bindings, consumer cancel notification,
+//! blocked connections.
 
 use amqp091::{
     BasicProperties, FieldTable, FieldValue, Method, ShortStr,

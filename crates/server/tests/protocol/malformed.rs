@@ -1,5 +1,6 @@
-//! A corpus of what no client sends, generated from the table of methods (reliability S2): fields at
-//! their bounds and beyond, lengths that lie, bad UTF-8, nesting, frames and contents out of shape.
+//! A corpus of what no client sends, generated from the table of methods (reliability S2): fields
+//! at their bounds and beyond, lengths that lie, bad UTF-8, nesting, frames and contents out of
+//! shape.
 //!
 //! Whatever it is, the answer comes within a second and is one that the protocol has: the code that
 //! the case asks for, or, where a value is only unusual, anything legal. Then the server serves the

@@ -1,5 +1,5 @@
-//! `tx.select`, `tx.commit`, `tx.rollback`. That a commit is on disk when it is answered is seen from
-//! outside the process, in the end-to-end tests.
+//! `tx.select`, `tx.commit`, `tx.rollback`. That a commit is on disk when it is answered is seen
+//! from outside the process, in the end-to-end tests.
 
 use amqp091::{
     BasicProperties, ChannelId, Method, encode_method,

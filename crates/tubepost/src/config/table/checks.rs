@@ -123,7 +123,8 @@ pub(super) fn name_bytes(text: &str) -> Result<u8, String> {
     }
 }
 
-// The header of dead letters, an array of tables with an array, has 3; deeper than 32 is nowhere read.
+// The header of dead letters, an array of tables with an array, has 3; deeper than 32 is nowhere
+// read.
 pub(super) fn table_depth(text: &str) -> Result<u8, String> {
     match text.parse() {
         Ok(max @ 3..=32) => Ok(max),
