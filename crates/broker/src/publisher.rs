@@ -129,6 +129,14 @@ impl Publisher {
         Ok(())
     }
 
+    /// Where the journal ends now: everything published or settled until now is as durable as this
+    /// is. `None` without a journal.
+    pub fn appended(&self) -> Option<Position> {
+        let end = self.vhost.store().journal()?.end();
+        // The last octet that belongs to a record.
+        Some(Position::from_bits(end.to_bits().saturating_sub(1)))
+    }
+
     /// Whether the journal keeps its promise for this: it is on disk, or, with a sync interval, on
     /// its way there.
     pub fn is_durable(&self, position: Position) -> bool {

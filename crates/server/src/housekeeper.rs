@@ -45,10 +45,14 @@ impl Housekeeper {
 }
 
 fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
-    let mut tidied = Instant::now();
+    let (mut tidied, mut ticked) = (Instant::now(), Instant::now());
     while !stop.load(SeqCst) {
         std::thread::park_timeout(PAGE_OUT_EVERY);
         let mut result = broker.page_out();
+        if ticked.elapsed() >= TICK_EVERY {
+            ticked = Instant::now();
+            result = result.and_then(|()| broker.tick());
+        }
         if tidied.elapsed() >= TIDY_EVERY {
             tidied = Instant::now();
             result = result.and_then(|()| broker.tidy());
@@ -70,6 +74,9 @@ fn is_fatal(error: &Error) -> bool {
 
 /// How often memory over the budget is given back.
 const PAGE_OUT_EVERY: Duration = Duration::from_millis(10);
+
+/// How often messages are looked for whose time is over: as late as that they go.
+const TICK_EVERY: Duration = Duration::from_millis(20);
 
 /// How often disk and long queues' memory are given back.
 const TIDY_EVERY: Duration = Duration::from_millis(250);

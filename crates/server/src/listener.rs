@@ -27,7 +27,7 @@ pub struct Server {
     drain: watch::Sender<bool>,
     failed: watch::Receiver<Option<String>>,
     connections: Arc<Semaphore>,
-    connections_max: u32,
+    sockets_max: u32,
     committer: Committer,
     housekeeper: Housekeeper,
 }
@@ -50,12 +50,14 @@ impl Server {
         let committer = Committer::start(broker.clone(), failure.clone())?;
         let housekeeper = Housekeeper::start(broker.clone(), failure)?;
         let limit = config.limits.connections_max.clamp(1, CONNECTIONS_MAX);
-        let connections = Arc::new(Semaphore::new(limit));
+        let sockets = limit + (limit / 4).max(UNOPENED_MIN);
+        let connections = Arc::new(Semaphore::new(sockets));
         let context = Arc::new(Context {
             broker,
             users,
             limits: config.limits,
             cluster_name: config.cluster_name,
+            open: Arc::new(Semaphore::new(limit)),
             drain: draining,
         });
         let accepting = listeners
@@ -64,16 +66,8 @@ impl Server {
                 tokio::spawn(accept(listener, tls, context.clone(), connections.clone()))
             })
             .collect();
-        let connections_max = limit as u32;
-        Ok(Server {
-            accepting,
-            drain,
-            failed,
-            connections,
-            connections_max,
-            committer,
-            housekeeper,
-        })
+        let sockets_max = sockets as u32;
+        Ok(Server { accepting, drain, failed, connections, sockets_max, committer, housekeeper })
     }
 
     /// Waits until the journal fails; the reason. Then nothing can be confirmed any more, and
@@ -96,7 +90,7 @@ impl Server {
     pub async fn stop(self, patience: Duration) {
         self.accepting.iter().for_each(JoinHandle::abort);
         self.drain.send_replace(true);
-        let all = self.connections.acquire_many(self.connections_max);
+        let all = self.connections.acquire_many(self.sockets_max);
         if tokio::time::timeout(patience, all).await.is_err() {
             tracing::warn!("some connections did not close within {patience:?}");
         }
@@ -157,6 +151,10 @@ async fn serve(
 
 /// No configured limit is higher: file descriptors end before.
 const CONNECTIONS_MAX: usize = 1 << 20;
+
+/// Sockets that may be here beside the open connections, at least: so that the peers that never
+/// open one do not keep out those that would, and there is somebody to tell that it is full.
+const UNOPENED_MIN: usize = 64;
 
 /// After a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -25,7 +25,7 @@ impl Queue {
 
     /// Other settings are in force from now on. Messages that are in the queue keep the time they
     /// were given to live.
-    pub(crate) fn set_effective(&self, effective: Effective) {
+    pub fn set_effective(&self, effective: Effective) {
         {
             let mut state = lock(&self.state);
             state.effective = Arc::new(effective);

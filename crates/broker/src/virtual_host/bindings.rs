@@ -102,6 +102,8 @@ impl VirtualHost {
         connection: ConnectionId,
     ) -> Result<Binding, Error> {
         refuse_default(source)?;
+        // RabbitMQ: where both are missing it is the source that is missed.
+        self.check_exchange(source)?;
         let destination = match destination {
             BindingEnd::Queue(name) => Destination::Queue(self.queue(name, connection)?),
             BindingEnd::Exchange(name) => {

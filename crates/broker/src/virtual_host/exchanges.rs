@@ -46,11 +46,11 @@ impl VirtualHost {
     pub fn delete_exchange(&self, name: &ByteString, if_unused: bool) -> Result<(), Error> {
         refuse_default(name)?;
         let _turn = self.ledger.turn();
-        let Some(declaration) = self.exchange_declaration(name) else { return Ok(()) };
         if name.starts_with("amq.") {
             let what = self.exchange_resource(name);
             return Err(Error::refused(format!("deletion of system {what} not allowed")));
         }
+        let Some(declaration) = self.exchange_declaration(name) else { return Ok(()) };
         if if_unused && read(&self.topology).exchange(name).is_some_and(|it| it.has_bindings()) {
             let what = self.exchange_resource(name);
             return Err(Error::precondition(format!("{what} in use")));

@@ -12,7 +12,7 @@ use broker::{Mailbox, Wake};
 use bytes::BytesMut;
 use tokio::{
     net::TcpStream,
-    sync::Notify,
+    sync::{Notify, OwnedSemaphorePermit},
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
@@ -60,6 +60,7 @@ pub(crate) async fn serve(
     let result = driver.run(&context).await;
     driver.connection.on_read_end();
     driver.connection.end();
+    drop(driver.place.take());
     match result {
         Ok(()) => {
             timeout(LINGER, driver.socket.linger()).await.ok();
@@ -106,6 +107,11 @@ struct Driver {
     heartbeat: Option<Duration>,
     last_read: Instant,
     last_write: Instant,
+    /// There may be frames that were read and not acted upon, because what they bring would not
+    /// fit into the write buffer.
+    is_stalled: bool,
+    /// Its place among the open connections.
+    place: Option<OwnedSemaphorePermit>,
     /// The server said close: from when on the answer is no longer waited for.
     closing_since: Option<Instant>,
 }
@@ -118,7 +124,7 @@ impl Driver {
         bell: Arc<Notify>,
         context: &Context,
     ) -> Driver {
-        let Opened { agreed, vhost, decoder, inbox, heartbeat, .. } = opened;
+        let Opened { agreed, vhost, decoder, inbox, heartbeat, place, .. } = opened;
         let out = WriteBuffer::default();
         let now = Instant::now();
         Driver {
@@ -131,6 +137,8 @@ impl Driver {
             heartbeat,
             last_read: now,
             last_write: now,
+            is_stalled: false,
+            place: Some(place),
             closing_since: None,
         }
     }
@@ -143,6 +151,10 @@ impl Driver {
         self.step();
         loop {
             self.write()?;
+            if self.is_stalled && !self.connection.out.is_full() {
+                self.step();
+                continue;
+            }
             if self.connection.phase == Phase::Closed && !self.must_write() {
                 return Ok(());
             }
@@ -201,22 +213,9 @@ impl Driver {
         }
     }
 
+    /// Steps the state with what was read.
     fn step(&mut self) {
-        while self.connection.phase != Phase::Closed {
-            match self.decoder.decode(&mut self.inbox) {
-                Ok(None) => break,
-                Ok(Some(frame)) => self.connection.on_frame(frame),
-                Err(error) => {
-                    self.connection.on_read_end();
-                    self.connection.close(error.into());
-                    // Out of step for good: the rest cannot be understood, not even a close-ok.
-                    self.connection.phase = Phase::Closed;
-                    break;
-                }
-            }
-        }
-        self.connection.on_read_end();
-        self.connection.on_wake();
+        self.is_stalled = self.connection.on_read(&mut self.decoder, &mut self.inbox);
     }
 
     /// Writes as much as the socket takes now, and fills up from the mailbox meanwhile.
