@@ -8,12 +8,13 @@ mod lapin_scenarios;
 use anyhow::{Context, Result};
 use harness::{Broker, RabbitMq, Server, Site, node_script, python_script};
 
-const PYTHON_SCRIPTS: [&str; 6] = [
+const PYTHON_SCRIPTS: [&str; 7] = [
     "pika_connections.py",
     "pika_exchanges.py",
     "pika_queues.py",
     "pika_publish.py",
     "pika_consume.py",
+    "pika_extensions.py",
     "amqplain.py",
 ];
 

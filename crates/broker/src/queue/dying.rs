@@ -150,7 +150,7 @@ impl Queue {
     }
 
     pub(crate) fn take_dead(&self) -> VecDeque<Dead> {
-        std::mem::take(&mut lock(&self.state).dead)
+        lock(&self.state).take_dead()
     }
 
     /// What died was seen to.

@@ -423,7 +423,7 @@ impl Queue {
         &self,
         allowed: impl FnOnce(&QueueCounts) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
-        let (mut ready, consumers) = {
+        let (mut ready, consumers, dead) = {
             let mut state = lock(&self.state);
             if state.deleted {
                 return Ok(None);
@@ -434,10 +434,18 @@ impl Queue {
                 consumers: state.consumers.len(),
             })?;
             state.deleted = true;
-            (state.ready.take(), std::mem::take(&mut state.consumers))
+            let dead: Vec<Entry> = state
+                .take_dead()
+                .into_iter()
+                .map(|Dead { mut entry, .. }| {
+                    entry.position = state.come_back(&entry);
+                    entry
+                })
+                .collect();
+            (state.ready.take(), std::mem::take(&mut state.consumers), dead)
         };
         let count = ready.len();
-        let mut entries = Vec::new();
+        let mut entries = dead;
         // What cannot be read is released by the next start, which reads the whole journal.
         ready.drain(self.store.chunks(), &mut |entry| entries.push(entry)).ok();
         self.forget(entries.into_iter());

@@ -75,6 +75,10 @@ impl State {
         }
     }
 
+    pub(super) fn take_dead(&mut self) -> VecDeque<Dead> {
+        std::mem::take(&mut self.dead)
+    }
+
     pub(super) fn die(&mut self, entry: Entry, reason: DeathReason) {
         self.go_out(&entry);
         self.dead.push_back(Dead { entry, reason });
