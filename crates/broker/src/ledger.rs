@@ -12,17 +12,43 @@ use journal::Journal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Arguments, Error, ExchangeDeclaration, QueueDeclaration, queue::QueueId, store::Store,
+    Arguments, Error, ExchangeDeclaration, QueueDeclaration,
+    authorize::PermissionChange,
+    policy::{Policy, PolicyKind},
+    queue::QueueId,
+    store::Store,
     sync::lock,
+    virtual_host::Settings,
 };
 
-/// One change of the durable topology.
+/// One change of what is declared and survives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Change {
     /// Queue numbers below this one have been given out.
     QueueIds {
         next: u64,
+    },
+    /// A virtual host is new: nothing that was in an earlier one of its name is in it.
+    VirtualHost {
+        name: ByteString,
+        settings: Settings,
+    },
+    /// A virtual host that is there has other settings now.
+    VirtualHostSettings {
+        name: ByteString,
+        settings: Settings,
+    },
+    /// All that was in it went with it: queues, exchanges, bindings, permissions, policies.
+    VirtualHostDeleted {
+        name: ByteString,
+    },
+    Permission(PermissionChange),
+    Policy(Policy),
+    PolicyDeleted {
+        vhost: ByteString,
+        kind: PolicyKind,
+        name: ByteString,
     },
     Exchange {
         vhost: ByteString,

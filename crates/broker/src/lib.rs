@@ -41,6 +41,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod access;
 mod arguments;
 pub mod authorize;
 mod backlog;
@@ -67,6 +68,7 @@ mod sync;
 mod topology;
 mod virtual_host;
 
+pub use access::Access;
 pub use arguments::{Arguments, Headers, Value};
 pub use backlog::BacklogSizes;
 pub use binding::{Binding, Destination};
@@ -81,4 +83,6 @@ pub use mailbox::{Letter, Mailbox, Wake};
 pub use message::{Body, Message};
 pub use publisher::{Publish, Publisher, Routes};
 pub use queue::{Queue, QueueCounts, QueueDeclaration, QueueId};
-pub use virtual_host::{BindingEnd, QueueStatus, VirtualHost};
+pub use virtual_host::{
+    BindingEnd, QueueStatus, VirtualHost, VirtualHostLimits, VirtualHostMetadata,
+};

@@ -555,3 +555,9 @@ impl fmt::Debug for Queue {
         write!(f, "Queue({}, {:?})", self.id.0, self.name())
     }
 }
+
+/// Policies.
+impl Queue {
+    /// What policies and arguments together say of it, whenever that changes.
+    pub(crate) fn set_effective(&self, _: crate::policy::Effective) {}
+}

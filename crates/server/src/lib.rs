@@ -9,6 +9,7 @@ mod committer;
 mod housekeeper;
 mod listener;
 mod read_buffer;
+mod revocation;
 mod socket;
 pub mod tls;
 mod write_buffer;
@@ -19,6 +20,9 @@ use broker::Broker;
 use tokio::sync::watch;
 
 pub use listener::{Listener, Server};
+pub use revocation::{forget_departed, identity};
+
+use revocation::Rights;
 
 /// Shown to clients.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -72,4 +76,6 @@ pub(crate) struct Context {
     pub(crate) cluster_name: String,
     /// Changes when connections have to close.
     pub(crate) drain: watch::Receiver<bool>,
+    /// Changes when users or what they may do changed.
+    pub(crate) rights: watch::Receiver<Rights>,
 }

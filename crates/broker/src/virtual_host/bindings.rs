@@ -32,7 +32,7 @@ impl VirtualHost {
         arguments: Arguments,
         connection: ConnectionId,
     ) -> Result<(), Error> {
-        let _turn = self.ledger.turn();
+        let _turn = self.turn()?;
         let binding = self.check_ends(source, destination, key, arguments, connection)?;
         let (durable, there) = {
             let topology = read(&self.topology);
@@ -61,7 +61,7 @@ impl VirtualHost {
         arguments: Arguments,
         connection: ConnectionId,
     ) -> Result<(), Error> {
-        let _turn = self.ledger.turn();
+        let _turn = self.turn()?;
         let binding = self.check_ends(source, destination, key, arguments, connection)?;
         let changes = {
             let topology = read(&self.topology);

@@ -6,7 +6,7 @@ use amqp091::{
     ChannelId, Content, EncodeMethod, Frame, Method, Reach, ReplyCode, ShortStr, encode_method,
     method::{channel, connection},
 };
-use broker::{Broker, ConnectionId, Letter, Mailbox, Publish, Publisher, VirtualHost};
+use broker::{Access, Broker, ConnectionId, Letter, Mailbox, Publish, Publisher, VirtualHost};
 
 use super::{
     channel::{Channel, Unacked},
@@ -17,7 +17,6 @@ use crate::write_buffer::WriteBuffer;
 /// What was agreed in the handshake.
 #[derive(Debug, Clone)]
 pub(super) struct Agreed {
-    pub(super) user: String,
     pub(super) frame_max: u32,
     pub(super) channel_max: u16,
     pub(super) message_bytes_max: u64,
@@ -47,6 +46,10 @@ pub(super) struct Connection {
     pub(super) agreed: Agreed,
     pub(super) broker: Arc<Broker>,
     pub(super) vhost: Arc<VirtualHost>,
+    /// Who logged in, and with what.
+    pub(super) login: auth::User,
+    /// What they may do.
+    pub(super) access: Access,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) publisher: Publisher,
     pub(super) channels: HashMap<u16, Channel>,
@@ -68,17 +71,20 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(
         broker: Arc<Broker>,
-        vhost: Arc<VirtualHost>,
+        (login, access): (auth::User, Access),
         mailbox: Arc<Mailbox>,
         agreed: Agreed,
         out: WriteBuffer,
     ) -> Connection {
+        let vhost = access.vhost().clone();
         Connection {
             id: broker.new_connection(),
             publisher: Publisher::new(vhost.clone()),
             agreed,
             broker,
             vhost,
+            login,
+            access,
             mailbox,
             channels: HashMap::new(),
             out,

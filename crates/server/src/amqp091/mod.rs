@@ -2,7 +2,7 @@
 //!
 //! `driver` owns the socket and the clock; `handshake` brings a peer from its first octet to an
 //! open connection; `connection` is the state, stepped by frames, with its methods by theme in
-//! `declare`, `publish` and `consume`.
+//! `declare`, `publish` and `consume`; `recheck` takes back what is not allowed any more.
 
 mod arguments;
 mod channel;
@@ -13,6 +13,7 @@ mod driver;
 mod handshake;
 mod plaintext;
 mod publish;
+mod recheck;
 mod refusal;
 
 pub(crate) use driver::serve;

@@ -20,11 +20,15 @@ impl Connection {
         if method.immediate {
             return Err(Refusal::new(ReplyCode::NotImplemented, "immediate=true"));
         }
-        self.check_user_id(header.properties.user_id())?;
         let exchange = method.exchange.into_inner();
         let routing_key = method.routing_key.into_inner();
         let headers = MessageHeaders::new(&header.properties);
+        self.access.publish_to(&exchange)?;
         let routes = self.publisher.route(&exchange, &routing_key, &headers)?;
+        self.access.publish_with(&exchange, &routing_key)?;
+        if let Some(claimed) = header.properties.user_id() {
+            self.access.publish_as(&claimed)?;
+        }
         let message = Message {
             exchange,
             routing_key,
@@ -121,20 +125,6 @@ impl Connection {
             self.out.tail().extend_from_slice(&prefix);
             self.out.put_body(&piece);
             self.out.tail().extend_from_slice(&[amqp091::FRAME_END]);
-        }
-    }
-
-    /// RabbitMQ: a message may only claim to be from the user who publishes it.
-    fn check_user_id(&self, claimed: Option<ShortStr>) -> Result<(), Refusal> {
-        match claimed {
-            Some(claimed) if *claimed != *self.agreed.user => Err(Refusal::new(
-                ReplyCode::PreconditionFailed,
-                format!(
-                    "user_id property set to '{}' but authenticated user was '{}'",
-                    &*claimed, self.agreed.user
-                ),
-            )),
-            _ => Ok(()),
         }
     }
 }
