@@ -214,7 +214,7 @@ impl Definitions {
         let mut reader = serde_json::Deserializer::from_str(text);
         let read = serde_path_to_error::deserialize(&mut reader);
         let unreadable = |path: String, error: &serde_json::Error| {
-            let path = if path == "." { "the document".to_owned() } else { path };
+            let path = if path == "." || path == "?" { "the document".to_owned() } else { path };
             Error::Unreadable { path, reason: error.to_string() }
         };
         let definitions =

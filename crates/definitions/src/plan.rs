@@ -1,11 +1,11 @@
 //! What a document asks for, checked as a whole before anything is done.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use auth::{UserDefinition, Users};
 use broker::{
-    Arguments, Broker, ExchangeDeclaration, ExchangeKind, QueueDeclaration, VirtualHostLimits,
-    VirtualHostMetadata,
+    Arguments, Broker, ExchangeDeclaration, ExchangeKind, QueueDeclaration, VirtualHost,
+    VirtualHostLimits, VirtualHostMetadata,
     authorize::{Permission, TopicPermission},
     limits::NAME_BYTES_MAX,
     policy::{Policy, PolicyKind, QueueArguments, QueueType},
@@ -250,44 +250,77 @@ impl Making<'_> {
     }
 
     fn bindings(&mut self, definitions: &Definitions) {
-        let planned_exchanges: HashSet<(&str, &str)> =
-            self.plan.exchanges.iter().map(|(vhost, it)| (&**vhost, &*it.name)).collect();
-        let planned_queues: HashSet<(&str, &str)> =
-            self.plan.queues.iter().map(|(vhost, it)| (&**vhost, &*it.name)).collect();
-        let mut found = Vec::new();
-        for it in &definitions.bindings {
-            let read = self.vhost(it.vhost.as_ref()).and_then(|vhost| {
+        let ends = Ends::of(&self.plan);
+        let read: Vec<Result<_, String>> = definitions
+            .bindings
+            .iter()
+            .map(|it| {
+                let vhost = self.vhost(it.vhost.as_ref())?;
                 let there = self.broker.vhost(&vhost).ok();
-                let has_exchange = |name: &str| {
-                    planned_exchanges.contains(&(&*vhost, name))
-                        || PREDECLARED.contains(&name)
-                        || there.as_ref().is_some_and(|it| it.check_exchange(name).is_ok())
-                };
-                let has_queue = |name: &str| {
-                    planned_queues.contains(&(&*vhost, name))
-                        || there.as_ref().is_some_and(|it| it.has_queue(name))
-                };
-                if it.source.is_empty() {
-                    return Err("the default exchange has the bindings it has".to_owned());
-                }
-                if !has_exchange(&it.source) {
-                    return Err(format!("no exchange '{}' in vhost '{vhost}'", it.source));
-                }
-                let (name, has_end) = match it.destination_type {
-                    DestinationType::Queue => ("queue", has_queue(&it.destination)),
-                    DestinationType::Exchange => ("exchange", has_exchange(&it.destination)),
-                };
-                match has_end && !it.destination.is_empty() {
-                    true => Ok((vhost, it.clone(), from_json(&it.arguments)?)),
-                    false => Err(format!("no {name} '{}' in vhost '{vhost}'", it.destination)),
-                }
-            });
-            found.push(read);
-        }
-        for (at, (it, read)) in definitions.bindings.iter().zip(found).enumerate() {
+                let arguments = from_json(&it.arguments)?;
+                ends.check(it, &vhost, there.as_deref(), &arguments)?;
+                Ok((vhost, it.clone(), arguments))
+            })
+            .collect();
+        for (at, (it, read)) in definitions.bindings.iter().zip(read).enumerate() {
             let what = || format!("bindings[{at}] from '{}' to '{}'", it.source, it.destination);
             let read = self.keep(what, read);
             self.plan.bindings.extend(read);
+        }
+    }
+}
+
+/// What of the document can be an end of a binding, by virtual host and name.
+struct Ends {
+    exchanges: HashMap<(String, String), ExchangeKind>,
+    queues: HashSet<(String, String)>,
+}
+
+impl Ends {
+    fn of(plan: &Plan) -> Ends {
+        let exchanges = plan.exchanges.iter();
+        let queues = plan.queues.iter();
+        Ends {
+            exchanges: exchanges
+                .map(|(vhost, it)| ((vhost.clone(), it.name.to_string()), it.kind))
+                .collect(),
+            queues: queues.map(|(vhost, it)| (vhost.clone(), it.name.to_string())).collect(),
+        }
+    }
+
+    /// Whether both ends are there or will be, and the source can have such a binding.
+    fn check(
+        &self,
+        binding: &BindingDefinition,
+        vhost: &str,
+        there: Option<&VirtualHost>,
+        arguments: &Arguments,
+    ) -> Result<(), String> {
+        let BindingDefinition { source, destination, .. } = binding;
+        let key = |name: &str| (vhost.to_owned(), name.to_owned());
+        // What is there stays as it is, so it counts first.
+        let kind_of = |name: &str| {
+            let predeclared = || PREDECLARED.iter().find(|(it, _)| *it == name).map(|it| it.1);
+            let kind = there.and_then(|it| it.exchange_kind(name));
+            kind.or_else(predeclared).or_else(|| self.exchanges.get(&key(name)).copied())
+        };
+        let has_queue = |name: &str| {
+            self.queues.contains(&key(name)) || there.is_some_and(|it| it.has_queue(name))
+        };
+        if source.is_empty() {
+            return Err("the default exchange has the bindings it has".to_owned());
+        }
+        let Some(kind) = kind_of(source) else {
+            return Err(format!("no exchange '{source}' in vhost '{vhost}'"));
+        };
+        kind.check_binding(arguments).map_err(|error| error.text)?;
+        let (what, is_there) = match binding.destination_type {
+            DestinationType::Queue => ("queue", has_queue(destination)),
+            DestinationType::Exchange => ("exchange", kind_of(destination).is_some()),
+        };
+        match is_there {
+            true => Ok(()),
+            false => Err(format!("no {what} '{destination}' in vhost '{vhost}'")),
         }
     }
 }
@@ -316,5 +349,10 @@ fn is_of_a_cluster(name: &str) -> bool {
 }
 
 /// In every virtual host, also one that is still to be made.
-const PREDECLARED: [&str; 5] =
-    ["amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match"];
+const PREDECLARED: [(&str, ExchangeKind); 5] = [
+    ("amq.direct", ExchangeKind::Direct),
+    ("amq.fanout", ExchangeKind::Fanout),
+    ("amq.topic", ExchangeKind::Topic),
+    ("amq.headers", ExchangeKind::Headers),
+    ("amq.match", ExchangeKind::Headers),
+];

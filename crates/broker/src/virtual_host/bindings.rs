@@ -17,6 +17,19 @@ pub enum BindingEnd<'a> {
     Exchange(&'a str),
 }
 
+impl ExchangeKind {
+    /// Whether an exchange of this kind can have a binding with these arguments.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::PreconditionFailed`].
+    pub fn check_binding(self, arguments: &Arguments) -> Result<(), Error> {
+        match self {
+            ExchangeKind::Headers => validate_headers_binding(arguments),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl VirtualHost {
     /// Binds a destination to an exchange; a binding that is there already stays as it is.
     ///
@@ -114,9 +127,7 @@ impl VirtualHost {
         let exchange = topology
             .exchange(source)
             .ok_or_else(|| Error::not_found(self.exchange_resource(source)))?;
-        if exchange.declaration.kind == ExchangeKind::Headers {
-            validate_headers_binding(&arguments)?;
-        }
+        exchange.declaration.kind.check_binding(&arguments)?;
         Ok(Binding { destination, key, arguments })
     }
 }

@@ -91,7 +91,7 @@ impl VirtualHost {
     }
 
     /// Its kind; `None` when there is none of that name.
-    pub(crate) fn exchange_kind(&self, name: &str) -> Option<crate::ExchangeKind> {
+    pub fn exchange_kind(&self, name: &str) -> Option<crate::ExchangeKind> {
         read(&self.topology).exchange(name).map(|it| it.declaration.kind)
     }
 
