@@ -114,7 +114,7 @@ fn who_logged_in_with_an_old_password_is_thrown_out_within_a_second() -> Result<
 #[test]
 fn an_operators_guest_closes_the_built_in_one() -> Result<()> {
     let site = Site::new()?;
-    let server = site.serve()?;
+    let mut server = site.serve()?;
     let runtime = Runtime::new()?;
     let guest = runtime.block_on(connect(&site, "guest", "guest", "%2f"))?;
     add(&site, "guest", &["--no-permissions"])?;

@@ -59,6 +59,10 @@ impl Topology {
         self.queues.values()
     }
 
+    pub(crate) fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
     pub(crate) fn add_exchange(&mut self, declaration: ExchangeDeclaration) {
         self.exchanges.insert(declaration.name.clone(), Exchange::new(declaration));
     }

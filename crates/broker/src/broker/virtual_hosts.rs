@@ -22,7 +22,8 @@ impl Broker {
     pub fn create_vhost(&self, name: &str, metadata: VirtualHostMetadata) -> Result<bool, Error> {
         VirtualHost::check(name, &metadata)?;
         let _turn = self.ledger.turn();
-        if let Some(vhost) = read(&self.vhosts).get(name).cloned() {
+        let there = read(&self.vhosts).get(name).cloned();
+        if let Some(vhost) = there {
             let limits = vhost.limits();
             return self.change_settings(&vhost, Settings { metadata, limits }).map(|()| false);
         }
@@ -59,9 +60,8 @@ impl Broker {
         if vhost.settings() == settings {
             return Ok(());
         }
-        let (name, settings) = (vhost.name().clone(), settings);
-        let written = Change::VirtualHostSettings { name, settings: settings.clone() };
-        self.ledger.record(&[written])?;
+        let (name, written) = (vhost.name().clone(), settings.clone());
+        self.ledger.record(&[Change::VirtualHostSettings { name, settings: written }])?;
         vhost.set_settings(settings);
         Ok(())
     }

@@ -63,8 +63,11 @@ pub(crate) fn recover(
     let lost = messages.take_undeclared(&declared);
 
     let mut damage = Vec::new();
-    for (name, part) in [("ledger", &ledger_report), ("messages", &messages.report)] {
-        damage.extend(part.damaged.iter().map(|damage| format!("{name}: {damage}")));
+    let lost_there = "; what was declared, allowed or forbidden there is lost: see what is missing";
+    for (name, part, what) in
+        [("ledger", &ledger_report, lost_there), ("messages", &messages.report, "")]
+    {
+        damage.extend(part.damaged.iter().map(|damage| format!("{name}: {damage}{what}")));
         damage.extend(part.set_aside.iter().map(|file| {
             format!("{name}: {file} was set aside earlier; look into it, then remove it")
         }));

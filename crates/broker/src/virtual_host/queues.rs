@@ -86,7 +86,7 @@ impl VirtualHost {
             .arguments
             .get("x-queue-type")
             .is_some_and(|value| !matches!(value.as_str(), Some("" | "undefined")));
-        let default = self.metadata().default_queue_type.unwrap_or_default();
+        let default = self.default_queue_type();
         if !of_any_type || is_said || default == QueueType::Classic {
             return;
         }

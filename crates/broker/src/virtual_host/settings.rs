@@ -100,12 +100,17 @@ impl VirtualHost {
 
     /// What is said about it.
     pub fn metadata(&self) -> VirtualHostMetadata {
-        self.settings().metadata
+        read(&self.settings).metadata.clone()
     }
 
     /// Its limits.
     pub fn limits(&self) -> VirtualHostLimits {
-        self.settings().limits
+        read(&self.settings).limits
+    }
+
+    /// The type of durable queues that name none.
+    pub(super) fn default_queue_type(&self) -> QueueType {
+        read(&self.settings).metadata.default_queue_type.unwrap_or_default()
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -134,7 +139,7 @@ impl VirtualHost {
     /// RabbitMQ: `check_vhost_queue_limit`.
     pub(super) fn check_queue_limit(&self, name: &ByteString) -> Result<(), Error> {
         match self.limits().max_queues {
-            Some(limit) if read(&self.topology).queues().count() as u64 >= limit => {
+            Some(limit) if read(&self.topology).queue_count() as u64 >= limit => {
                 let vhost = &self.name;
                 Err(Error::new(
                     Kind::PreconditionFailed,
