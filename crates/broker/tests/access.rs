@@ -1,6 +1,8 @@
 //! Who may do what with what is in a virtual host: each operation needs the rights that RabbitMQ
 //! wants for it, and no others.
 
+#![allow(clippy::unwrap_used, reason = "all of it is tests")]
+
 use std::sync::Arc;
 
 use broker::{
