@@ -1,4 +1,4 @@
-//! Rights that end while somebody is connected: looks a few times a second whether users or
+//! Rights that end while somebody is connected: looks ten times a second whether users or
 //! permissions changed, whoever changed them, and tells all connections. Each then looks after
 //! itself.
 
@@ -73,4 +73,4 @@ pub fn forget_departed(broker: &Broker, users: &Users) -> Result<(), broker::Err
 }
 
 /// A right that was taken back is gone within a second.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOK_EVERY: Duration = Duration::from_millis(100);

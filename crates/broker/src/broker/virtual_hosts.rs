@@ -17,8 +17,8 @@ impl Broker {
     /// whether it is new: then nobody has a permission in it.
     ///
     /// # Errors
-    /// [`crate::error::Kind::PreconditionFailed`]: no such name or text can be, or there are too many;
-    /// [`crate::error::Kind::DiskFull`].
+    /// [`crate::error::Kind::PreconditionFailed`]: no such name or text can be, or there are too
+    /// many; [`crate::error::Kind::DiskFull`].
     pub fn create_vhost(&self, name: &str, metadata: VirtualHostMetadata) -> Result<bool, Error> {
         VirtualHost::check(name, &metadata)?;
         let _turn = self.ledger.turn();
@@ -71,8 +71,8 @@ impl Broker {
     /// [`crate::authorize::Authority::generation`] is another one.
     ///
     /// # Errors
-    /// [`crate::error::Kind::NotFound`], [`crate::error::Kind::PreconditionFailed`] for `/` and those that are protected,
-    /// [`crate::error::Kind::DiskFull`].
+    /// [`crate::error::Kind::NotFound`]; [`crate::error::Kind::PreconditionFailed`] for `/` and
+    /// those that are protected; [`crate::error::Kind::DiskFull`].
     pub fn delete_vhost(&self, name: &str) -> Result<(), Error> {
         let _turn = self.ledger.turn();
         let vhost = self.known_vhost(name)?;

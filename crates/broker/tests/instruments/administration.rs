@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use broker::{
-    BindingEnd, Broker, Disks, Error, Message, Options, Publish, Publisher, QueueDeclaration,
-    VirtualHostLimits, VirtualHostMetadata,
+    BindingEnd, Broker, Destination, Disks, Error, Message, Options, Publish, Publisher,
+    QueueDeclaration, VirtualHostLimits, VirtualHostMetadata,
     authorize::{Identity, Permission, Tags},
     policy::{Policy, PolicyKind},
 };
@@ -99,8 +99,9 @@ impl Site {
             }
             let bindings = vhost.bindings();
             for queue in vhost.queues() {
-                let is_bound = bindings.iter().any(|(_, binding)| {
-                    matches!(&binding.destination, broker::Destination::Queue(it) if it.name() == queue.name())
+                let is_bound = bindings.iter().any(|(_, it)| match &it.destination {
+                    Destination::Queue(bound) => bound.name() == queue.name(),
+                    Destination::Exchange(_) => false,
                 });
                 let key = (name.clone(), queue.name().to_string());
                 let limit = vhost.effective_of(&queue).max_length_bytes;
