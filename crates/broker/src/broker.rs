@@ -1,9 +1,15 @@
-//! The broker: its virtual hosts, its journal, and who waits for the disk.
+//! The broker: its virtual hosts, its journal, and who waits for the disk. What administrators
+//! change is in the modules below.
+
+mod permissions;
+mod policies;
+mod virtual_hosts;
 
 use std::{
+    collections::BTreeMap,
     io::ErrorKind,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, RwLock,
         atomic::{
             AtomicBool, AtomicU64,
             Ordering::{Relaxed, SeqCst},
@@ -18,6 +24,7 @@ use journal::{Disk, Journal, Position};
 
 use crate::{
     Arguments, Clock, Error, Mailbox, Queue, SystemClock, VirtualHost,
+    authorize::Authority,
     backlog::BacklogSizes,
     compaction::Compaction,
     connection::ConnectionId,
@@ -25,9 +32,11 @@ use crate::{
     index::Checkpoint,
     ledger::Ledger,
     limits::LEDGER_REWRITE_BYTES,
+    policy::PoliciesInForce,
     recovery::{self, Recovered},
     store::Store,
-    sync::lock,
+    sync::{lock, read},
+    virtual_host::Shared,
 };
 
 /// How a broker is set up.
@@ -90,9 +99,11 @@ pub struct Disks {
 /// A broker. Synchronous: whoever owns it drives [`Broker::commit`] in a loop of its own.
 #[derive(Debug)]
 pub struct Broker {
-    vhosts: Vec<Arc<VirtualHost>>,
+    vhosts: RwLock<BTreeMap<ByteString, Arc<VirtualHost>>>,
     store: Arc<Store>,
     ledger: Arc<Ledger>,
+    authority: Arc<Authority>,
+    policies: Arc<PoliciesInForce>,
     connections: AtomicU64,
     /// The last commit found no space.
     is_disk_full: AtomicBool,
@@ -125,16 +136,22 @@ impl Broker {
     }
 
     fn new(recovered: Recovered, options: &Options) -> Broker {
-        let Recovered { ledger, store, topologies, checkpoint } = recovered;
+        let Recovered { ledger, store, vhosts, permissions, policies, checkpoint } = recovered;
         let compaction = Compaction::new(options.compaction_slack_segments);
-        let vhosts = topologies
-            .into_iter()
-            .map(|(name, topology)| VirtualHost::new(name, topology, ledger.clone(), store.clone()))
-            .collect();
+        let policies = Arc::new(PoliciesInForce::new(policies));
+        let shared =
+            Shared { ledger: ledger.clone(), store: store.clone(), policies: policies.clone() };
+        let vhosts = vhosts.into_iter().map(|(name, settings, topology)| {
+            let vhost = VirtualHost::new(name.clone(), settings, topology, shared.clone());
+            vhost.refresh_policies();
+            (name, vhost)
+        });
         Broker {
-            vhosts,
+            vhosts: RwLock::new(vhosts.collect()),
             store,
             ledger,
+            authority: Arc::new(Authority::new(permissions)),
+            policies,
             connections: AtomicU64::new(1),
             is_disk_full: AtomicBool::new(false),
             is_index_full: AtomicBool::new(false),
@@ -150,11 +167,13 @@ impl Broker {
     /// # Errors
     /// [`Kind::NotAllowed`], as RabbitMQ says it.
     pub fn vhost(&self, name: &str) -> Result<Arc<VirtualHost>, Error> {
-        self.vhosts
-            .iter()
-            .find(|vhost| vhost.name() == name)
-            .cloned()
-            .ok_or_else(|| Error::new(Kind::NotAllowed, format!("vhost {name} not found")))
+        let vhost = read(&self.vhosts).get(name).cloned();
+        vhost.ok_or_else(|| Error::new(Kind::NotAllowed, format!("vhost {name} not found")))
+    }
+
+    /// The virtual hosts there are now, by name. `/` is always among them.
+    pub fn vhosts(&self) -> Vec<Arc<VirtualHost>> {
+        read(&self.vhosts).values().cloned().collect()
     }
 
     /// A number for a new connection.
@@ -262,7 +281,7 @@ impl Broker {
     pub fn tick(&self) -> Result<(), Error> {
         let now = self.store.now();
         self.queues().filter(|queue| queue.ticks()).for_each(|queue| queue.tick(now));
-        self.vhosts.iter().try_for_each(|vhost| vhost.delete_disused(now))
+        self.vhosts().iter().try_for_each(|vhost| vhost.delete_disused(now))
     }
 
     /// What has to be done now and then, beside the commits: moves long queues to disk, gives
@@ -291,10 +310,7 @@ impl Broker {
         }
         if self.ledger.wants_rewrite() {
             let _turn = self.ledger.turn();
-            let mut changes = Vec::new();
-            self.vhosts.iter().for_each(|vhost| vhost.snapshot(&mut changes));
-            self.ledger.snapshot(&mut changes);
-            self.ledger.rewrite(&changes)?;
+            self.ledger.rewrite(&self.snapshot())?;
         }
         Ok(())
     }
@@ -365,7 +381,7 @@ impl Broker {
     }
 
     fn queues(&self) -> impl Iterator<Item = Arc<Queue>> {
-        self.vhosts.iter().flat_map(|vhost| vhost.queues())
+        self.vhosts().into_iter().flat_map(|vhost| vhost.queues())
     }
 
     fn durable_queues(&self) -> impl Iterator<Item = Arc<Queue>> {

@@ -42,6 +42,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod access;
 mod arguments;
 pub mod authorize;
 mod backlog;
@@ -71,6 +72,7 @@ mod sync;
 mod topology;
 mod virtual_host;
 
+pub use access::Access;
 pub use arguments::{Arguments, Headers, Value};
 pub use backlog::BacklogSizes;
 pub use binding::{Binding, Destination};
@@ -87,4 +89,6 @@ pub use mailbox::{Letter, Mailbox, Wake};
 pub use message::{Body, Marks, Message};
 pub use publisher::{Publish, Publisher, Receipt, Routes};
 pub use queue::{Queue, QueueCounts, QueueDeclaration, QueueId};
-pub use virtual_host::{BindingEnd, QueueStatus, VirtualHost};
+pub use virtual_host::{
+    BindingEnd, QueueStatus, VirtualHost, VirtualHostLimits, VirtualHostMetadata,
+};

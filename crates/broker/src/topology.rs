@@ -10,6 +10,7 @@ use crate::{
     binding::{Binding, Destination, DestinationKey},
     exchange::Exchange,
     limits::EXCHANGE_HOPS_MAX,
+    policy::ExchangeEffective,
     routing::Map,
 };
 
@@ -58,8 +59,19 @@ impl Topology {
         self.queues.values()
     }
 
+    pub(crate) fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
     pub(crate) fn add_exchange(&mut self, declaration: ExchangeDeclaration) {
         self.exchanges.insert(declaration.name.clone(), Exchange::new(declaration));
+    }
+
+    /// What counts for an exchange by arguments and policies.
+    pub(crate) fn set_effective(&mut self, exchange: &str, effective: ExchangeEffective) {
+        if let Some(exchange) = self.exchanges.get_mut(exchange) {
+            exchange.set_effective(effective);
+        }
     }
 
     pub(crate) fn add_queue(&mut self, queue: Arc<Queue>) {

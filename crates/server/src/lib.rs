@@ -9,6 +9,7 @@ mod committer;
 mod housekeeper;
 mod listener;
 mod read_buffer;
+mod revocation;
 mod socket;
 pub mod tls;
 mod write_buffer;
@@ -21,6 +22,9 @@ use tokio::sync::{Semaphore, watch};
 #[cfg(feature = "fuzzing")]
 pub use amqp091::Stepped;
 pub use listener::{Listener, Server};
+pub use revocation::{forget_departed, identity};
+
+use revocation::Rights;
 
 /// The headers among a message's properties as AMQP 0-9-1 has them: for
 /// [`broker::Options::headers_of`].
@@ -94,4 +98,6 @@ pub(crate) struct Context {
     pub(crate) open: Arc<Semaphore>,
     /// Changes when connections have to close.
     pub(crate) drain: watch::Receiver<bool>,
+    /// Changes when users or what they may do changed.
+    pub(crate) rights: watch::Receiver<Rights>,
 }

@@ -17,6 +17,19 @@ pub enum BindingEnd<'a> {
     Exchange(&'a str),
 }
 
+impl ExchangeKind {
+    /// Whether an exchange of this kind can have a binding with these arguments.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::PreconditionFailed`].
+    pub fn check_binding(self, arguments: &Arguments) -> Result<(), Error> {
+        match self {
+            ExchangeKind::Headers => validate_headers_binding(arguments),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl VirtualHost {
     /// Binds a destination to an exchange; a binding that is there already stays as it is.
     ///
@@ -32,7 +45,7 @@ impl VirtualHost {
         arguments: Arguments,
         connection: ConnectionId,
     ) -> Result<(), Error> {
-        let _turn = self.ledger.turn();
+        let _turn = self.turn()?;
         let binding = self.check_ends(source, destination, key, arguments, connection)?;
         let (durable, there) = {
             let topology = read(&self.topology);
@@ -61,7 +74,7 @@ impl VirtualHost {
         arguments: Arguments,
         connection: ConnectionId,
     ) -> Result<(), Error> {
-        let _turn = self.ledger.turn();
+        let _turn = self.turn()?;
         let binding = self.check_ends(source, destination, key, arguments, connection)?;
         let changes = {
             let topology = read(&self.topology);
@@ -116,9 +129,7 @@ impl VirtualHost {
         let exchange = topology
             .exchange(source)
             .ok_or_else(|| Error::not_found(self.exchange_resource(source)))?;
-        if exchange.declaration.kind == ExchangeKind::Headers {
-            validate_headers_binding(&arguments)?;
-        }
+        exchange.declaration.kind.check_binding(&arguments)?;
         Ok(Binding { destination, key, arguments })
     }
 }

@@ -12,17 +12,32 @@ impl VirtualHost {
     /// [`crate::error::Kind::AccessRefused`] for the default exchange and reserved names,
     /// [`crate::error::Kind::PreconditionFailed`] when it differs from what is there.
     pub fn declare_exchange(&self, declaration: ExchangeDeclaration) -> Result<(), Error> {
+        self.declare_exchange_if(declaration, |_| Ok(()))
+    }
+
+    /// As [`VirtualHost::declare_exchange`], but before it makes a new one it asks.
+    pub(crate) fn declare_exchange_if(
+        &self,
+        declaration: ExchangeDeclaration,
+        allowed: impl FnOnce(&ExchangeDeclaration) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         refuse_default(&declaration.name)?;
-        let _turn = self.ledger.turn();
+        let _turn = self.turn()?;
         if let Some(current) = self.exchange_declaration(&declaration.name) {
             return self.check_equivalent(&declaration, &current);
         }
         check_reserved("exchange", &declaration.name)?;
+        allowed(&declaration)?;
         if declaration.durable {
             let declaration = declaration.clone();
             self.ledger.record(&[Change::Exchange { vhost: self.name.clone(), declaration }])?;
         }
-        self.apply(|topology| topology.add_exchange(declaration));
+        let name = declaration.name.clone();
+        let effective = self.exchange_effective(&self.policies.now(), &declaration);
+        self.apply(|topology| {
+            topology.add_exchange(declaration);
+            topology.set_effective(&name, effective);
+        });
         Ok(())
     }
 
@@ -45,7 +60,7 @@ impl VirtualHost {
     /// [`crate::error::Kind::PreconditionFailed`] when `if_unused` and it has bindings.
     pub fn delete_exchange(&self, name: &ByteString, if_unused: bool) -> Result<(), Error> {
         refuse_default(name)?;
-        let _turn = self.ledger.turn();
+        let _turn = self.turn()?;
         if name.starts_with("amq.") {
             let what = self.exchange_resource(name);
             return Err(Error::refused(format!("deletion of system {what} not allowed")));
@@ -75,6 +90,11 @@ impl VirtualHost {
         read(&self.topology).exchanges().map(|it| it.declaration.clone()).collect()
     }
 
+    /// Its kind; `None` when there is none of that name.
+    pub fn exchange_kind(&self, name: &str) -> Option<crate::ExchangeKind> {
+        read(&self.topology).exchange(name).map(|it| it.declaration.kind)
+    }
+
     fn exchange_declaration(&self, name: &str) -> Option<ExchangeDeclaration> {
         read(&self.topology).exchange(name).map(|it| it.declaration.clone())
     }
@@ -94,7 +114,7 @@ impl VirtualHost {
     }
 }
 
-pub(super) fn refuse_default(name: &str) -> Result<(), Error> {
+pub(crate) fn refuse_default(name: &str) -> Result<(), Error> {
     match name {
         "" => Err(Error::refused("operation not permitted on the default exchange")),
         _ => Ok(()),

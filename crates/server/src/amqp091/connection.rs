@@ -7,7 +7,7 @@ use amqp091::{
     encode_method,
     method::{channel, connection},
 };
-use broker::{Broker, ConnectionId, Letter, Mailbox, Publish, Publisher, VirtualHost};
+use broker::{Access, Broker, ConnectionId, Letter, Mailbox, Publish, Publisher, VirtualHost};
 use bytes::BytesMut;
 
 use super::{
@@ -19,7 +19,6 @@ use crate::{Limits, write_buffer::WriteBuffer};
 /// What was agreed in the handshake.
 #[derive(Debug, Clone)]
 pub(super) struct Agreed {
-    pub(super) user: String,
     pub(super) frame_max: u32,
     pub(super) channel_max: u16,
     pub(super) limits: Limits,
@@ -49,6 +48,10 @@ pub(super) struct Connection {
     pub(super) agreed: Agreed,
     pub(super) broker: Arc<Broker>,
     pub(super) vhost: Arc<VirtualHost>,
+    /// Who logged in, and with what.
+    pub(super) login: auth::User,
+    /// What they may do.
+    pub(super) access: Access,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) publisher: Publisher,
     pub(super) channels: HashMap<u16, Channel>,
@@ -70,17 +73,20 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(
         broker: Arc<Broker>,
-        vhost: Arc<VirtualHost>,
+        (login, access): (auth::User, Access),
         mailbox: Arc<Mailbox>,
         agreed: Agreed,
         out: WriteBuffer,
     ) -> Connection {
+        let vhost = access.vhost().clone();
         Connection {
             id: broker.new_connection(),
             publisher: Publisher::new(vhost.clone()),
             agreed,
             broker,
             vhost,
+            login,
+            access,
             mailbox,
             channels: HashMap::new(),
             out,
@@ -209,7 +215,7 @@ impl Connection {
             let id = Method::from(connection::UpdateSecret::default()).ids();
             return Err(Refusal::new(ReplyCode::NotAllowed, text).in_method(id));
         }
-        tracing::info!(connection, user = self.agreed.user, reason, "brought a new secret");
+        tracing::info!(connection, user = self.login.name, reason, "brought a new secret");
         self.send(ChannelId::CONNECTION, &connection::UpdateSecretOk {});
         Ok(())
     }

@@ -58,7 +58,11 @@ impl Connection {
             shared_limit: channel.shared_limit.clone(),
             mailbox: self.mailbox.clone(),
         };
-        let consumer = self.vhost.consume(&queue, self.id, request)?;
+        let consumer = match method.queue == PSEUDO_QUEUE {
+            // It is the client's own, and named by the server.
+            true => self.vhost.consume(&queue, self.id, request)?,
+            false => self.access.consume(&queue, self.id, request)?,
+        };
         if !method.nowait {
             let consumer_tag = ShortStr::try_from(tag.clone())?;
             self.send(id, &basic::ConsumeOk { consumer_tag });
@@ -118,7 +122,7 @@ impl Connection {
 
     pub(super) fn basic_get(&mut self, id: ChannelId, method: basic::Get) -> Result<(), Refusal> {
         let name = self.queue_name(id, &method.queue)?;
-        let queue = self.vhost.queue(&name, self.id)?;
+        let queue = self.access.readable(&name, self.id)?;
         let Some((entry, left)) = queue.get()? else {
             self.send(id, &basic::GetEmpty::default());
             return Ok(());
@@ -222,7 +226,7 @@ impl Connection {
     }
 
     /// RabbitMQ: consumer cancel notification, for clients that understand it.
-    fn notify_cancelled(&mut self, consumer: &Arc<Consumer>) {
+    pub(super) fn notify_cancelled(&mut self, consumer: &Arc<Consumer>) {
         let id = ChannelId(consumer.channel() as u16);
         if !self.has_consumer(id, consumer) {
             return;
@@ -259,7 +263,7 @@ impl Connection {
     }
 
     /// Gives deliveries back that were on their way to consumers that are gone.
-    fn recall(&mut self, is_gone: impl Fn(&Arc<Consumer>) -> bool) {
+    pub(super) fn recall(&mut self, is_gone: impl Fn(&Arc<Consumer>) -> bool) {
         self.letters.reverse();
         self.mailbox.drain(&mut self.letters);
         self.letters.reverse();

@@ -55,7 +55,7 @@ pub(crate) async fn serve(
     let mailbox = Mailbox::new(Bell(bell.clone()));
     let mut driver = Driver::new(socket, opened, mailbox, bell, &context);
     let id = driver.connection.id.0;
-    let (user, tls) = (&driver.connection.agreed.user, driver.socket.tls_version());
+    let (user, tls) = (&driver.connection.login.name, driver.socket.tls_version());
     tracing::info!(connection = id, %peer, name, user, tls, "connected");
     let result = driver.run(&context).await;
     driver.connection.on_read_end();
@@ -124,12 +124,13 @@ impl Driver {
         bell: Arc<Notify>,
         context: &Context,
     ) -> Driver {
-        let Opened { agreed, vhost, decoder, inbox, heartbeat, place, .. } = opened;
+        let Opened { agreed, login, access, decoder, inbox, heartbeat, place, .. } = opened;
         let out = WriteBuffer::default();
         let now = Instant::now();
+        let broker = context.broker.clone();
         Driver {
             socket,
-            connection: Connection::new(context.broker.clone(), vhost, mailbox, agreed, out),
+            connection: Connection::new(broker, (login, access), mailbox, agreed, out),
             decoder,
             inbox,
             room: ReadRoom::new(),
@@ -145,11 +146,19 @@ impl Driver {
 
     async fn run(&mut self, context: &Context) -> io::Result<()> {
         let mut drain = context.drain.clone();
+        // What changed before this connection was there is news to it, too.
+        let mut rights = context.rights.clone();
         let mut is_draining = false;
         let mut tick = interval(self.tick_every());
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.step();
         loop {
+            // Not only when there is nothing else to do: a busy peer's rights end as well.
+            if rights.has_changed().unwrap_or(false) {
+                rights.borrow_and_update();
+                self.connection.on_read_end();
+                self.connection.recheck(&context.users);
+            }
             self.write()?;
             if self.is_stalled && !self.connection.out.is_full() {
                 self.step();
@@ -162,6 +171,8 @@ impl Driver {
             let must_write = self.must_write();
             tokio::select! {
                 biased;
+                // First, and seldom: a peer that never stops sending is not to stop the clock.
+                _ = tick.tick() => self.on_tick()?,
                 () = self.bell.notified() => self.connection.on_wake(),
                 ready = self.socket.writable(), if must_write => ready?,
                 ready = self.socket.readable(), if may_read => {
@@ -170,7 +181,7 @@ impl Driver {
                         return Ok(());
                     }
                 }
-                _ = tick.tick() => self.on_tick()?,
+                Ok(()) = rights.changed() => rights.mark_changed(),
                 _ = drain.changed(), if !is_draining => {
                     is_draining = true;
                     // What was published before is delivered before.

@@ -1,7 +1,7 @@
 //! From the first octet to an open connection: protocol header, login, tuning, virtual host
 //! (AMQP 0-9-1 §2.2.4). Bounded in time by the caller and in memory by the initial frame size.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use amqp091::{
     ChannelId, Error, FieldTable, FieldValue, Frame, FrameDecoder, Method, MethodId, Opening,
@@ -13,15 +13,16 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    connection::{Agreed, Capabilities},
+    connection::{Agreed, Capabilities, blocking},
     refusal::Refusal,
 };
-use crate::{Context, socket::Socket, tls};
+use crate::{Context, revocation, socket::Socket, tls};
 
 /// A connection past its handshake.
 pub(super) struct Opened {
     pub(super) agreed: Agreed,
-    pub(super) vhost: Arc<broker::VirtualHost>,
+    pub(super) login: auth::User,
+    pub(super) access: broker::Access,
     pub(super) decoder: FrameDecoder,
     /// Octets read and not yet decoded.
     pub(super) inbox: BytesMut,
@@ -86,9 +87,9 @@ pub(super) async fn shake_hands(
     // A table in memory is many times as large as on the wire: a peer that is nobody yet must not
     // have it kept while it makes the server wait.
     drop(client_properties);
-    let login = Login { mechanism: &mechanism, response: &response };
-    let user = match log_in(login, wire.socket.certified_user(), peer, context).await {
-        Ok(user) => user,
+    let said = Login { mechanism: &mechanism, response: &response };
+    let login = match log_in(said, wire.socket.certified_user(), peer, context).await {
+        Ok(login) => login,
         Err(reason) => return refuse_login(wire, &mechanism, can_be_told, &reason).await,
     };
     let limits = &context.limits;
@@ -113,20 +114,20 @@ pub(super) async fn shake_hands(
         let text = format!("connection refused: node connection limit ({max}) is reached");
         return wire.refuse(Refusal::new(ReplyCode::NotAllowed, text).in_method(OPEN)).await;
     };
-    let vhost = match context.broker.vhost(&open.virtual_host) {
-        Ok(vhost) => vhost,
+    let access = match admit(&open.virtual_host, &login, context) {
+        Ok(access) => access,
         Err(error) => return wire.refuse(Refusal::from(error).in_method(OPEN)).await,
     };
     wire.send(&connection::OpenOk::default()).await?;
     Ok(Opened {
         agreed: Agreed {
-            user,
             frame_max: tune_ok.frame_max,
             channel_max: tune_ok.channel_max,
             limits: limits.clone(),
             capabilities,
         },
-        vhost,
+        login,
+        access,
         decoder: wire.decoder,
         inbox: wire.inbox,
         heartbeat: (tune_ok.heartbeat > 0).then(|| Duration::from_secs(tune_ok.heartbeat.into())),
@@ -292,7 +293,7 @@ async fn log_in(
     certified: Option<&Result<String, tls::Nameless>>,
     peer: SocketAddr,
     context: &Context,
-) -> Result<String, String> {
+) -> Result<auth::User, String> {
     let credentials = match login.mechanism {
         "EXTERNAL" => return log_in_by_certificate(certified, context),
         "PLAIN" => sasl::plain(login.response),
@@ -315,7 +316,7 @@ async fn log_in(
                 .map_err(|_| "the login could not be checked".to_owned())?
         }
     };
-    verdict.map(|user| user.name).map_err(|refused| refused.to_string())
+    verdict.map_err(|refused| refused.to_string())
 }
 
 /// RFC 4422, appendix A: who the client is was proved below, here by its certificate. RabbitMQ:
@@ -323,7 +324,7 @@ async fn log_in(
 fn log_in_by_certificate(
     certified: Option<&Result<String, tls::Nameless>>,
     context: &Context,
-) -> Result<String, String> {
+) -> Result<auth::User, String> {
     let name = match certified {
         Some(Ok(name)) => name,
         Some(Err(nameless)) => return Err(nameless.to_string()),
@@ -334,8 +335,21 @@ fn log_in_by_certificate(
                 .to_owned());
         }
     };
-    let verdict = context.users.vouched(name);
-    verdict.map(|user| user.name).map_err(|refused| refused.to_string())
+    context.users.vouched(name).map_err(|refused| refused.to_string())
+}
+
+/// Lets a user into a virtual host. What was allowed to one of their name who was deleted is
+/// forgotten first, or the next of that name does not come in.
+fn admit(
+    vhost: &str,
+    login: &auth::User,
+    context: &Context,
+) -> Result<broker::Access, broker::Error> {
+    let forgotten = blocking(|| revocation::forget_departed(&context.broker, &context.users));
+    if context.users.departed().contains(&login.name) {
+        forgotten?;
+    }
+    context.broker.connect(vhost, revocation::identity(login))
 }
 
 /// RabbitMQ: with the capability the client is told; without it the socket closes after a delay,

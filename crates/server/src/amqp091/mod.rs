@@ -2,7 +2,8 @@
 //!
 //! `driver` owns the socket and the clock; `handshake` brings a peer from its first octet to an
 //! open connection; `connection` is the state, stepped by frames, with its methods by theme in
-//! `declare`, `publish`, `consume`, `settle`, `transaction` and `reply_to`.
+//! `declare`, `publish`, `consume`, `settle`, `transaction` and `reply_to`; `recheck` takes back
+//! what is not allowed any more.
 
 mod annotations;
 mod arguments;
@@ -16,6 +17,7 @@ mod handshake;
 mod name;
 mod plaintext;
 mod publish;
+mod recheck;
 mod refusal;
 mod reply_to;
 mod sender_selected;

@@ -32,19 +32,24 @@ impl Connection {
         let exchange = method.exchange.into_inner();
         let routing_key = method.routing_key.into_inner();
         let headers = MessageHeaders::new(&header.properties);
+        self.access.publish_to(&exchange)?;
         let first = self.publisher.route(&exchange, &routing_key, &headers)?;
+        self.access.publish_with(&exchange, &routing_key)?;
         let replying = self.with_reply_address(id, &header.properties)?;
         let properties = replying.as_ref().map(PropertyList::from);
         let properties = properties.as_ref().unwrap_or(&header.properties);
         let expiration = properties.expiration();
         let ttl = expiration.map(|expiration| expiration::check(&expiration)).transpose()?;
         let selected = SenderSelected::of(properties)?;
-        self.check_user_id(properties.user_id())?;
+        if let Some(claimed) = properties.user_id() {
+            self.access.publish_as(&claimed)?;
+        }
         let routes = match selected.keys.is_empty() {
             true => first,
             false => {
                 let mut all = vec![first];
                 for key in &selected.keys {
+                    self.access.publish_with(&exchange, key)?;
                     all.push(self.publisher.route(&exchange, key, &headers)?);
                 }
                 together(&all)
@@ -186,20 +191,6 @@ impl Connection {
             self.out.tail().extend_from_slice(&prefix);
             self.out.put_body(&piece);
             self.out.tail().extend_from_slice(&[amqp091::FRAME_END]);
-        }
-    }
-
-    /// RabbitMQ: a message may only claim to be from the user who publishes it.
-    fn check_user_id(&self, claimed: Option<ShortStr>) -> Result<(), Refusal> {
-        match claimed {
-            Some(claimed) if *claimed != *self.agreed.user => Err(Refusal::new(
-                ReplyCode::PreconditionFailed,
-                format!(
-                    "user_id property set to '{}' but authenticated user was '{}'",
-                    &*claimed, self.agreed.user
-                ),
-            )),
-            _ => Ok(()),
         }
     }
 }

@@ -15,7 +15,7 @@ use broker::{Broker, Mailbox, Options, Wake};
 use bytes::BytesMut;
 
 use super::connection::{Agreed, Capabilities, Connection, Phase};
-use crate::{Limits, write_buffer::WriteBuffer};
+use crate::{Limits, revocation, write_buffer::WriteBuffer};
 
 /// An open connection of the built-in user, on a broker in memory that nobody else uses.
 pub struct Stepped {
@@ -38,11 +38,13 @@ impl Wake for Bell {
 impl Default for Stepped {
     fn default() -> Stepped {
         let broker = Arc::new(Broker::in_memory(&Options::default()));
-        let vhost = broker.vhost("/").expect("a broker in memory begins with the first one");
+        let login = guest();
+        let access = broker
+            .connect("/", revocation::identity(&login))
+            .expect("a broker in memory begins with the first one, open to guest");
         let rung = Arc::new(AtomicBool::new(false));
         let limits = Limits { message_bytes_max: 1 << 16, ..Limits::default() };
         let agreed = Agreed {
-            user: "guest".to_owned(),
             frame_max: 4096,
             channel_max: 8,
             limits,
@@ -54,7 +56,13 @@ impl Default for Stepped {
         let mut reader = FrameDecoder::new();
         reader.set_max_size(1 << 20);
         Stepped {
-            connection: Connection::new(broker, vhost, mailbox, agreed, WriteBuffer::default()),
+            connection: Connection::new(
+                broker,
+                (login, access),
+                mailbox,
+                agreed,
+                WriteBuffer::default(),
+            ),
             decoder,
             inbox: BytesMut::new(),
             rung,
@@ -62,6 +70,15 @@ impl Default for Stepped {
             assemblers: HashMap::new(),
         }
     }
+}
+
+/// The built-in user, of a file of users that is not there.
+fn guest() -> auth::User {
+    let users = auth::Users::open(std::env::temp_dir().join("tubepost-no-users.json"))
+        .expect("a file that is not there has no users");
+    users
+        .verify("guest", &auth::Secret::new("guest"), auth::Peer::Loopback)
+        .expect("guest is built in")
 }
 
 impl Stepped {
