@@ -273,8 +273,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Takes out messages whose time is over, and queues that nobody has used for long. To be called
-    /// as often as that is to be noticed.
+    /// Takes out messages whose time is over, and queues that nobody has used for long. To be
+    /// called as often as that is to be noticed.
     ///
     /// # Errors
     /// The journal failed.

@@ -92,8 +92,8 @@ impl Deaths {
         Deaths { entries, first }
     }
 
-    /// Whether the message would come back to `queue` by itself, for ever: it died there before, and
-    /// no consumer had a say since (RabbitMQ: `rabbit_dead_letter:is_cycle`).
+    /// Whether the message would come back to `queue` by itself, for ever: it died there before,
+    /// and no consumer had a say since (RabbitMQ: `rabbit_dead_letter:is_cycle`).
     pub(crate) fn is_cycle(&self, queue: &str) -> bool {
         let round = self.entries.iter().position(|death| *death.queue == *queue);
         round.is_some_and(|last| {

@@ -135,8 +135,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Sees to what died. Never to be called while a publish is under way ([`crate::store::Store`]):
-    /// dead letters are publishes.
+    /// Sees to what died. Never to be called while a publish is under way
+    /// ([`crate::store::Store`]): dead letters are publishes.
     pub(crate) fn bury(&self) {
         if lock(&self.state).dead.is_empty() {
             return;

@@ -42,8 +42,8 @@ pub(super) struct Place {
     pub(super) batch: Vec<Entry>,
 }
 
-/// An entry that is dead-lettered, or dropped where there are no dead letters. Until that is done it
-/// counts as delivered: a restart finds it in the queue.
+/// An entry that is dead-lettered, or dropped where there are no dead letters. Until that is done
+/// it counts as delivered: a restart finds it in the queue.
 #[derive(Debug)]
 pub(crate) struct Dead {
     pub(crate) entry: Entry,
