@@ -16,7 +16,7 @@ use crate::{
     ContentHeader, Error, Method, MethodId,
     fault::Fault,
     frame::FrameKind,
-    limits::{BODY_SIZE_MAX, BODY_SLICE_MIN},
+    limits::{BODY_SIZE_MAX, BODY_SLICE_MIN, FIELD_DEPTH_MAX},
 };
 
 /// A body in the slices it was received in; most have one.
@@ -40,6 +40,7 @@ pub struct Content {
 pub struct Assembler {
     state: State,
     size_max: u64,
+    depth_max: usize,
 }
 
 #[derive(Debug)]
@@ -69,7 +70,14 @@ impl Assembler {
     /// For a channel that takes messages of up to `size_max` octets (and never more than
     /// [`BODY_SIZE_MAX`]).
     pub const fn new(size_max: u64) -> Self {
-        Self { state: State::Idle, size_max }
+        Self { state: State::Idle, size_max, depth_max: FIELD_DEPTH_MAX }
+    }
+
+    /// The same, for a channel that takes headers nested `depth_max` deep at most, and never deeper
+    /// than [`FIELD_DEPTH_MAX`].
+    #[must_use]
+    pub fn with_depth_max(self, depth_max: usize) -> Self {
+        Self { depth_max, ..self }
     }
 
     /// Takes a method. Gives it back when it stands alone, none when its content is to follow.
@@ -103,7 +111,8 @@ impl Assembler {
             return Err(self.unexpected(FrameKind::Header));
         };
         let id = method.ids();
-        let header = ContentHeader::decode(payload).map_err(|error| self.fail(error, id))?;
+        let header = ContentHeader::decode_within(payload, self.depth_max)
+            .map_err(|error| self.fail(error, id))?;
         let size = header.body_size;
         if size > BODY_SIZE_MAX {
             return Err(self.fail(Fault::BodyTooLarge { size }.into(), id));
@@ -166,7 +175,8 @@ impl Assembler {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => Fault::ExpectedMethod { found }.into(),
             State::Header { method } => {
-                Error::from(Fault::ExpectedHeader { found }).in_method(method.ids())
+                let id = method.ids();
+                Error::from(Fault::ExpectedHeader { class: id.class, found }).in_method(id)
             }
             State::Body(Partial { content, remaining, .. }) => {
                 Error::from(Fault::ExpectedBody { remaining, found })
@@ -288,8 +298,12 @@ mod tests {
         let cases = [
             (head(&mut idle()), Fault::ExpectedMethod { found: FrameKind::Header }, 0),
             (body(&mut idle()), Fault::ExpectedMethod { found: FrameKind::Body }, 0),
-            (method(&mut begun()), Fault::ExpectedHeader { found: FrameKind::Method }, 40),
-            (body(&mut begun()), Fault::ExpectedHeader { found: FrameKind::Body }, 40),
+            (
+                method(&mut begun()),
+                Fault::ExpectedHeader { class: 60, found: FrameKind::Method },
+                40,
+            ),
+            (body(&mut begun()), Fault::ExpectedHeader { class: 60, found: FrameKind::Body }, 40),
             (
                 method(&mut awaiting_body(9)),
                 Fault::ExpectedBody { remaining: 9, found: FrameKind::Method },

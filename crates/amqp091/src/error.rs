@@ -91,12 +91,8 @@ impl From<Fault> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // RabbitMQ's text for an oversized message is matched on by clients, so nothing goes before
-        // it.
         match self.method {
-            Some(id) if !matches!(self.fault, Fault::MessageTooLarge { .. }) => {
-                write!(f, "{id}: {}", self.fault)
-            }
+            Some(id) if !self.fault.is_in_rabbitmqs_words() => write!(f, "{id}: {}", self.fault),
             _ => self.fault.fmt(f),
         }
     }

@@ -88,10 +88,12 @@ pub enum Fault {
         tag: u8,
     },
     /// Tables in tables beyond the limit.
-    #[error("field '{field}' nests tables or arrays deeper than {}", limits::FIELD_DEPTH_MAX)]
+    #[error("field '{field}' nests tables or arrays deeper than {max}")]
     FieldDepth {
         /// The field being read.
         field: &'static str,
+        /// The limit.
+        max: usize,
     },
     /// Property flags that no property has.
     #[error("property flags {flags:#06x} hold bits of no property")]
@@ -108,20 +110,22 @@ pub enum Fault {
     /// Class and method ids that name no method.
     #[error("unknown to this server")]
     UnknownMethod,
-    /// Content without the method that opens it.
-    #[error("expected a method frame, got a {found} frame instead")]
+    /// Content without the method that opens it. This text and the next three are RabbitMQ's.
+    #[error("expected method frame, got non method frame instead")]
     ExpectedMethod {
         /// The frame that came.
         found: FrameKind,
     },
     /// A method that needs content, and something else after it.
-    #[error("expected a content header, got a {found} frame instead")]
+    #[error("expected content header for class {class}, got non content header frame instead")]
     ExpectedHeader {
+        /// The method's class.
+        class: u16,
         /// The frame that came.
         found: FrameKind,
     },
     /// A body that is not complete, and something else after it.
-    #[error("expected {remaining} more octets of content body, got a {found} frame instead")]
+    #[error("expected content body, got non content body frame instead")]
     ExpectedBody {
         /// Octets of body still to come.
         remaining: u64,
@@ -143,7 +147,7 @@ pub enum Fault {
         found: u16,
     },
     /// A body frame longer than what the header announced.
-    #[error("content body frame of {size} octets exceeds remaining content size {remaining}")]
+    #[error("content body frame exceeds remaining content size")]
     BodyOverrun {
         /// The frame's payload.
         size: usize,
@@ -176,6 +180,21 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether the text is RabbitMQ's word for word, so that nothing may stand before it: clients
+    /// and their tests match on it.
+    pub(crate) fn is_in_rabbitmqs_words(&self) -> bool {
+        matches!(
+            self,
+            Self::MessageTooLarge { .. }
+                | Self::ExpectedMethod { .. }
+                | Self::ExpectedHeader { .. }
+                | Self::ExpectedBody { .. }
+                | Self::HeaderClass { .. }
+                | Self::BodyOverrun { .. }
+                | Self::BodyTooLarge { .. }
+        )
+    }
+
     /// AMQP 0-9-1 §1.3: 501 is a frame that cannot be decoded, 502 a field with an illegal value,
     /// 505 a frame out of turn.
     pub(crate) fn reply_code(&self) -> ReplyCode {

@@ -5,7 +5,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::{
     Error, FieldTable, Reader, ShortStr, encode::encode_counted, fault::Fault,
-    field_table::skip_fields, limits::FIELD_DEPTH_MAX, string::encode_long,
+    field_table::skip_fields, string::encode_long,
 };
 
 /// A value in a table or an array. Two floating-point values are equal when their bits are: a value
@@ -76,7 +76,7 @@ impl FieldValue {
             b'x' => Self::Bytes(reader.long_string(field)?),
             b'V' => Self::Void,
             b'A' => {
-                let depth = deeper(depth, field)?;
+                let depth = reader.deeper(field, depth)?;
                 let mut part = reader.part(field)?;
                 let mut values = Vec::new();
                 while part.remaining() > 0 {
@@ -85,7 +85,7 @@ impl FieldValue {
                 Self::Array(values)
             }
             b'F' => {
-                let depth = deeper(depth, field)?;
+                let depth = reader.deeper(field, depth)?;
                 let mut part = reader.part(field)?;
                 Self::Table(FieldTable::decode_fields(&mut part, field, depth)?)
             }
@@ -108,7 +108,7 @@ impl FieldValue {
             b'l' | b'L' | b'd' | b'T' => reader.skip(field, 8),
             b'S' | b'x' => reader.part(field).map(drop),
             b'A' => {
-                let depth = deeper(depth, field)?;
+                let depth = reader.deeper(field, depth)?;
                 let mut part = reader.part(field)?;
                 while part.remaining() > 0 {
                     Self::skip(&mut part, field, depth)?;
@@ -116,7 +116,7 @@ impl FieldValue {
                 Ok(())
             }
             b'F' => {
-                let depth = deeper(depth, field)?;
+                let depth = reader.deeper(field, depth)?;
                 skip_fields(&mut reader.part(field)?, field, depth)
             }
             tag => Err(Fault::FieldType { field, tag }.into()),
@@ -306,14 +306,10 @@ impl From<ShortStr> for FieldValue {
     }
 }
 
-fn deeper(depth: usize, field: &'static str) -> Result<usize, Error> {
-    if depth >= FIELD_DEPTH_MAX { Err(Fault::FieldDepth { field }.into()) } else { Ok(depth + 1) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ReplyCode;
+    use crate::{ReplyCode, limits::FIELD_DEPTH_MAX};
 
     fn name(text: &'static str) -> ShortStr {
         ShortStr::from_static(text)
@@ -378,7 +374,7 @@ mod tests {
     fn nesting_ends_at_the_limit() {
         decoded(&nested(FIELD_DEPTH_MAX)).unwrap();
         let error = decoded(&nested(FIELD_DEPTH_MAX + 1)).unwrap_err();
-        assert_eq!(error.fault(), &Fault::FieldDepth { field: "fields" });
+        assert_eq!(error.fault(), &Fault::FieldDepth { field: "fields", max: FIELD_DEPTH_MAX });
         assert_eq!(decoded(&nested(5000)).unwrap_err(), error);
     }
 

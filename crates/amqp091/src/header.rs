@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{
     BasicProperties, ChannelId, Error, PropertyList, Reader, encode, fault::Fault,
-    generated::basic::Publish,
+    generated::basic::Publish, limits::FIELD_DEPTH_MAX,
 };
 
 /// A content header of class `basic`, checked when it was read.
@@ -24,6 +24,14 @@ impl ContentHeader {
     /// 501 when cut short or too long, 502 for an illegal property, 505 for another class or a
     /// weight (RabbitMQ; the protocol itself says 501).
     pub fn decode(payload: &Bytes) -> Result<Self, Error> {
+        Self::decode_within(payload, FIELD_DEPTH_MAX)
+    }
+
+    /// As [`decode`](Self::decode), with a lower limit to how deep headers may be nested.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_within(payload: &Bytes, depth_max: usize) -> Result<Self, Error> {
         let mut reader = Reader::new(payload);
         let class = reader.short("class-id")?;
         if class != Publish::CLASS {
@@ -35,7 +43,7 @@ impl ContentHeader {
         }
         let body_size = reader.long_long("body-size")?;
         let list = payload.slice(payload.len() - reader.remaining()..);
-        Ok(Self { body_size, properties: PropertyList::parse(list)? })
+        Ok(Self { body_size, properties: PropertyList::parse_within(list, depth_max)? })
     }
 
     /// Appends the header's frame; gives its size in octets.

@@ -54,6 +54,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test may fail by panic"))]
 
 mod content;
+mod definition;
 mod encode;
 mod error;
 mod fault;
@@ -70,6 +71,7 @@ pub mod sasl;
 mod string;
 
 pub use content::{Assembler, Body, Content};
+pub use definition::{Argument, ArgumentKind, Definition};
 pub use encode::{
     EncodeMethod, body_frame_prefix, body_pieces, encode_body, encode_header, encode_heartbeat,
     encode_method,
@@ -80,7 +82,8 @@ pub use field_table::FieldTable;
 pub use field_value::FieldValue;
 pub use frame::{ChannelId, Frame, FrameDecoder, FrameKind};
 pub use generated::{
-    basic_properties::BasicProperties, constants::*, method::Method, reply_code::ReplyCode,
+    basic_properties::BasicProperties, constants::*, definition::METHODS, method::Method,
+    reply_code::ReplyCode,
 };
 pub use header::ContentHeader;
 pub use property::PropertyList;

@@ -4,8 +4,9 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    BasicProperties, Error, FieldTable, Reader, ShortStr,
+    BasicProperties, Error, FieldTable, FieldValue, Reader, ShortStr,
     generated::basic_properties::{self as wire, PROPERTIES},
+    limits::FIELD_DEPTH_MAX,
 };
 
 /// How a property is written.
@@ -52,7 +53,15 @@ impl PropertyList {
     /// 501 when cut short or too long; 502 for an unknown flag, a string that is not UTF-8, or a
     /// bad table.
     pub fn parse(list: Bytes) -> Result<Self, Error> {
-        let mut reader = Reader::new(&list);
+        Self::parse_within(list, FIELD_DEPTH_MAX)
+    }
+
+    /// As [`parse`](Self::parse), with a lower limit to how deep headers may be nested.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_within(list: Bytes, depth_max: usize) -> Result<Self, Error> {
+        let mut reader = Reader::within(&list, depth_max);
         let flags = reader.property_flags()?;
         for property in PROPERTIES.iter().filter(|property| flags & property.flag != 0) {
             match property.kind {
@@ -115,6 +124,24 @@ impl PropertyList {
         self.at(wire::HEADERS)?.table("headers").ok()
     }
 
+    /// Whether a header has one of these names. Walks over the headers and allocates nothing, so it
+    /// may be asked of every message.
+    pub fn has_header(&self, names: &[&str]) -> bool {
+        let Some(mut reader) = self.at(wire::HEADERS) else { return false };
+        let Ok(mut fields) = reader.part("headers") else { return false };
+        while fields.remaining() > 0 {
+            match fields.short_string("headers") {
+                Ok(name) if names.contains(&name.as_str()) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+            if FieldValue::skip(&mut fields, "headers", 0).is_err() {
+                return false;
+            }
+        }
+        false
+    }
+
     /// The same list in memory of its own, so that it no longer keeps a read buffer alive.
     #[must_use]
     pub fn detached(&self) -> Self {
@@ -160,7 +187,7 @@ impl From<&BasicProperties> for PropertyList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FieldValue, ReplyCode, fault::Fault};
+    use crate::{ReplyCode, fault::Fault};
 
     fn all() -> BasicProperties {
         let text = |text| Some(ShortStr::from_static(text));
@@ -206,6 +233,21 @@ mod tests {
         assert_eq!(list.reply_to(), all().reply_to);
         assert_eq!(list.headers(), all().headers);
         assert!(list.is_persistent());
+    }
+
+    #[test]
+    fn a_header_is_found_by_its_name_at_the_top_only() {
+        let inner: FieldTable =
+            [(ShortStr::from_static("CC"), FieldValue::Void)].into_iter().collect();
+        let headers = [
+            (ShortStr::from_static("t"), FieldValue::Table(inner)),
+            (ShortStr::from_static("BCC"), FieldValue::Array(vec![FieldValue::I8(1)])),
+        ];
+        let headers = Some(headers.into_iter().collect());
+        let list = PropertyList::from(&BasicProperties { headers, ..all() });
+        assert!(list.has_header(&["BCC"]) && list.has_header(&["none", "t"]));
+        assert!(!list.has_header(&["CC"]) && !list.has_header(&[]));
+        assert!(!PropertyList::EMPTY.has_header(&["t"]));
     }
 
     #[test]

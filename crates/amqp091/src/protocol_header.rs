@@ -73,12 +73,24 @@ impl Opening {
         self == Self::Amqp091
     }
 
-    /// The protocol header to answer with before closing: the one this crate speaks. A peer that
-    /// also speaks AMQP 0-9-1 may come back with it.
-    pub const fn answer(self) -> [u8; 8] {
-        PROTOCOL_HEADER
+    /// What to answer with before closing: the protocol header this crate speaks, so that a peer
+    /// that also speaks it may come back; and an answer that people can read to a request of HTTP.
+    pub const fn answer(self) -> &'static [u8] {
+        match self {
+            Self::Http => HTTP_ANSWER.as_bytes(),
+            _ => &PROTOCOL_HEADER,
+        }
     }
 }
+
+/// For the browser of somebody who took the wrong port.
+const HTTP_ANSWER: &str = "HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 124\r\n\
+    Connection: close\r\n\
+    \r\n\
+    This port speaks AMQP 0-9-1, not HTTP: it is for message clients (amqp://).\n\
+    The pages and the HTTP API are on another port.\n";
 
 fn is_http(octets: &[u8]) -> bool {
     const STARTS: [&[u8]; 10] = [
@@ -151,8 +163,17 @@ mod tests {
             [*b"AMQP\0\0\x09\0", *b"AMQP\0\0\x08\0", *b"amqp\0\0\x09\x01", [0; 8], [255; 8]]
         {
             assert!(!Opening::of(first).is_supported(), "{first:?}");
-            assert_eq!(Opening::of(first).answer(), *b"AMQP\0\0\x09\x01");
+            assert_eq!(Opening::of(first).answer(), b"AMQP\0\0\x09\x01");
         }
+    }
+
+    #[test]
+    fn a_request_of_http_gets_an_answer_of_the_length_it_says() {
+        let answer = str::from_utf8(Opening::of(*b"GET / HT").answer()).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
+        assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{head}");
+        assert!(body.contains("AMQP 0-9-1"), "{body}");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 use bytes::Bytes;
 
 use crate::{
-    Error, FieldTable, Secret, ShortStr, fault::Fault, field_table::skip_fields, property,
+    Error, FieldTable, Secret, ShortStr, fault::Fault, field_table::skip_fields,
+    limits::FIELD_DEPTH_MAX, property,
 };
 
 /// Reads the wire's types one after the other. Each call names its field, for the error.
@@ -14,12 +15,20 @@ pub struct Reader<'a> {
     source: &'a Bytes,
     position: usize,
     end: usize,
+    depth_max: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Reads from the beginning.
     pub fn new(source: &'a Bytes) -> Self {
-        Self { source, position: 0, end: source.len() }
+        Self::within(source, FIELD_DEPTH_MAX)
+    }
+
+    /// Reads from the beginning, and refuses tables that lie deeper in each other than
+    /// `depth_max`, which is never more than [`FIELD_DEPTH_MAX`].
+    pub fn within(source: &'a Bytes, depth_max: usize) -> Self {
+        let depth_max = depth_max.min(FIELD_DEPTH_MAX);
+        Self { source, position: 0, end: source.len(), depth_max }
     }
 
     /// Octets not read yet.
@@ -123,6 +132,14 @@ impl<'a> Reader<'a> {
         Ok(flags)
     }
 
+    /// The depth of what lies in a table or array at `depth`.
+    pub(crate) fn deeper(&self, field: &'static str, depth: usize) -> Result<usize, Error> {
+        match depth < self.depth_max {
+            true => Ok(depth + 1),
+            false => Err(Fault::FieldDepth { field, max: self.depth_max }.into()),
+        }
+    }
+
     /// Checks a short string without keeping it.
     pub(crate) fn skip_short_string(&mut self, field: &'static str) -> Result<(), Error> {
         let length = usize::from(self.octet(field)?);
@@ -149,7 +166,7 @@ impl<'a> Reader<'a> {
         let length = self.length(field)?;
         let position = self.position;
         self.take(field, length)?;
-        Ok(Self { source: self.source, position, end: self.position })
+        Ok(Self { source: self.source, position, end: self.position, depth_max: self.depth_max })
     }
 
     /// A length of four octets. What it counts is checked when it is taken.

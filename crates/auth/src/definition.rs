@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Error, Secret, StoredHash, Tags};
+use crate::{Error, Secret, StoredHash, Tags, user::GUEST};
 
 /// One user of a definitions file. Fields that RabbitMQ adds and that mean nothing here are
 /// ignored when read.
@@ -28,6 +28,13 @@ pub struct UserDefinition {
 }
 
 impl UserDefinition {
+    /// Whether this is RabbitMQ's `guest` with the password `guest`, as every RabbitMQ has it for
+    /// its own machine. Imported as any other user it could log in from everywhere.
+    pub fn is_default_guest(&self) -> bool {
+        self.name == GUEST
+            && matches!(self.hash(), Ok(Some(hash)) if hash.is_salted_of(&Secret::new(GUEST)))
+    }
+
     /// The hash; `None` without a password.
     ///
     /// # Errors
@@ -90,6 +97,18 @@ mod tests {
         assert!(definition.hash().unwrap().is_some());
         let written = serde_json::to_value(&definition).unwrap();
         assert_eq!(written, serde_json::from_str::<Value>(EXPORTED).unwrap());
+    }
+
+    #[test]
+    fn the_guest_that_every_rabbitmq_has_is_known_by_name_and_password() {
+        // RabbitMQ: base64(salt ‖ SHA-256(salt ‖ "guest")).
+        let text = r#"{"name": "guest", "tags": "administrator",
+                       "password_hash": "AAAAAPEoQ8a3jY6DABRiJzkoKooQbXiBp2iGLke7d+FVKzJx"}"#;
+        let guest: UserDefinition = serde_json::from_str(text).unwrap();
+        assert!(guest.is_default_guest());
+        assert!(!UserDefinition { name: "ada".to_owned(), ..guest.clone() }.is_default_guest());
+        let other = "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR".to_owned();
+        assert!(!UserDefinition { password_hash: other, ..guest }.is_default_guest());
     }
 
     #[test]

@@ -95,6 +95,16 @@ impl StoredHash {
     }
 }
 
+impl StoredHash {
+    /// Whether it is RabbitMQ's hash of this password; of argon2id's nothing is said.
+    pub(crate) fn is_salted_of(&self, password: &Secret) -> bool {
+        match &self.0 {
+            Scheme::Salted { digest, salt, sum } => digest.fits(salt, password, sum),
+            Scheme::Argon2id(_) => false,
+        }
+    }
+}
+
 impl SaltedDigest {
     /// Whether it is the digest of this password. Fast, which is what is wrong with it.
     pub(crate) fn fits(self, salt: &[u8], password: &Secret, sum: &[u8]) -> bool {
@@ -132,10 +142,7 @@ mod tests {
     const DOCUMENTED: &str = "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR";
 
     fn fits(hash: &StoredHash, password: &str) -> bool {
-        match &hash.0 {
-            Scheme::Salted { digest, salt, sum } => digest.fits(salt, &Secret::new(password), sum),
-            Scheme::Argon2id(_) => false,
-        }
+        hash.is_salted_of(&Secret::new(password))
     }
 
     #[test]

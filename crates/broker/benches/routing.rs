@@ -95,6 +95,7 @@ impl Scene {
                     routing_key: key.clone(),
                     properties: Default::default(),
                     body: Default::default(),
+                    marks: Default::default(),
                     persistent: false,
                 };
                 batch.push(Publish { message, routes });

@@ -11,6 +11,7 @@ use journal::{Journal, Position};
 use crate::{
     Entry, Error,
     compaction::Copies,
+    entry::Ticket,
     index::{CheckpointPart, Chunk, Chunks, Slot, Unreadable},
     limits::{BACKLOG_CHUNK, BACKLOG_HEAD, HEAD_IN_MEMORY},
 };
@@ -22,6 +23,9 @@ pub(crate) struct Backlog {
     middle: VecDeque<Part>,
     tail: VecDeque<Entry>,
     len: usize,
+    bytes: u64,
+    /// The priority of all in it.
+    level: u8,
 }
 
 /// How many entries of a queue stay in memory: up to `head` at its front, fewer than twice `chunk`
@@ -30,7 +34,7 @@ pub(crate) struct Backlog {
 pub struct BacklogSizes {
     /// Entries at the front, before any go to disk.
     pub head: usize,
-    /// Entries that go to disk, and come back, together: sixteen bytes each.
+    /// Entries that go to disk, and come back, together: 24 bytes each.
     pub chunk: usize,
 }
 
@@ -56,15 +60,14 @@ enum Part {
 }
 
 impl Backlog {
-    pub(crate) fn new(sizes: BacklogSizes) -> Backlog {
+    pub(crate) fn new(sizes: BacklogSizes, level: u8) -> Backlog {
         let (head, middle, tail) = Default::default();
-        Backlog { sizes, head, middle, tail, len: 0 }
+        Backlog { sizes, head, middle, tail, len: 0, bytes: 0, level }
     }
 
-    /// Takes everything, and leaves nothing.
-    pub(crate) fn take(&mut self) -> Backlog {
-        let empty = Backlog::new(self.sizes);
-        std::mem::replace(self, empty)
+    /// Bytes of all bodies.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -73,6 +76,7 @@ impl Backlog {
 
     pub(crate) fn push_back(&mut self, entry: Entry) {
         self.len += 1;
+        self.bytes += u64::from(entry.ticket.size);
         if self.middle.is_empty() && self.tail.is_empty() && self.head.len() < self.sizes.head {
             self.head.push_back(entry);
         } else {
@@ -100,6 +104,7 @@ impl Backlog {
         self.refill(chunks)?;
         let entry = self.head.pop_front();
         self.len -= usize::from(entry.is_some());
+        self.bytes -= entry.as_ref().map_or(0, |it| u64::from(it.ticket.size));
         Ok(entry)
     }
 
@@ -130,13 +135,19 @@ impl Backlog {
     }
 
     fn pass_over(&mut self, chunk: &Chunk, chunks: &Chunks) {
-        self.len -= chunk.count as usize;
+        self.forget(chunk);
         chunks.discard(chunk);
+    }
+
+    fn forget(&mut self, chunk: &Chunk) {
+        self.len -= chunk.count as usize;
+        self.bytes -= chunk.bytes;
     }
 
     /// Puts an entry back where it stood.
     pub(crate) fn put_back(&mut self, entry: Entry) {
         self.len += 1;
+        self.bytes += u64::from(entry.ticket.size);
         if self.head.front().is_none_or(|first| entry.order < first.order) {
             self.head.push_front(entry);
         } else {
@@ -164,7 +175,7 @@ impl Backlog {
                     if !unreadable.is_damaged
                         && let Some(Part::Disk(chunk)) = self.middle.pop_front()
                     {
-                        self.len -= chunk.count as usize;
+                        self.forget(&chunk);
                     }
                 }
             }
@@ -188,7 +199,7 @@ impl Backlog {
                 stretch.map(|entry| durable_slot(entry, &is_durable)).collect();
             let part = match (slots, self.tail.front()) {
                 (Some(slots), Some(first)) => match chunks.write(first.order, &slots)? {
-                    Some(chunk) => Part::Disk(chunk),
+                    Some(chunk) => Part::Disk(Chunk { level: self.level, ..chunk }),
                     None => return Ok(freed),
                 },
                 _ => {
@@ -331,6 +342,7 @@ impl Backlog {
         }
         chunk.first_order = next(order, chunk.count.into());
         self.len += chunk.count as usize;
+        self.bytes += chunk.bytes;
         self.middle.push_back(Part::Disk(chunk));
     }
 }
@@ -338,7 +350,8 @@ impl Backlog {
 fn entries_of(chunk: &Chunk, slots: Vec<Slot>) -> impl Iterator<Item = Entry> {
     let again = chunk.redelivered;
     (chunk.first_order..).zip(slots).map(move |(order, slot)| {
-        Entry::of_slot(Slot { redelivered: slot.redelivered || again, ..slot }, order)
+        let redelivered = slot.ticket.redelivered || again;
+        Entry::of_slot(Slot { ticket: Ticket { redelivered, ..slot.ticket }, ..slot }, order)
     })
 }
 
@@ -375,19 +388,19 @@ mod tests {
             properties: Default::default(),
             body: Default::default(),
             persistent,
+            marks: Default::default(),
         };
         Entry {
             order,
             position: persistent.then(|| Position::from_bits((1 << 32) + order * 8)),
             message: Some(Arc::new(message)),
-            size: 1,
             share: 10,
-            redelivered: false,
+            ticket: Ticket { size: 1, ..Ticket::default() },
         }
     }
 
     fn filled(count: u64, persistent: impl Fn(u64) -> bool) -> Backlog {
-        let mut backlog = Backlog::new(BacklogSizes::default());
+        let mut backlog = Backlog::new(BacklogSizes::default(), 0);
         (0..count).for_each(|order| backlog.push_back(entry(order, persistent(order))));
         backlog
     }

@@ -1,9 +1,15 @@
-//! The broker: its virtual hosts, its journal, and who waits for the disk.
+//! The broker: its virtual hosts, its journal, and who waits for the disk. What administrators
+//! change is in the modules below.
+
+mod permissions;
+mod policies;
+mod virtual_hosts;
 
 use std::{
+    collections::BTreeMap,
     io::ErrorKind,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, RwLock,
         atomic::{
             AtomicBool, AtomicU64,
             Ordering::{Relaxed, SeqCst},
@@ -16,18 +22,21 @@ use bytestring::ByteString;
 use journal::{Disk, Journal, Position};
 
 use crate::{
-    Error, Mailbox, Properties, Queue, VirtualHost,
+    Clock, Error, Mailbox, Properties, Queue, SystemClock, VirtualHost,
+    authorize::Authority,
     backlog::BacklogSizes,
-    clock::{Clock, SystemClock},
     compaction::Compaction,
     connection::ConnectionId,
     error::Kind,
     index::Checkpoint,
     ledger::Ledger,
     limits::LEDGER_REWRITE_BYTES,
+    policy::PoliciesInForce,
+    properties::Opaque,
     recovery::{self, Recovered},
     store::Store,
-    sync::lock,
+    sync::{lock, read},
+    virtual_host::Shared,
 };
 
 /// How a broker is set up.
@@ -45,13 +54,15 @@ pub struct Options {
     pub compaction_slack_segments: u32,
     /// Bytes that have to be free on the disk; with fewer, publishers have to wait.
     pub disk_free_bytes_min: u64,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How to read and change a message's properties, which are the protocol's own.
+    pub properties: Arc<dyn Properties>,
     /// How the message journal is set up.
     pub journal: journal::Options,
     /// The ledger is rewritten when it grew by this many bytes since it was last rewritten, and to
     /// four times what it was then.
     pub ledger_rewrite_bytes: u64,
-    /// What the time is.
-    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for Options {
@@ -62,9 +73,10 @@ impl Default for Options {
             backlog: BacklogSizes::default(),
             compaction_slack_segments: 2,
             disk_free_bytes_min: 64 * 1024 * 1024,
+            clock: Arc::new(SystemClock::default()),
+            properties: Arc::new(Opaque),
             journal: journal::Options::default(),
             ledger_rewrite_bytes: LEDGER_REWRITE_BYTES,
-            clock: Arc::new(SystemClock::default()),
         }
     }
 }
@@ -83,9 +95,11 @@ pub struct Disks {
 /// A broker. Synchronous: whoever owns it drives [`Broker::commit`] in a loop of its own.
 #[derive(Debug)]
 pub struct Broker {
-    vhosts: Vec<Arc<VirtualHost>>,
+    vhosts: RwLock<BTreeMap<ByteString, Arc<VirtualHost>>>,
     store: Arc<Store>,
     ledger: Arc<Ledger>,
+    authority: Arc<Authority>,
+    policies: Arc<PoliciesInForce>,
     connections: AtomicU64,
     /// The last commit found no space.
     is_disk_full: AtomicBool,
@@ -118,20 +132,24 @@ impl Broker {
     }
 
     fn new(recovered: Recovered, options: &Options) -> Broker {
-        let Recovered { ledger, store, topologies, checkpoint } = recovered;
+        let Recovered { ledger, store, vhosts, permissions, policies, checkpoint } = recovered;
         let compaction = Compaction::new(options.compaction_slack_segments);
         // What waited before the start may be due.
-        store.alarm().set(store.clock().now());
-        let vhosts = topologies
-            .into_iter()
-            .map(|(name, topology)| {
-                Arc::new(VirtualHost::new(name, topology, ledger.clone(), store.clone()))
-            })
-            .collect();
+        store.alarm().set(store.now());
+        let policies = Arc::new(PoliciesInForce::new(policies));
+        let shared =
+            Shared { ledger: ledger.clone(), store: store.clone(), policies: policies.clone() };
+        let vhosts = vhosts.into_iter().map(|(name, settings, topology)| {
+            let vhost = VirtualHost::new(name.clone(), settings, topology, shared.clone());
+            vhost.refresh_policies();
+            (name, vhost)
+        });
         Broker {
-            vhosts,
+            vhosts: RwLock::new(vhosts.collect()),
             store,
             ledger,
+            authority: Arc::new(Authority::new(permissions)),
+            policies,
             connections: AtomicU64::new(1),
             is_disk_full: AtomicBool::new(false),
             is_index_full: AtomicBool::new(false),
@@ -147,11 +165,13 @@ impl Broker {
     /// # Errors
     /// [`Kind::NotAllowed`], as RabbitMQ says it.
     pub fn vhost(&self, name: &str) -> Result<Arc<VirtualHost>, Error> {
-        self.vhosts
-            .iter()
-            .find(|vhost| vhost.name() == name)
-            .cloned()
-            .ok_or_else(|| Error::new(Kind::NotAllowed, format!("vhost {name} not found")))
+        let vhost = read(&self.vhosts).get(name).cloned();
+        vhost.ok_or_else(|| Error::new(Kind::NotAllowed, format!("vhost {name} not found")))
+    }
+
+    /// The virtual hosts there are now, by name. `/` is always among them.
+    pub fn vhosts(&self) -> Vec<Arc<VirtualHost>> {
+        read(&self.vhosts).values().cloned().collect()
     }
 
     /// A number for a new connection.
@@ -214,9 +234,9 @@ impl Broker {
     ///
     /// # Errors
     /// The journal failed. On a full disk they wait on, and are tried again in a second.
-    pub fn fire_due(&self, properties: &dyn Properties) -> Result<(), Error> {
+    pub fn fire_due(&self) -> Result<(), Error> {
         self.store.alarm().take();
-        self.vhosts.iter().try_for_each(|vhost| vhost.fire_due(properties))
+        self.vhosts().iter().try_for_each(|vhost| vhost.fire_due())
     }
 
     /// Makes room in the journal ahead of need, so that no commit has to wait for it.
@@ -266,6 +286,17 @@ impl Broker {
         Ok(())
     }
 
+    /// Takes out messages whose time is over, and queues that nobody has used for long. To be
+    /// called as often as that is to be noticed.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn tick(&self) -> Result<(), Error> {
+        let now = self.store.now();
+        self.queues().filter(|queue| queue.ticks()).for_each(|queue| queue.tick(now));
+        self.vhosts().iter().try_for_each(|vhost| vhost.delete_disused(now))
+    }
+
     /// What has to be done now and then, beside the commits: moves long queues to disk, gives
     /// back disk and the ledger's history, makes a checkpoint when it is time, and looks how much
     /// space there is. To be called four times a second, by one thread that need not be the one
@@ -292,10 +323,7 @@ impl Broker {
         }
         if self.ledger.wants_rewrite() {
             let _turn = self.ledger.turn();
-            let mut changes = Vec::new();
-            self.vhosts.iter().for_each(|vhost| vhost.snapshot(&mut changes));
-            self.ledger.snapshot(&mut changes);
-            self.ledger.rewrite(&changes)?;
+            self.ledger.rewrite(&self.snapshot())?;
         }
         Ok(())
     }
@@ -366,7 +394,7 @@ impl Broker {
     }
 
     fn queues(&self) -> impl Iterator<Item = Arc<Queue>> {
-        self.vhosts.iter().flat_map(|vhost| vhost.all_queues())
+        self.vhosts().into_iter().flat_map(|vhost| vhost.all_queues())
     }
 
     fn durable_queues(&self) -> impl Iterator<Item = Arc<Queue>> {

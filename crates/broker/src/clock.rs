@@ -1,60 +1,58 @@
-//! The time, handed in: the broker has no clock of its own, so that a test can be years long and a
-//! simulated run repeats to the millisecond.
+//! The time, as it is handed in: the broker has no clock of its own.
 
 use std::{
-    fmt::Debug,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{SystemTime, UNIX_EPOCH},
+    fmt,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Milliseconds since the beginning of 1970, UTC.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A moment: milliseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// The time this many milliseconds later; at the end of time, if that is sooner.
+    /// The moment so many milliseconds later.
     #[must_use]
     pub fn after(self, milliseconds: u64) -> Timestamp {
         Timestamp(self.0.saturating_add(milliseconds))
     }
 
-    /// Milliseconds since an earlier time; none when it is later.
+    /// Milliseconds since an earlier moment; none when it is later.
     pub fn since(self, earlier: Timestamp) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// Whole seconds since 1970-01-01 UTC.
+    pub fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
 }
 
-/// Tells the time.
-pub trait Clock: Send + Sync + Debug {
-    /// The time now, in milliseconds since the epoch. Never goes back within one run.
+/// Who knows what time it is. It never goes back while it runs, whatever happens to the machine's
+/// date.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// The present moment.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock; it stands still while the machine's is being set back.
-#[derive(Debug, Default)]
+/// The machine's date when it was made, and from then on its steady clock: a date set forward
+/// expires nothing, and one set back holds nothing up.
+#[derive(Debug)]
 pub struct SystemClock {
-    latest: AtomicU64,
+    began: Instant,
+    at: Timestamp,
+}
+
+impl Default for SystemClock {
+    fn default() -> SystemClock {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        SystemClock { began: Instant::now(), at }
+    }
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        Timestamp(self.latest.fetch_max(now, Relaxed).max(now))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_system_clock_never_goes_back() {
-        let clock = SystemClock::default();
-        let first = clock.now();
-        assert!(first > Timestamp(1_700_000_000_000), "after 2023");
-        assert!(clock.now() >= first);
-        let ahead = SystemClock { latest: AtomicU64::new(u64::MAX) };
-        assert_eq!(ahead.now(), Timestamp(u64::MAX), "the machine's clock was set back");
+        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.at.after(passed)
     }
 }

@@ -145,7 +145,7 @@ fn live(queues: &[Arc<Queue>], segment: u32) -> Result<Live, Error> {
     let mut live = Live::new();
     for queue in queues {
         for slot in queue.live_in(segment)? {
-            let (_, queues) = live.entry(slot.position).or_insert((slot.size, Vec::new()));
+            let (_, queues) = live.entry(slot.position).or_insert((slot.ticket.size, Vec::new()));
             queues.push(queue.id());
         }
     }

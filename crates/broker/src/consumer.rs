@@ -56,6 +56,8 @@ pub struct ConsumerRequest {
     pub no_ack: bool,
     /// Nobody else may consume from the queue.
     pub exclusive: bool,
+    /// The higher, the sooner it gets messages (RabbitMQ: `x-priority`).
+    pub priority: i64,
     /// Unacknowledged deliveries it may have; 0 is no limit.
     pub prefetch: u32,
     /// What it shares with the other consumers of its channel.
@@ -108,6 +110,11 @@ impl Consumer {
     /// Deliveries count as settled when they are sent.
     pub fn is_no_ack(&self) -> bool {
         self.request.no_ack
+    }
+
+    /// The higher, the sooner it gets messages.
+    pub fn priority(&self) -> i64 {
+        self.request.priority
     }
 
     pub(crate) fn is_exclusive(&self) -> bool {

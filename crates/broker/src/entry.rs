@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use journal::Position;
 
-use crate::{Message, index::Slot};
+use crate::{Message, Timestamp, index::Slot};
 
 /// One message in one queue: where it stands, and either the message itself or where the journal
 /// has it.
@@ -16,40 +16,57 @@ pub struct Entry {
     pub(crate) position: Option<Position>,
     /// The message, unless it lives on disk only.
     pub(crate) message: Option<Arc<Message>>,
-    /// Bytes of the body and properties, for outbox room.
-    pub(crate) size: u32,
     /// This entry's share of the memory its message holds.
     pub(crate) share: u32,
+    /// What the queue knows without looking at the message.
+    pub(crate) ticket: Ticket,
+}
+
+/// What a queue knows of an entry without its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Ticket {
+    /// Bytes of the body.
+    pub(crate) size: u32,
     /// It may have been delivered before.
     pub(crate) redelivered: bool,
+    /// The higher the sooner.
+    pub(crate) priority: u8,
+    /// How often it came back from a consumer.
+    pub(crate) returns: u16,
+    /// When it expires.
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+impl Ticket {
+    pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
 }
 
 impl Entry {
     /// Whether it may have been delivered before.
     pub fn is_redelivered(&self) -> bool {
-        self.redelivered
+        self.ticket.redelivered
+    }
+
+    /// How often it came back from a consumer.
+    pub fn returns(&self) -> u16 {
+        self.ticket.returns
     }
 
     /// Bytes it takes in an outbox.
     pub fn size_bytes(&self) -> usize {
-        self.size as usize
+        self.ticket.size as usize
     }
 
     /// What an index keeps of it; `None` for what does not survive a restart.
     pub(crate) fn slot(&self) -> Option<Slot> {
-        let Entry { size, redelivered, .. } = *self;
-        self.position.map(|position| Slot { position, size, redelivered })
+        self.position.map(|position| Slot { position, ticket: self.ticket })
     }
 
     /// The entry that an index kept.
     pub(crate) fn of_slot(slot: Slot, order: u64) -> Entry {
-        Entry {
-            order,
-            position: Some(slot.position),
-            message: None,
-            size: slot.size,
-            share: 0,
-            redelivered: slot.redelivered,
-        }
+        let Slot { position, ticket } = slot;
+        Entry { order, position: Some(position), message: None, share: 0, ticket }
     }
 }

@@ -42,6 +42,12 @@ impl Error {
         Error::new(Kind::NotFound, format!("no {what}"))
     }
 
+    /// Of an administrator's request; a client that connects is told it in RabbitMQ's words.
+    pub(crate) fn no_vhost(name: &str) -> Error {
+        let text = format!("there is no virtual host '{name}'; create it first, or see which are");
+        Error::new(Kind::NotFound, text)
+    }
+
     pub(crate) fn precondition(text: impl Into<String>) -> Error {
         Error::new(Kind::PreconditionFailed, text)
     }

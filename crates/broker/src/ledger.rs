@@ -12,17 +12,43 @@ use journal::Journal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Arguments, Error, ExchangeDeclaration, QueueDeclaration, queue::QueueId, store::Store,
+    Arguments, Error, ExchangeDeclaration, QueueDeclaration,
+    authorize::PermissionChange,
+    policy::{Policy, PolicyKind},
+    queue::QueueId,
+    store::Store,
     sync::lock,
+    virtual_host::Settings,
 };
 
-/// One change of the durable topology.
+/// One change of what is declared and survives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Change {
     /// Queue numbers below this one have been given out.
     QueueIds {
         next: u64,
+    },
+    /// A virtual host is new: nothing that was in an earlier one of its name is in it.
+    VirtualHost {
+        name: ByteString,
+        settings: Settings,
+    },
+    /// A virtual host that is there has other settings now.
+    VirtualHostSettings {
+        name: ByteString,
+        settings: Settings,
+    },
+    /// All that was in it went with it: queues, exchanges, bindings, permissions, policies.
+    VirtualHostDeleted {
+        name: ByteString,
+    },
+    Permission(PermissionChange),
+    Policy(Policy),
+    PolicyDeleted {
+        vhost: ByteString,
+        kind: PolicyKind,
+        name: ByteString,
     },
     Exchange {
         vhost: ByteString,
@@ -215,4 +241,60 @@ fn encode(changes: &[Change]) -> Result<Vec<u8>, Error> {
 /// The changes of one record.
 pub(crate) fn decode(payload: &[u8]) -> Result<Vec<Change>, String> {
     serde_json::from_slice(payload).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As 0.1 wrote them before there were virtual hosts but one: they are in data directories.
+    #[test]
+    fn what_earlier_versions_wrote_is_read() {
+        let queue = r#"{"queue":{"vhost":"/","id":3,"declaration":{"name":"q","durable":true,
+            "exclusive":false,"auto_delete":false,"arguments":[["x-max-length",{"long":5}]]}}}"#;
+        let exchange = r#"{"exchange":{"vhost":"/","declaration":{"name":"x","kind":"topic",
+            "durable":true,"auto_delete":false,"internal":false,"arguments":[]}}}"#;
+        let bound = r#"{"bound":{"vhost":"/","source":"x","destination":{"queue":3},"key":"k",
+            "arguments":[]}}"#;
+        for (text, is_it) in [
+            (queue, (|change| matches!(change, Change::Queue { .. })) as fn(&Change) -> bool),
+            (exchange, |change| matches!(change, Change::Exchange { .. })),
+            (bound, |change| matches!(change, Change::Bound(_))),
+            (r#"{"queue_deleted":{"vhost":"/","id":3}}"#, |change| {
+                matches!(change, Change::QueueDeleted { .. })
+            }),
+            (r#"{"exchange_deleted":{"vhost":"/","name":"x"}}"#, |change| {
+                matches!(change, Change::ExchangeDeleted { .. })
+            }),
+            (r#"{"queue_lost":{"id":3}}"#, |change| matches!(change, Change::QueueLost { .. })),
+            (r#"{"queue_ids":{"next":4}}"#, |change| {
+                matches!(change, Change::QueueIds { next: 4 })
+            }),
+        ] {
+            let read = decode(format!("[{text}]").as_bytes()).unwrap();
+            assert!(read.iter().all(is_it) && read.len() == 1, "{text}: {read:?}");
+        }
+    }
+
+    /// What this version writes stays readable: a change of these texts needs a reader of the old.
+    #[test]
+    fn what_this_version_writes_is_what_later_ones_will_find() {
+        for text in [
+            r#"[{"virtual_host":{"name":"v","settings":{"metadata":{"description":"d","default_queue_type":"quorum"},"limits":{"max-queues":5}}}}]"#,
+            r#"[{"virtual_host_settings":{"name":"/","settings":{"metadata":{"tags":["t"],"protected_from_deletion":true},"limits":{"max-connections":0}}}}]"#,
+            r#"[{"virtual_host_deleted":{"name":"v"}}]"#,
+            r#"[{"permission":{"set":{"user":"u","vhost":"v","permission":{"configure":"","write":".*","read":"^q"}}}}]"#,
+            r#"[{"permission":{"cleared":{"user":"u","vhost":"/"}}}]"#,
+            r#"[{"permission":{"topic_set":{"user":"u","vhost":"v","exchange":"x","write":"^a","read":""}}}]"#,
+            r#"[{"permission":{"topic_cleared":{"user":"u","vhost":"v","exchange":null}}}]"#,
+            r#"[{"permission":{"user_forgotten":{"user":"u"}}}]"#,
+            r#"[{"policy":{"vhost":"v","name":"p","pattern":"^q","apply-to":"queues","definition":{"max-length":5},"priority":1}}]"#,
+            r#"[{"policy":{"vhost":"v","name":"p","pattern":"","apply-to":"all","definition":{"max-length":5},"priority":0,"kind":"operator"}}]"#,
+            r#"[{"policy_deleted":{"vhost":"v","kind":"user","name":"p"}}]"#,
+        ] {
+            let read = decode(text.as_bytes()).unwrap();
+            let written = String::from_utf8(encode(&read).unwrap()).unwrap();
+            assert_eq!(written, text);
+        }
+    }
 }

@@ -34,6 +34,7 @@
 //!     properties: Default::default(),
 //!     body: Default::default(),
 //!     persistent: false,
+//!     marks: Default::default(),
 //! };
 //! publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new())?;
 //! assert_eq!(vhost.check_queue("events", me)?.counts.ready, 1);
@@ -41,6 +42,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod access;
 mod alarm;
 mod arguments;
 pub mod authorize;
@@ -51,6 +53,7 @@ mod clock;
 mod compaction;
 mod connection;
 mod consumer;
+mod death;
 mod entry;
 pub mod error;
 mod exchange;
@@ -63,6 +66,7 @@ pub mod policy;
 mod properties;
 mod publisher;
 mod queue;
+mod ready;
 mod recovery;
 mod routes;
 mod routing;
@@ -71,6 +75,7 @@ mod sync;
 mod topology;
 mod virtual_host;
 
+pub use access::Access;
 pub use arguments::{Arguments, Headers, Property, Value};
 pub use backlog::BacklogSizes;
 pub use binding::{Binding, Destination};
@@ -78,14 +83,17 @@ pub use broker::{Broker, Disks, Options, RecoveryReport};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use connection::ConnectionId;
 pub use consumer::{Consumer, ConsumerRequest, SharedLimit};
+pub use death::{Death, DeathReason, Deaths};
 pub use entry::Entry;
 pub use error::Error;
 pub use exchange::{Deduplicator, ExchangeDeclaration, ExchangeKind, Identity};
 pub use journal::Position;
 pub use mailbox::{Letter, Mailbox, Wake};
-pub use message::{Body, Message};
+pub use message::{Body, Marks, Message};
 pub use properties::Properties;
-pub use publisher::{Publish, Publisher};
+pub use publisher::{Publish, Publisher, Receipt};
 pub use queue::{Queue, QueueCounts, QueueDeclaration, QueueId};
 pub use routes::Routes;
-pub use virtual_host::{BindingEnd, QueueStatus, VirtualHost};
+pub use virtual_host::{
+    BindingEnd, QueueStatus, VirtualHost, VirtualHostLimits, VirtualHostMetadata,
+};

@@ -46,3 +46,12 @@ pub(crate) const COPIED_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
 /// Entries in one chunk of a queue on disk: 256 KiB.
 pub(crate) const BACKLOG_CHUNK: usize = 16 * 1024;
+
+/// Virtual hosts of a broker. Each costs some kilobytes; RabbitMQ sets no limit of its own.
+pub const VHOSTS_MAX: usize = 10_000;
+
+/// Bytes of a virtual host's description.
+pub const DESCRIPTION_BYTES_MAX: usize = 4096;
+
+/// Tags of a virtual host.
+pub const VHOST_TAGS_MAX: usize = 32;

@@ -1,9 +1,13 @@
 //! A message as the broker holds it: shared by every queue that took it, body and properties as
 //! slices of the buffer they arrived in.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use smallvec::SmallVec;
+
+use crate::{Deaths, Timestamp};
 
 /// The pieces of a body, in order: one slice for each frame it came in.
 pub type Body = SmallVec<[Bytes; 1]>;
@@ -21,6 +25,21 @@ pub struct Message {
     pub body: Body,
     /// The publisher asked for it to survive a restart.
     pub persistent: bool,
+    /// What the broker itself has to know of it.
+    pub marks: Marks,
+}
+
+/// What the broker has to know of a message, whatever the protocol calls it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Marks {
+    /// When it was published. The broker sets it.
+    pub published_at: Timestamp,
+    /// Milliseconds until it expires, as its publisher asked for.
+    pub ttl: Option<u64>,
+    /// For queues with priorities: the higher the sooner.
+    pub priority: u8,
+    /// How often and why it was dead-lettered, if ever.
+    pub deaths: Option<Arc<Deaths>>,
 }
 
 impl Message {
@@ -36,4 +55,4 @@ impl Message {
 }
 
 /// The structs and reference counts around a message.
-const OVERHEAD_BYTES: usize = 192;
+const OVERHEAD_BYTES: usize = 240;

@@ -11,9 +11,11 @@ use smallvec::SmallVec;
 use crate::{
     Error, Headers, Message, Queue, VirtualHost,
     limits::ROUTE_CACHE_MAX,
+    policy::Overflow,
     queue::{NewEntry, QueueId},
     routes::{Delaying, Routes},
     routing::Map,
+    store::Store,
 };
 
 /// A message on its way, and where it goes.
@@ -23,6 +25,29 @@ pub struct Publish {
     pub message: Message,
     /// Its queues, from [`Publisher::route`].
     pub routes: Routes,
+}
+
+/// What a publisher may be told of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipt {
+    /// Confirmed at once: nothing of it has to survive a restart.
+    Done,
+    /// Confirmed when the journal has this place on disk ([`Publisher::is_durable`]).
+    At(Position),
+    /// A queue was full and refused it.
+    Refused,
+}
+
+impl Receipt {
+    /// Of a message that is two records.
+    pub(crate) fn and(self, other: Receipt) -> Receipt {
+        match (self, other) {
+            (Receipt::Refused, _) | (_, Receipt::Refused) => Receipt::Refused,
+            (Receipt::At(one), Receipt::At(two)) => Receipt::At(one.max(two)),
+            (Receipt::Done, other) => other,
+            (at, Receipt::Done) => at,
+        }
+    }
 }
 
 /// One publisher's view of a virtual host. Not shared: each connection has its own.
@@ -87,75 +112,42 @@ impl Publisher {
         Ok(routes)
     }
 
-    /// Enqueues a batch in order. `done` gets one item for each message: where in the journal it
-    /// is, or `None` when it need not survive a restart and can be confirmed at once.
+    /// Enqueues a batch in order. `receipts` gets one item for each message.
     ///
     /// # Errors
     /// The journal failed; nothing of the batch was enqueued.
     pub fn publish(
         &self,
         batch: &mut Vec<Publish>,
-        done: &mut Vec<Option<Position>>,
+        receipts: &mut Vec<Receipt>,
     ) -> Result<(), Error> {
         let store = self.vhost.store();
-        let _publishing = store.publishing();
-        let first = done.len();
+        let first = receipts.len();
         let delaying = Delaying::expand(batch);
-        if let Err(error) = self.journal(batch, done) {
-            batch.clear();
-            done.truncate(first);
-            return Err(error);
-        }
-        let mut by_queue: Vec<(Arc<Queue>, Vec<NewEntry>)> = Vec::new();
-        let mut index: Map<QueueId, usize> = Map::default();
-        for (publish, &position) in batch.drain(..).zip(done.iter().skip(first)) {
-            let share = publish.message.footprint() / publish.routes.len().max(1);
-            let share = u32::try_from(share).unwrap_or(u32::MAX);
-            let message = Arc::new(publish.message);
-            for queue in publish.routes.iter() {
-                let at = *index.entry(queue.id()).or_insert_with(|| {
-                    by_queue.push((queue.clone(), Vec::new()));
-                    by_queue.len() - 1
-                });
-                let position = position.filter(|_| queue.is_durable());
-                let entry = NewEntry { message: message.clone(), position, share };
-                if let Some((_, entries)) = by_queue.get_mut(at) {
-                    entries.push(entry);
-                }
+        let enqueued = {
+            let _publishing = store.publishing();
+            let checked = self.vhost.check_ledger();
+            checked.and_then(|()| enqueue(store, batch, receipts)).inspect_err(|_| {
+                batch.clear();
+                receipts.truncate(first);
+            })?
+        };
+        delaying.finish(store, first, receipts);
+        for (queue, message) in enqueued.refused {
+            if queue.effective().overflow == Overflow::RejectPublishDlx {
+                self.vhost.dead_letter_refused(&queue, &message);
             }
         }
-        for (queue, entries) in by_queue {
-            queue.push(entries.into_iter());
-        }
-        delaying.finish(store, first, done);
+        enqueued.queues.iter().for_each(|queue| queue.bury());
         Ok(())
     }
 
-    /// Appends what has to survive, each message once.
-    fn journal(&self, batch: &[Publish], done: &mut Vec<Option<Position>>) -> Result<(), Error> {
-        let store = self.vhost.store();
-        self.vhost.check_ledger()?;
-        let mut appender = None;
-        for Publish { message, routes } in batch {
-            let queues: SmallVec<[QueueId; 8]> = match message.persistent {
-                true => routes.iter().filter(|it| it.is_durable()).map(|it| it.id()).collect(),
-                false => SmallVec::new(),
-            };
-            let position = match store.journal().filter(|_| !queues.is_empty()) {
-                None => None,
-                Some(journal) => {
-                    let appender = match &mut appender {
-                        Some(appender) => appender,
-                        none => none.insert(journal.appender()?),
-                    };
-                    let position = store.append(appender, message, &queues)?;
-                    queues.iter().for_each(|_| journal.retain(position));
-                    Some(position)
-                }
-            };
-            done.push(position);
-        }
-        Ok(())
+    /// Where the journal ends now: everything published or settled until now is as durable as this
+    /// is. `None` without a journal.
+    pub fn appended(&self) -> Option<Position> {
+        let end = self.vhost.store().journal()?.end();
+        // The last octet that belongs to a record.
+        Some(Position::from_bits(end.to_bits().saturating_sub(1)))
     }
 
     /// Whether the journal keeps its promise for this: it is on disk, or, with a sync interval, on
@@ -163,6 +155,116 @@ impl Publisher {
     pub fn is_durable(&self, position: Position) -> bool {
         self.vhost.store().journal().is_none_or(|journal| journal.is_committed(position))
     }
+}
+
+/// What became of a batch.
+#[derive(Default)]
+pub(crate) struct Enqueued {
+    /// The queues that took some of it. Something may have died of it there: [`Queue::bury`].
+    pub(crate) queues: Vec<Arc<Queue>>,
+    /// What a full queue refused.
+    refused: Vec<(Arc<Queue>, Message)>,
+}
+
+/// Appends what has to survive, each message once, and hands all to their queues. The caller holds
+/// [`Store::publishing`].
+pub(crate) fn enqueue(
+    store: &Store,
+    batch: &mut Vec<Publish>,
+    receipts: &mut Vec<Receipt>,
+) -> Result<Enqueued, Error> {
+    let mut enqueued = Enqueued::default();
+    let now = store.now();
+    for Publish { message, .. } in batch.iter_mut() {
+        message.marks.published_at = now;
+    }
+    let first = receipts.len();
+    let refused = refuse(batch, &mut enqueued);
+    append(store, batch, receipts)?;
+    let mut by_queue: Vec<(Arc<Queue>, Vec<NewEntry>)> = Vec::new();
+    let mut index: Map<QueueId, usize> = Map::default();
+    for (publish, receipt) in batch.drain(..).zip(receipts.iter().skip(first)) {
+        let share = publish.message.footprint() / publish.routes.len().max(1);
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        let message = Arc::new(publish.message);
+        let position = match receipt {
+            Receipt::At(position) => Some(*position),
+            Receipt::Done | Receipt::Refused => None,
+        };
+        for queue in publish.routes.iter() {
+            let at = *index.entry(queue.id()).or_insert_with(|| {
+                by_queue.push((queue.clone(), Vec::new()));
+                by_queue.len() - 1
+            });
+            let position = position.filter(|_| queue.is_durable());
+            let entry = NewEntry { message: message.clone(), position, share };
+            if let Some((_, entries)) = by_queue.get_mut(at) {
+                entries.push(entry);
+            }
+        }
+    }
+    for at in refused {
+        if let Some(receipt) = receipts.get_mut(first + at) {
+            *receipt = Receipt::Refused;
+        }
+    }
+    for (queue, entries) in by_queue {
+        queue.push(entries.into_iter());
+        enqueued.queues.push(queue);
+    }
+    Ok(enqueued)
+}
+
+/// Takes full queues that refuse out of the routes. Returns which messages of the batch that
+/// concerns.
+fn refuse(batch: &mut [Publish], enqueued: &mut Enqueued) -> Vec<usize> {
+    let mut refused = Vec::new();
+    let mut coming: Map<QueueId, (u64, u64)> = Map::default();
+    for (at, Publish { message, routes }) in batch.iter_mut().enumerate() {
+        if !routes.iter().any(|queue| queue.may_refuse()) {
+            continue;
+        }
+        let size = message.body_len() as u64;
+        let is_refused = |queue: &Arc<Queue>| {
+            let more = coming.entry(queue.id()).or_default();
+            let is_refused = queue.may_refuse() && queue.refuses(size, *more);
+            if !is_refused {
+                *more = (more.0 + 1, more.1 + size);
+            }
+            is_refused
+        };
+        let (full, free): (Vec<_>, Vec<_>) = routes.iter().cloned().partition(is_refused);
+        if !full.is_empty() {
+            refused.push(at);
+            enqueued.refused.extend(full.into_iter().map(|queue| (queue, message.clone())));
+            *routes = routes.only(free);
+        }
+    }
+    refused
+}
+
+/// Appends what has to survive, each message once.
+fn append(store: &Store, batch: &[Publish], receipts: &mut Vec<Receipt>) -> Result<(), Error> {
+    let mut appender = None;
+    for Publish { message, routes } in batch {
+        let queues: SmallVec<[QueueId; 8]> = match message.persistent {
+            true => routes.iter().filter(|it| it.is_durable()).map(|it| it.id()).collect(),
+            false => SmallVec::new(),
+        };
+        receipts.push(match store.journal().filter(|_| !queues.is_empty()) {
+            None => Receipt::Done,
+            Some(journal) => {
+                let appender = match &mut appender {
+                    Some(appender) => appender,
+                    none => none.insert(journal.appender()?),
+                };
+                let position = store.append(appender, message, &queues)?;
+                queues.iter().for_each(|_| journal.retain(position));
+                Receipt::At(position)
+            }
+        });
+    }
+    Ok(())
 }
 
 fn copied(name: &ByteString) -> ByteString {

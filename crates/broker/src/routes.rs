@@ -2,11 +2,10 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use journal::Position;
 use smallvec::SmallVec;
 
 use crate::{
-    Publish, Queue,
+    Publish, Queue, Receipt,
     clock::Timestamp,
     exchange::{Delay, Sealed},
     store::Store,
@@ -21,6 +20,11 @@ pub struct Routes {
 }
 
 impl Routes {
+    /// The same, of the queues that it goes to at once only these.
+    pub(crate) fn only(&self, queues: Vec<Arc<Queue>>) -> Routes {
+        Routes { queues: queues.into(), delays: self.delays.clone() }
+    }
+
     /// Whether it goes nowhere, now or later.
     pub fn is_empty(&self) -> bool {
         self.queues.is_empty() && self.delays.is_none()
@@ -33,6 +37,12 @@ impl Deref for Routes {
 
     fn deref(&self) -> &[Arc<Queue>] {
         &self.queues
+    }
+}
+
+impl From<Vec<Arc<Queue>>> for Routes {
+    fn from(queues: Vec<Arc<Queue>>) -> Routes {
+        Routes { queues: queues.into(), delays: None }
     }
 }
 
@@ -72,15 +82,15 @@ impl Delaying {
         delaying
     }
 
-    /// They are in their queues: a message is on disk when all that it is are. `done` has the
-    /// batch's positions from `first` on.
-    pub(crate) fn finish(self, store: &Store, first: usize, done: &mut Vec<Option<Position>>) {
+    /// They are in their queues: a message is on disk when all that it is are. `receipts` has the
+    /// batch's from `first` on.
+    pub(crate) fn finish(self, store: &Store, first: usize, receipts: &mut Vec<Receipt>) {
         let Some(earliest) = self.earliest else { return };
-        let waiting = done.split_off(done.len() - self.of.len());
-        for (index, position) in self.of.into_iter().zip(waiting) {
-            let whole = done.get_mut(first + index).into_iter();
-            // `None` is less than any: it need not survive.
-            whole.for_each(|whole| *whole = (*whole).max(position));
+        let waiting = receipts.split_off(receipts.len() - self.of.len());
+        for (index, receipt) in self.of.into_iter().zip(waiting) {
+            if let Some(whole) = receipts.get_mut(first + index) {
+                *whole = whole.and(receipt);
+            }
         }
         store.alarm().set(earliest);
     }

@@ -11,10 +11,9 @@ use bytestring::ByteString;
 use journal::{Appender, Journal, Position};
 
 use crate::{
-    Error, Message, Options,
+    Clock, Deaths, Error, Marks, Message, Options, Properties, Timestamp,
     alarm::Alarm,
     backlog::BacklogSizes,
-    clock::Clock,
     error::Kind,
     index::{Chunks, QueueCheckpoint},
     ledger,
@@ -32,10 +31,11 @@ pub(crate) struct Store {
     paged_min: usize,
     memory_max: usize,
     disk_free_min: u64,
-    clock: Arc<dyn Clock>,
     /// When the next delayed message is due.
     alarm: Alarm,
     backlog: BacklogSizes,
+    clock: Arc<dyn Clock>,
+    properties: Arc<dyn Properties>,
     /// Held for reading from a message's append until its queues have it, and for writing while a
     /// checkpoint looks at both.
     publishing: RwLock<()>,
@@ -49,11 +49,42 @@ pub(crate) struct Store {
 /// A message with the durable queues that took it:
 /// `u16 count, u64 queue id × count, u8 length + exchange, u8 length + key,
 /// u32 length + properties, body`. Little endian.
-pub(crate) const MESSAGE: u8 = 1;
+///
+/// Behind the queues stands what the broker itself has to know: `u8 flags`, and for bit 0
+/// `u64 published at`, for bit 1 `u8 priority`, for bit 2 `u64 ttl`, for bit 3
+/// `u32 length + deaths as JSON`.
+pub(crate) const MESSAGE: u8 = 4;
+/// As earlier versions wrote it: without the flags.
+pub(crate) const PLAIN_MESSAGE: u8 = 1;
 /// Messages that a queue is done with: `u64 queue id, u64 position × n`. Little endian.
 pub(crate) const SETTLE: u8 = 2;
 /// A message that compaction wrote again further on: a [`Moved`], then a [`MESSAGE`].
 pub(crate) const MOVED: u8 = 3;
+
+/// What a queue has to know of a message's record, without the message.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) published_at: Timestamp,
+    pub(crate) priority: u8,
+    pub(crate) ttl: Option<u64>,
+    /// Bytes of the body.
+    pub(crate) size: u32,
+}
+
+impl Head {
+    /// Of what stands behind a record's queues.
+    pub(crate) fn decode(mut payload: &[u8], is_plain: bool) -> Option<Head> {
+        let marks = decode_marks(&mut payload, is_plain)?;
+        for _ in 0..2 {
+            let length = payload.try_get_u8().ok()?.into();
+            payload = payload.get(length..)?;
+        }
+        let length = payload.try_get_u32_le().ok()? as usize;
+        let size = u32::try_from(payload.len().checked_sub(length)?).unwrap_or(u32::MAX);
+        let Marks { published_at, ttl, priority, .. } = marks;
+        Some(Head { published_at, priority, ttl, size })
+    }
+}
 
 /// Where a message that moved comes from: `u64 origin, u64 from`. Little endian.
 #[derive(Debug, PartialEq, Eq)]
@@ -94,9 +125,10 @@ impl Store {
             paged_min: options.paged_bytes_min,
             memory_max: options.memory_bytes_max,
             disk_free_min: options.disk_free_bytes_min,
-            clock: options.clock.clone(),
             alarm: Alarm::default(),
             backlog: options.backlog.checked(),
+            clock: options.clock.clone(),
+            properties: options.properties.clone(),
             publishing: RwLock::default(),
             reports: Mutex::default(),
             lost: Vec::new(),
@@ -141,6 +173,16 @@ impl Store {
 
     pub(crate) fn alarm(&self) -> &Alarm {
         &self.alarm
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How to read and change a message's properties.
+    pub(crate) fn properties(&self) -> &dyn Properties {
+        &*self.properties
     }
 
     pub(crate) fn backlog(&self) -> BacklogSizes {
@@ -205,6 +247,7 @@ impl Store {
     ) -> Result<Position, Error> {
         let mut head = Vec::with_capacity(64 + queues.len() * 8);
         put_queues(&mut head, queues)?;
+        put_marks(&mut head, &message.marks)?;
         for name in [&message.exchange, &message.routing_key] {
             head.put_u8(u8::try_from(name.len()).map_err(|_| too_long(name))?);
             head.put_slice(name.as_bytes());
@@ -249,8 +292,8 @@ impl Store {
         };
         let (kind, mut payload) = journal.read_record(position)?;
         let moved = kind != MOVED || Moved::skip(&mut payload).is_some();
-        let (_, message) =
-            moved.then(|| decode_message(payload)).flatten().ok_or_else(|| no_message(position))?;
+        let message = moved.then(|| decode_message(payload, kind == PLAIN_MESSAGE)).flatten();
+        let (_, message) = message.ok_or_else(|| no_message(position))?;
         Ok(Arc::new(message))
     }
 
@@ -268,6 +311,9 @@ impl Store {
         head.put_u64_le(origin.to_bits());
         head.put_u64_le(from.to_bits());
         put_queues(&mut head, queues)?;
+        if kind == PLAIN_MESSAGE {
+            head.put_u8(0);
+        }
         let mut appender = journal.appender()?;
         let position = appender.append(MOVED, &[&head, &payload])?;
         queues.iter().for_each(|_| journal.retain(position));
@@ -276,8 +322,12 @@ impl Store {
 }
 
 /// The queues and the message of a record; `None` when it is not what [`MESSAGE`] says.
-pub(crate) fn decode_message(mut payload: Bytes) -> Option<(Vec<QueueId>, Message)> {
+pub(crate) fn decode_message(
+    mut payload: Bytes,
+    is_plain: bool,
+) -> Option<(Vec<QueueId>, Message)> {
     let queues = decode_queues(&mut payload)?;
+    let marks = decode_marks(&mut payload, is_plain)?;
     let exchange = short_string(&mut payload)?;
     let routing_key = short_string(&mut payload)?;
     let length = payload.try_get_u32_le().ok()? as usize;
@@ -286,7 +336,56 @@ pub(crate) fn decode_message(mut payload: Bytes) -> Option<(Vec<QueueId>, Messag
     }
     let properties = payload.split_to(length);
     let body = smallvec::smallvec![payload];
-    Some((queues, Message { exchange, routing_key, properties, body, persistent: true }))
+    Some((queues, Message { exchange, routing_key, properties, body, persistent: true, marks }))
+}
+
+fn put_marks(out: &mut Vec<u8>, marks: &Marks) -> Result<(), Error> {
+    let Marks { published_at, ttl, priority, deaths } = marks;
+    let flags = u8::from(published_at.0 > 0)
+        | u8::from(*priority > 0) << 1
+        | u8::from(ttl.is_some()) << 2
+        | u8::from(deaths.is_some()) << 3;
+    out.put_u8(flags);
+    if published_at.0 > 0 {
+        out.put_u64_le(published_at.0);
+    }
+    if *priority > 0 {
+        out.put_u8(*priority);
+    }
+    if let Some(ttl) = ttl {
+        out.put_u64_le(*ttl);
+    }
+    if let Some(deaths) = deaths {
+        let json = serde_json::to_vec(&**deaths)
+            .map_err(|error| Error::new(Kind::Internal, format!("deaths: {error}")))?;
+        out.put_u32_le(json.len() as u32);
+        out.put_slice(&json);
+    }
+    Ok(())
+}
+
+fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<Marks> {
+    let flags = if is_plain { 0 } else { payload.try_get_u8().ok()? };
+    let has = |bit: u8| flags & (1 << bit) != 0;
+    let mut marks = Marks::default();
+    if has(0) {
+        marks.published_at = Timestamp(payload.try_get_u64_le().ok()?);
+    }
+    if has(1) {
+        marks.priority = payload.try_get_u8().ok()?;
+    }
+    if has(2) {
+        marks.ttl = Some(payload.try_get_u64_le().ok()?);
+    }
+    if has(3) {
+        let length = payload.try_get_u32_le().ok()? as usize;
+        if payload.remaining() < length {
+            return None;
+        }
+        let json = payload.copy_to_bytes(length);
+        marks.deaths = Some(Arc::new(serde_json::from_slice::<Deaths>(&json).ok()?));
+    }
+    Some(marks)
 }
 
 /// The queues of a message's record, and nothing else of it.
@@ -343,14 +442,27 @@ mod tests {
         let mut record = Vec::new();
         record.put_u16_le(1);
         record.put_u64_le(7);
+        let deaths = Deaths {
+            entries: Vec::new(),
+            first: ("x".into(), "q".into(), crate::DeathReason::Expired),
+        };
+        let marks = Marks {
+            published_at: Timestamp(5),
+            ttl: Some(9),
+            priority: 3,
+            deaths: Some(Arc::new(deaths)),
+        };
+        put_marks(&mut record, &marks).unwrap();
         record.put_slice(b"\x01x\x03a.b");
         record.put_u32_le(2);
         record.put_slice(b"ppbody");
-        let (queues, message) = decode_message(record.clone().into()).unwrap();
+        let (queues, message) = decode_message(record.clone().into(), false).unwrap();
         assert_eq!((queues, &*message.routing_key), (vec![QueueId(7)], "a.b"));
-        assert_eq!(message.body[0], "body");
+        assert_eq!((&message.marks, &message.body[0][..]), (&marks, &b"body"[..]));
+        let head = Head::decode(&record[10..], false).unwrap();
+        assert_eq!((head.priority, head.ttl, head.size), (3, Some(9), 4));
         for cut in 0..record.len() - 4 {
-            assert!(decode_message(record[..cut].to_vec().into()).is_none(), "cut at {cut}");
+            assert!(decode_message(record[..cut].to_vec().into(), false).is_none(), "cut at {cut}");
         }
     }
 }

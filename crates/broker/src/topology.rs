@@ -89,6 +89,10 @@ impl Topology {
         self.queues.values().chain(self.delays.values().map(|delays| delays.queue()))
     }
 
+    pub(crate) fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
     pub(crate) fn add_exchange(&mut self, declaration: ExchangeDeclaration) {
         let mut exchange = Exchange::new(declaration);
         if exchange.is_delayed() {

@@ -40,6 +40,7 @@ impl Hands {
 }
 
 /// Properties of a protocol that has nothing but headers, written as the ledger writes them.
+#[derive(Debug)]
 struct Plain;
 
 impl Properties for Plain {
@@ -68,7 +69,7 @@ fn delay(milliseconds: i64) -> Arguments {
 }
 
 fn options(clock: &Arc<Hands>) -> Options {
-    Options { clock: clock.clone(), ..Options::default() }
+    Options { clock: clock.clone(), properties: Arc::new(Plain), ..Options::default() }
 }
 
 fn declare(client: &Client, name: &str, kind: &str) {
@@ -137,19 +138,19 @@ fn messages_come_when_they_are_due_the_first_to_be_due_first() {
     };
     assert_eq!(bodies(&client), ["at once", "at once too", "and this"]);
     assert_eq!(client.vhost.delayed_messages("later"), Some(3));
-    broker.fire_due(&Plain).unwrap();
+    broker.fire_due().unwrap();
     clock.forward(999);
-    broker.fire_due(&Plain).unwrap();
+    broker.fire_due().unwrap();
     assert_eq!(ready(&client, "q"), 0);
     clock.forward(1);
-    broker.fire_due(&Plain).unwrap();
+    broker.fire_due().unwrap();
     let minus = |delay: i32| Some(Value::SignedInt(-delay));
     assert_eq!(
         taken(&client, "q"),
         [("first".into(), minus(1000)), ("second".into(), minus(1000))]
     );
     clock.forward(60_000);
-    broker.fire_due(&Plain).unwrap();
+    broker.fire_due().unwrap();
     assert_eq!(taken(&client, "q"), [("third".into(), minus(3000))]);
     assert_eq!(client.vhost.delayed_messages("later"), Some(0));
     assert_eq!(broker.memory_bytes(), 0);
@@ -162,14 +163,14 @@ fn the_alarm_is_set_for_what_is_due_first() {
     let due = || broker.wait_due(std::time::Duration::ZERO);
     let mut client = client(&broker);
     assert!(due(), "once at the start, for what waited before it");
-    broker.fire_due(&Plain).unwrap();
+    broker.fire_due().unwrap();
     assert!(!due());
     publish(&mut client, "later", &delay(500), &["m"]);
     assert!(!due());
-    broker.fire_due(&Plain).unwrap();
+    broker.fire_due().unwrap();
     clock.forward(500);
     assert!(due());
-    broker.fire_due(&Plain).unwrap();
+    broker.fire_due().unwrap();
     assert!(!due());
     assert_eq!(ready(&client, "q"), 1);
 }
@@ -188,14 +189,14 @@ fn a_delayed_message_survives_a_restart_and_is_settled_once_it_came() {
     {
         let (broker, client) = restarted(directory.path(), &clock);
         assert_eq!(client.vhost.delayed_messages("later"), Some(3));
-        broker.fire_due(&Plain).unwrap();
+        broker.fire_due().unwrap();
         assert_eq!(taken(&client, "q"), [("early".into(), Some(Value::SignedInt(-5000)))]);
         assert_eq!(client.vhost.delayed_messages("later"), Some(2));
         broker.commit().unwrap();
     }
     clock.forward(6000);
     let (broker, client) = restarted(directory.path(), &clock);
-    broker.fire_due(&Plain).unwrap();
+    broker.fire_due().unwrap();
     let bodies: Vec<String> = taken(&client, "q").into_iter().map(|(body, _)| body).collect();
     assert_eq!(bodies, ["late", "late too"]);
 }
@@ -226,7 +227,7 @@ fn many_wait_through_checkpoints_compaction_and_a_full_memory() {
             if number % 50 == 0 {
                 clock.forward(2);
                 broker.commit().unwrap();
-                broker.fire_due(&Plain).unwrap();
+                broker.fire_due().unwrap();
                 taken(&client, "q");
                 broker.page_out().unwrap();
                 broker.tidy().unwrap();
@@ -242,7 +243,7 @@ fn many_wait_through_checkpoints_compaction_and_a_full_memory() {
     let client = Client::new(&broker);
     let mut numbers = Vec::new();
     while broker.wait_due(std::time::Duration::ZERO) {
-        broker.fire_due(&Plain).unwrap();
+        broker.fire_due().unwrap();
         let bodies = taken(&client, "q").into_iter().map(|(body, _)| body);
         numbers.extend(bodies.map(|it| it.split(' ').next().unwrap().parse::<usize>().unwrap()));
     }
@@ -263,18 +264,18 @@ fn nobody_reaches_what_waits_and_it_goes_with_its_exchange() {
         assert_eq!(client.vhost.queues().len(), 1, "only q is listed");
         assert_eq!(client.vhost.queue(hidden, client.id).unwrap_err().kind, Kind::NotFound);
         assert_eq!(client.publish("", hidden, &["m"]), 0);
-        broker.fire_due(&Plain).unwrap();
+        broker.fire_due().unwrap();
         client.vhost.delete_exchange(&"later".into(), false).unwrap();
         assert_eq!(client.vhost.delayed_messages("later"), None);
         assert_eq!(broker.memory_bytes(), 0);
         declare(&client, "later", "direct");
         clock.forward(2000);
-        broker.fire_due(&Plain).unwrap();
+        broker.fire_due().unwrap();
         assert_eq!(client.vhost.delayed_messages("later"), Some(0));
         broker.commit().unwrap();
     }
     let (broker, client) = restarted(directory.path(), &clock);
-    broker.fire_due(&Plain).unwrap();
+    broker.fire_due().unwrap();
     assert_eq!((ready(&client, "q"), client.vhost.delayed_messages("later")), (0, Some(0)));
 }
 
@@ -305,10 +306,9 @@ fn it_goes_by_the_bindings_there_are_when_it_is_due() {
     client.vhost.bind(&"later".into(), to, "".into(), blue, client.id).unwrap();
     client.exchange("rest", ExchangeKind::Fanout, false);
     client.bind("rest", "rest", "");
-    let effective = broker::policy::ExchangeEffective { alternate_exchange: Some("rest".into()) };
-    client.vhost.set_exchange_effective("later", effective);
+    broker.set_policy(model::alternate_policy("^later$", "rest")).unwrap();
     clock.forward(1000);
-    broker.fire_due(&Plain).unwrap();
+    broker.fire_due().unwrap();
     assert_eq!((ready(&client, "now"), ready(&client, "blue"), ready(&client, "rest")), (0, 1, 1));
 }
 

@@ -5,8 +5,9 @@
 mod model;
 
 use broker::{
-    Arguments, BindingEnd, Broker, ExchangeDeclaration, ExchangeKind, Options, Value, error::Kind,
-    policy::ExchangeEffective,
+    Arguments, BindingEnd, Broker, ExchangeDeclaration, ExchangeKind, Options, Value,
+    error::Kind,
+    policy::{ExchangeEffective, PolicyKind},
 };
 use model::Client;
 
@@ -133,19 +134,19 @@ fn a_message_comes_by_each_exchange_of_a_circle_once_however_large_it_is() {
 
 #[test]
 fn a_policy_can_give_an_alternate_and_take_it_away() {
-    let (_broker, mut client) = client();
+    let (broker, mut client) = client();
     client.declare("rest", true);
     client.exchange("rest", ExchangeKind::Fanout, false);
     client.bind("rest", "rest", "");
     client.exchange("a", ExchangeKind::Direct, false);
     assert_eq!(client.publish("a", "k", &["m"]), 0);
     let effective = ExchangeEffective { alternate_exchange: Some("rest".into()) };
-    client.vhost.set_exchange_effective("a", effective.clone());
-    assert_eq!(client.vhost.exchange_effective("a").unwrap(), effective);
+    broker.set_policy(model::alternate_policy("^a$", "rest")).unwrap();
+    assert_eq!(client.vhost.effective_of_exchange("a").unwrap(), effective);
     assert_eq!(client.publish("a", "k", &["m"]), 1, "no route of before is remembered");
-    client.vhost.set_exchange_effective("a", ExchangeEffective::default());
+    broker.clear_policy(PolicyKind::User, "/", "alternate").unwrap();
     assert_eq!(client.publish("a", "k", &["m"]), 0);
-    assert_eq!(client.vhost.exchange_effective("none").unwrap_err().kind, Kind::NotFound);
+    assert_eq!(client.vhost.effective_of_exchange("none"), None);
 }
 
 #[test]

@@ -13,8 +13,6 @@ use std::{
 use broker::{Broker, Error, error::Kind};
 use tokio::sync::watch;
 
-use crate::amqp091::ContentProperties;
-
 /// The running thread.
 #[derive(Debug)]
 pub(crate) struct Housekeeper {
@@ -46,13 +44,17 @@ impl Housekeeper {
 }
 
 fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
-    let mut tidied = Instant::now();
+    let (mut tidied, mut ticked) = (Instant::now(), Instant::now());
     while !stop.load(SeqCst) {
         let mut result = Ok(());
         if broker.wait_due(PAGE_OUT_EVERY) {
-            result = broker.fire_due(&ContentProperties);
+            result = broker.fire_due();
         }
         result = result.and_then(|()| broker.page_out());
+        if ticked.elapsed() >= TICK_EVERY {
+            ticked = Instant::now();
+            result = result.and_then(|()| broker.tick());
+        }
         if tidied.elapsed() >= TIDY_EVERY {
             tidied = Instant::now();
             result = result.and_then(|()| broker.tidy());
@@ -74,6 +76,9 @@ fn is_fatal(error: &Error) -> bool {
 
 /// How often memory over the budget is given back.
 const PAGE_OUT_EVERY: Duration = Duration::from_millis(10);
+
+/// How often messages are looked for whose time is over: as late as that they go.
+const TICK_EVERY: Duration = Duration::from_millis(20);
 
 /// How often disk and long queues' memory are given back.
 const TIDY_EVERY: Duration = Duration::from_millis(250);

@@ -9,6 +9,7 @@ mod committer;
 mod housekeeper;
 mod listener;
 mod read_buffer;
+mod revocation;
 mod socket;
 pub mod tls;
 mod write_buffer;
@@ -16,12 +17,15 @@ mod write_buffer;
 use std::{sync::Arc, time::Duration};
 
 use broker::Broker;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
+pub use amqp091::ContentProperties;
+#[cfg(feature = "fuzzing")]
+pub use amqp091::Stepped;
 pub use listener::{Listener, Server};
+pub use revocation::{forget_departed, identity};
 
-/// Shown to clients.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+use revocation::Rights;
 
 /// What a peer may take.
 #[derive(Debug, Clone)]
@@ -34,9 +38,19 @@ pub struct Limits {
     pub heartbeat_s: u16,
     /// The largest message, in bytes of body.
     pub message_bytes_max: u64,
+    /// Consumers on one channel.
+    pub consumers_per_channel_max: u32,
+    /// Arguments of one declaration or binding.
+    pub arguments_max: u32,
+    /// How deep tables and arrays may lie in each other; never more than 32.
+    pub table_depth_max: u8,
+    /// Bytes of the name of a new exchange, queue or consumer.
+    pub name_bytes_max: u8,
+    /// Bytes of messages that one transaction may hold back in memory.
+    pub transaction_bytes_max: u64,
     /// How long a peer has from its first packet to an open connection.
     pub handshake_timeout: Duration,
-    /// Connections at one time.
+    /// Open connections at one time.
     pub connections_max: usize,
 }
 
@@ -49,6 +63,11 @@ impl Default for Limits {
             channel_max: 2047,
             heartbeat_s: 60,
             message_bytes_max: 16 * 1024 * 1024,
+            consumers_per_channel_max: 10_000,
+            arguments_max: 1024,
+            table_depth_max: 32,
+            name_bytes_max: 255,
+            transaction_bytes_max: 64 * 1024 * 1024,
             handshake_timeout: Duration::from_secs(10),
             connections_max: 65_536,
         }
@@ -70,6 +89,10 @@ pub(crate) struct Context {
     pub(crate) users: Arc<auth::Users>,
     pub(crate) limits: Limits,
     pub(crate) cluster_name: String,
+    /// Places for open connections.
+    pub(crate) open: Arc<Semaphore>,
     /// Changes when connections have to close.
     pub(crate) drain: watch::Receiver<bool>,
+    /// Changes when users or what they may do changed.
+    pub(crate) rights: watch::Receiver<Rights>,
 }

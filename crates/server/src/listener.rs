@@ -9,7 +9,13 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{Config, Context, amqp091, committer::Committer, housekeeper::Housekeeper, tls::Tls};
+use crate::{
+    Config, Context, amqp091,
+    committer::Committer,
+    housekeeper::Housekeeper,
+    revocation::{self, Rights},
+    tls::Tls,
+};
 
 /// A socket to accept connections on. It is bound already and does not block.
 #[derive(Debug)]
@@ -24,10 +30,11 @@ pub enum Listener {
 #[derive(Debug)]
 pub struct Server {
     accepting: Vec<JoinHandle<()>>,
+    rights: JoinHandle<()>,
     drain: watch::Sender<bool>,
     failed: watch::Receiver<Option<String>>,
     connections: Arc<Semaphore>,
-    connections_max: u32,
+    sockets_max: u32,
     committer: Committer,
     housekeeper: Housekeeper,
 }
@@ -45,17 +52,26 @@ impl Server {
     ) -> std::io::Result<Server> {
         let listeners: Vec<(TcpListener, Option<Arc<Tls>>)> =
             listeners.into_iter().map(Listener::into_tokio).collect::<Result<_, _>>()?;
+        if let Err(error) = revocation::forget_departed(&broker, &users) {
+            // Until it can be done, nobody of those names is let in.
+            tracing::error!("rights of deleted users cannot be taken back yet: {error}");
+        }
         let (drain, draining) = watch::channel(false);
+        let (changed, rights) = watch::channel(Rights::now(&broker, &users));
         let (failure, failed) = watch::channel(None);
         let committer = Committer::start(broker.clone(), failure.clone())?;
         let housekeeper = Housekeeper::start(broker.clone(), failure)?;
         let limit = config.limits.connections_max.clamp(1, CONNECTIONS_MAX);
-        let connections = Arc::new(Semaphore::new(limit));
+        let sockets = limit + (limit / 4).max(UNOPENED_MIN);
+        let connections = Arc::new(Semaphore::new(sockets));
+        let watching = tokio::spawn(revocation::watch(broker.clone(), users.clone(), changed));
         let context = Arc::new(Context {
             broker,
             users,
+            rights,
             limits: config.limits,
             cluster_name: config.cluster_name,
+            open: Arc::new(Semaphore::new(limit)),
             drain: draining,
         });
         let accepting = listeners
@@ -64,13 +80,14 @@ impl Server {
                 tokio::spawn(accept(listener, tls, context.clone(), connections.clone()))
             })
             .collect();
-        let connections_max = limit as u32;
+        let sockets_max = sockets as u32;
         Ok(Server {
             accepting,
+            rights: watching,
             drain,
             failed,
             connections,
-            connections_max,
+            sockets_max,
             committer,
             housekeeper,
         })
@@ -95,8 +112,9 @@ impl Server {
     /// writes what is pending to disk.
     pub async fn stop(self, patience: Duration) {
         self.accepting.iter().for_each(JoinHandle::abort);
+        self.rights.abort();
         self.drain.send_replace(true);
-        let all = self.connections.acquire_many(self.connections_max);
+        let all = self.connections.acquire_many(self.sockets_max);
         if tokio::time::timeout(patience, all).await.is_err() {
             tracing::warn!("some connections did not close within {patience:?}");
         }
@@ -157,6 +175,10 @@ async fn serve(
 
 /// No configured limit is higher: file descriptors end before.
 const CONNECTIONS_MAX: usize = 1 << 20;
+
+/// Sockets that may be here beside the open connections, at least: so that the peers that never
+/// open one do not keep out those that would, and there is somebody to tell that it is full.
+const UNOPENED_MIN: usize = 64;
 
 /// After a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

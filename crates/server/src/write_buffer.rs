@@ -45,6 +45,16 @@ impl WriteBuffer {
         self.chunk_bytes + self.tail.len()
     }
 
+    /// Everything, copied together.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn take(&mut self) -> BytesMut {
+        let mut all = BytesMut::new();
+        self.chunks.drain(..).for_each(|chunk| all.extend_from_slice(&chunk));
+        all.extend_from_slice(&std::mem::take(&mut self.tail));
+        self.chunk_bytes = 0;
+        all
+    }
+
     /// The next pieces for a vectored write; returns how many of `slices` were filled.
     pub(crate) fn pieces<'a>(&'a mut self, slices: &mut [IoSlice<'a>]) -> usize {
         self.seal_tail();

@@ -15,6 +15,7 @@ const PYTHON_SCRIPTS: [&str; 7] = [
     "pika_queues.py",
     "pika_publish.py",
     "pika_consume.py",
+    "pika_extensions.py",
     "amqplain.py",
 ];
 

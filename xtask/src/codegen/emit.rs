@@ -2,6 +2,7 @@
 //! rustfmt's job.
 
 mod class;
+mod definition;
 mod method_enum;
 mod properties;
 mod reply_codes;
@@ -28,6 +29,7 @@ pub(super) fn sources(spec: &Spec) -> Result<Files> {
         ("constants.rs".to_owned(), constants(spec)?),
         ("reply_code.rs".to_owned(), reply_codes::reply_codes(spec)),
         ("method.rs".to_owned(), method_enum::method_enum(spec)?),
+        ("definition.rs".to_owned(), definition::definition(spec)),
     ];
     let mut modules = String::new();
     for class in &spec.classes {
@@ -41,7 +43,7 @@ pub(super) fn sources(spec: &Spec) -> Result<Files> {
     }
     let text = format!(
         "{HEAD}//! What the protocol definition says, as Rust.\n\n{modules}\
-         pub(crate) mod constants;\npub(crate) mod method;\npub(crate) mod reply_code;\n"
+         pub(crate) mod constants;\npub(crate) mod definition;\npub(crate) mod method;\npub(crate) mod reply_code;\n"
     );
     files.push(("mod.rs".to_owned(), text));
     Ok(files)

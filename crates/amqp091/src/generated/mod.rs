@@ -10,6 +10,7 @@ pub mod channel;
 pub mod confirm;
 pub mod connection;
 pub(crate) mod constants;
+pub(crate) mod definition;
 pub mod exchange;
 pub(crate) mod method;
 pub mod queue;

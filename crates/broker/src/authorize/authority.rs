@@ -35,8 +35,9 @@ impl Authority {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Changes them. Changes come one after the other.
-    pub fn change<T>(&self, change: impl FnOnce(&mut Permissions) -> T) -> T {
+    /// Changes them. Changes come one after the other. Whoever calls this has written the change
+    /// down: [`crate::Broker::set_permission`] and the like.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Permissions) -> T) -> T {
         let mut permissions = write(&self.permissions);
         let result = change(Arc::make_mut(&mut permissions));
         // While nobody can read: who sees the new number sees the new permissions.

@@ -15,6 +15,8 @@ pub struct Decisions {
     vhost: ByteString,
     generation: u64,
     allowed: HashSet<Allowed, foldhash::fast::RandomState>,
+    /// Whether there is a topic exchange here that is limited for the user, once it was looked up.
+    limits_topics: Option<bool>,
 }
 
 /// Decisions that one connection remembers; past them it begins anew.
@@ -56,7 +58,7 @@ impl Equivalent<Allowed> for Asked<'_> {
 impl Decisions {
     /// Nothing was decided yet.
     pub fn new(who: Identity, vhost: ByteString) -> Decisions {
-        Decisions { who, vhost, generation: 0, allowed: HashSet::default() }
+        Decisions { who, vhost, generation: 0, allowed: HashSet::default(), limits_topics: None }
     }
 
     /// Whose connection it is.
@@ -67,7 +69,31 @@ impl Decisions {
     /// The user has other tags now, or another default access.
     pub fn is_now(&mut self, who: Identity) {
         self.who = who;
+        self.forget();
+    }
+
+    /// Whether any topic exchange of the virtual host is limited for the user: else no key need be
+    /// asked about.
+    pub fn limits_topics(&mut self, authority: &Authority) -> bool {
+        self.refresh(authority);
+        let Decisions { who, vhost, limits_topics, .. } = self;
+        *limits_topics
+            .get_or_insert_with(|| authority.permissions().limits_topics(&who.name, vhost))
+    }
+
+    fn forget(&mut self) {
         self.allowed.clear();
+        self.limits_topics = None;
+    }
+
+    /// Forgets what was decided by permissions that are not in force any more.
+    fn refresh(&mut self, authority: &Authority) {
+        // Before the permissions, which can only be newer then.
+        let generation = authority.generation();
+        if self.generation != generation {
+            self.forget();
+            self.generation = generation;
+        }
     }
 
     /// Whether the connection's user may do something with a queue of its virtual host.
@@ -118,12 +144,7 @@ impl Decisions {
         asked: Asked<'_>,
         client_id: Option<&str>,
     ) -> Result<(), Error> {
-        // Before the permissions, which can only be newer then.
-        let generation = authority.generation();
-        if self.generation != generation {
-            self.allowed.clear();
-            self.generation = generation;
-        }
+        self.refresh(authority);
         if self.allowed.contains(&asked) {
             return Ok(());
         }

@@ -23,6 +23,7 @@
 
 mod action;
 mod authority;
+mod change;
 mod decisions;
 mod identity;
 mod lookahead;
@@ -35,6 +36,7 @@ mod resource;
 
 pub use action::Action;
 pub use authority::Authority;
+pub(crate) use change::PermissionChange;
 pub use decisions::Decisions;
 pub use identity::{Identity, Tags};
 pub use pattern::{PATTERN_BYTES_MAX, Pattern, PatternError};

@@ -151,6 +151,17 @@ impl Permissions {
         })
     }
 
+    /// Who was denied a virtual host, so that their default access does not count there.
+    pub(super) fn cleared(&self) -> impl Iterator<Item = (&ByteString, &ByteString)> {
+        let cleared = self.all().filter(|(_, _, it)| it.permission == Standing::Cleared);
+        cleared.map(|(user, vhost, _)| (user, vhost))
+    }
+
+    /// Whether any topic exchange of the virtual host is limited for the user.
+    pub fn limits_topics(&self, user: &str, vhost: &str) -> bool {
+        self.rights_of(user, vhost).is_some_and(|rights| !rights.topics.is_empty())
+    }
+
     fn all(&self) -> impl Iterator<Item = (&ByteString, &ByteString, &Rights)> {
         self.users
             .iter()
@@ -240,12 +251,12 @@ impl From<Permissions> for Written {
             write: it.write().to_owned(),
             read: it.read().to_owned(),
         });
-        let cleared = permissions.all().filter(|(_, _, it)| it.permission == Standing::Cleared);
+        let cleared = permissions.cleared();
         Written {
             permissions: given.collect(),
             topic_permissions: topics.collect(),
             cleared: cleared
-                .map(|(user, vhost, _)| Cleared { user: user.clone(), vhost: vhost.clone() })
+                .map(|(user, vhost)| Cleared { user: user.clone(), vhost: vhost.clone() })
                 .collect(),
         }
     }

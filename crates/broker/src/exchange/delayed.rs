@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use bytestring::ByteString;
 
 use crate::{
@@ -126,7 +126,7 @@ impl DelayQueue {
                 self.set_aside(entry, store, None);
                 continue;
             };
-            entry.redelivered = false;
+            entry.ticket.redelivered = false;
             store.hold(ENTRY_BYTES);
             let order = entry.order;
             waiting.due.push(Reverse((due, order)));
@@ -211,13 +211,16 @@ impl Waiting {
     }
 }
 
-/// A message with the time it is due behind its body: eight bytes, little endian.
+/// A message with the time it is due behind its body, and the time it has to live then plus one, or
+/// 0: eight bytes each, little endian.
 pub(crate) struct Sealed;
 
 impl Sealed {
-    /// Writes the time behind the body.
+    /// Writes the times behind the body. While it waits, it does not age.
     pub(crate) fn seal(mut message: Message, due: Timestamp) -> Message {
-        message.body.push(Bytes::copy_from_slice(&due.0.to_le_bytes()));
+        let ttl = message.marks.ttl.take().map_or(0, |ttl| ttl.saturating_add(1));
+        let times = [due.0.to_le_bytes(), ttl.to_le_bytes()].concat();
+        message.body.push(times.into());
         message
     }
 
@@ -234,10 +237,19 @@ impl Sealed {
         (missing == 0).then(|| Timestamp((&last[..]).get_u64_le()))
     }
 
+    /// The time to live that the end of a body says.
+    fn ttl(message: &Message) -> Option<u64> {
+        let end: Vec<u8> =
+            message.body.iter().rev().flat_map(|it| it.iter().rev()).take(8).copied().collect();
+        let bytes: [u8; 8] = end.try_into().ok()?;
+        u64::from_be_bytes(bytes).checked_sub(1)
+    }
+
     /// When it is due, and the message as it was published.
     pub(crate) fn open(sealed: &Message) -> Option<(Timestamp, Message)> {
         let due = Sealed::due(sealed)?;
         let mut message = sealed.clone();
+        message.marks.ttl = Sealed::ttl(sealed);
         let mut rest = DUE_BYTES;
         while let Some(mut slice) = message.body.pop().filter(|_| rest > 0) {
             if slice.len() > rest {
@@ -282,7 +294,7 @@ const QUEUE_PREFIX: &str = "amq.rabbitmq.delayed.";
 /// The header in which a message says how long it is to wait; negative once it did.
 pub(crate) const DELAY_HEADER: &str = "x-delay";
 
-const DUE_BYTES: usize = 8;
+const DUE_BYTES: usize = 16;
 
 /// Messages taken in from the queue in one turn: few enough that what is due is not held up.
 const TAKEN_IN_MAX: usize = 4096;
@@ -292,6 +304,8 @@ const ENTRY_BYTES: usize = 128;
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::Arguments;
 
@@ -302,6 +316,7 @@ mod tests {
             properties: Bytes::from_static(b"p"),
             body: slices.iter().map(|it| Bytes::copy_from_slice(it.as_bytes())).collect(),
             persistent: true,
+            marks: crate::Marks { ttl: Some(7), ..crate::Marks::default() },
         }
     }
 

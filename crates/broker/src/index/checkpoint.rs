@@ -141,18 +141,18 @@ const SLOTS: u8 = 0;
 const CHUNK: u8 = 1;
 
 const MAGIC: &[u8] = b"TPCK";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Timestamp, entry::Ticket};
 
     fn slot(position: u64) -> Slot {
-        Slot {
-            position: Position::from_bits(position),
-            size: 7,
-            redelivered: position.is_multiple_of(2),
-        }
+        let redelivered = position.is_multiple_of(2);
+        let expires_at = redelivered.then_some(Timestamp(position * 1000));
+        let ticket = Ticket { size: 7, redelivered, priority: 3, returns: 2, expires_at };
+        Slot { position: Position::from_bits(position), ticket }
     }
 
     #[test]

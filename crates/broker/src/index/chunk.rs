@@ -1,31 +1,40 @@
-//! A stretch of a queue that lives on disk: sixteen bytes for each entry.
+//! A stretch of a queue that lives on disk: 24 bytes for each entry.
 
 use bytes::{Buf, BufMut};
 use journal::Position;
 
-/// What is kept of an entry: where its message is, and what a delivery needs to know before that
-/// is read.
+use crate::{Timestamp, entry::Ticket};
+
+/// What is kept of an entry: where its message is, and what the queue has to know before that is
+/// read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) position: Position,
-    /// Bytes of the message, for outbox room.
-    pub(crate) size: u32,
-    pub(crate) redelivered: bool,
+    pub(crate) ticket: Ticket,
 }
 
 impl Slot {
-    /// `u64 position, u32 size, u32 flags` (bit 0: redelivered). Little endian.
+    /// `u64 position, u32 size, u8 flags, u8 priority, u16 returns, u64 expires at`. Flags: bit 0,
+    /// redelivered. Milliseconds since 1970, 0 for never. Little endian.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let Ticket { size, redelivered, priority, returns, expires_at } = self.ticket;
         out.put_u64_le(self.position.to_bits());
-        out.put_u32_le(self.size);
-        out.put_u32_le(self.redelivered.into());
+        out.put_u32_le(size);
+        out.put_u8(redelivered.into());
+        out.put_u8(priority);
+        out.put_u16_le(returns);
+        out.put_u64_le(expires_at.map_or(0, |at| at.0));
     }
 
     pub(crate) fn decode(bytes: &mut &[u8]) -> Option<Slot> {
         let position = Position::from_bits(bytes.try_get_u64_le().ok()?);
         let size = bytes.try_get_u32_le().ok()?;
-        let redelivered = bytes.try_get_u32_le().ok()? & 1 == 1;
-        Some(Slot { position, size, redelivered })
+        let redelivered = bytes.try_get_u8().ok()? & 1 == 1;
+        let priority = bytes.try_get_u8().ok()?;
+        let returns = bytes.try_get_u16_le().ok()?;
+        let expires_at = Some(Timestamp(bytes.try_get_u64_le().ok()?)).filter(|at| at.0 > 0);
+        let ticket = Ticket { size, redelivered, priority, returns, expires_at };
+        Some(Slot { position, ticket })
     }
 }
 
@@ -40,6 +49,12 @@ pub(crate) struct Chunk {
     pub(crate) first_order: u64,
     /// A restart lies behind it: any of its entries may have been delivered before.
     pub(crate) redelivered: bool,
+    /// The priority of them all; 0 in a queue without priorities.
+    pub(crate) level: u8,
+    /// Bytes of all bodies.
+    pub(crate) bytes: u64,
+    /// Some of them expire.
+    pub(crate) expires: bool,
     /// The range of positions in it.
     pub(crate) lowest: Position,
     pub(crate) highest: Position,
@@ -62,7 +77,21 @@ impl Chunk {
             }
         }
         let count = u32::try_from(slots.len()).ok()?;
-        Some(Chunk { file, count, first_order, redelivered: false, lowest, highest, segments })
+        let bytes = slots.iter().map(|slot| u64::from(slot.ticket.size)).sum();
+        let expires = slots.iter().any(|slot| slot.ticket.expires_at.is_some());
+        let (level, redelivered) = (0, false);
+        Some(Chunk {
+            file,
+            count,
+            first_order,
+            redelivered,
+            level,
+            bytes,
+            expires,
+            lowest,
+            highest,
+            segments,
+        })
     }
 
     /// Whether some of its entries lie in that segment of the journal.
@@ -73,6 +102,9 @@ impl Chunk {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.put_u64_le(self.file);
         out.put_u32_le(self.count);
+        out.put_u8(self.level);
+        out.put_u8(self.expires.into());
+        out.put_u64_le(self.bytes);
         out.put_u64_le(self.lowest.to_bits());
         out.put_u64_le(self.highest.to_bits());
         out.put_u32_le(self.segments.len() as u32);
@@ -86,12 +118,27 @@ impl Chunk {
     pub(crate) fn decode(bytes: &mut &[u8]) -> Option<Chunk> {
         let file = bytes.try_get_u64_le().ok()?;
         let count = bytes.try_get_u32_le().ok()?;
+        let level = bytes.try_get_u8().ok()?;
+        let expires = bytes.try_get_u8().ok()? == 1;
+        let body_bytes = bytes.try_get_u64_le().ok()?;
         let lowest = Position::from_bits(bytes.try_get_u64_le().ok()?);
         let highest = Position::from_bits(bytes.try_get_u64_le().ok()?);
         let mut segments = Vec::new();
         for _ in 0..bytes.try_get_u32_le().ok()? {
             segments.push((bytes.try_get_u32_le().ok()?, bytes.try_get_u32_le().ok()?));
         }
-        Some(Chunk { file, count, first_order: 0, redelivered: true, lowest, highest, segments })
+        let (first_order, redelivered) = (0, true);
+        Some(Chunk {
+            file,
+            count,
+            first_order,
+            redelivered,
+            level,
+            bytes: body_bytes,
+            expires,
+            lowest,
+            highest,
+            segments,
+        })
     }
 }

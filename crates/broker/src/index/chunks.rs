@@ -54,7 +54,7 @@ impl Chunks {
     pub(crate) fn write(&self, first_order: u64, slots: &[Slot]) -> io::Result<Option<Chunk>> {
         let file = self.next_file.fetch_add(1, Relaxed);
         let Some(chunk) = Chunk::of(file, first_order, slots) else { return Ok(None) };
-        let mut bytes = Vec::with_capacity(slots.len() * 16 + 4);
+        let mut bytes = Vec::with_capacity(slots.len() * SLOT_BYTES + 4);
         slots.iter().for_each(|slot| slot.encode(&mut bytes));
         let sum = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&sum.to_le_bytes());
@@ -74,7 +74,7 @@ impl Chunks {
     pub(crate) fn rewrite(&self, old: &Chunk, slots: &[Slot]) -> io::Result<Chunk> {
         let chunk = self.write(old.first_order, slots)?.ok_or(io::ErrorKind::InvalidInput)?;
         self.discard(old);
-        Ok(Chunk { redelivered: old.redelivered, ..chunk })
+        Ok(Chunk { redelivered: old.redelivered, level: old.level, ..chunk })
     }
 
     /// Reads a chunk's entries.
@@ -270,6 +270,9 @@ const RESERVE: &str = "reserve";
 
 /// Space held for a checkpoint at the least.
 const RESERVE_BYTES_MIN: u64 = 256 * 1024;
+
+/// Of one entry in a file.
+const SLOT_BYTES: usize = 24;
 
 /// No file of an index is larger; one that is was not written here.
 const FILE_BYTES_MAX: u64 = 4 << 30;

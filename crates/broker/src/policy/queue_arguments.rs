@@ -95,6 +95,15 @@ impl QueueArguments {
         Ok(read)
     }
 
+    /// Those of a queue that is there, which were checked when it was declared. What an earlier
+    /// version let pass and means nothing says nothing.
+    pub fn of(arguments: &Arguments) -> QueueArguments {
+        QueueArguments::read(
+            arguments,
+            queue_type(arguments, QueueType::Classic).unwrap_or_default(),
+        )
+    }
+
     fn read(arguments: &Arguments, queue_type: QueueType) -> QueueArguments {
         let integer = |name: &str| arguments.get(name).and_then(Value::as_integer);
         let count = |name: &str| integer(name).and_then(|number| u64::try_from(number).ok());

@@ -33,7 +33,7 @@ impl QueueType {
     }
 
     /// What RabbitMQ's refusals call it.
-    pub(super) fn module(self) -> &'static str {
+    pub(crate) fn module(self) -> &'static str {
         match self {
             QueueType::Classic => "rabbit_classic_queue",
             QueueType::Quorum => "rabbit_quorum_queue",

@@ -6,10 +6,11 @@ use journal::{Position, Record};
 
 use super::declared::Declared;
 use crate::{
+    entry::Ticket,
     index::Slot,
     queue::QueueId,
     routing::Map,
-    store::{self, Moved},
+    store::{self, Head, Moved},
 };
 
 /// What records say, taken in one after the other.
@@ -79,15 +80,20 @@ impl<'a> Behind<'a> {
     }
 
     pub(super) fn visit(&mut self, record: Record<'_>) {
-        let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
-        let slot = Slot { position: record.position, size, redelivered: true };
+        let (position, mut payload) = (record.position, record.payload);
         let understood = match record.kind {
-            store::MESSAGE => store::decode_queues(&mut &*record.payload)
-                .map(|queues| queues.into_iter().for_each(|id| self.message(id, slot))),
-            store::MOVED => Moved::decode(&mut &*record.payload).map(|moved| {
+            kind @ (store::MESSAGE | store::PLAIN_MESSAGE) => store::decode_queues(&mut payload)
+                .and_then(|queues| {
+                    let head = Head::decode(payload, kind == store::PLAIN_MESSAGE)?;
+                    queues.into_iter().for_each(|id| self.message(id, position, &head));
+                    Some(())
+                }),
+            store::MOVED => Moved::decode(&mut payload).and_then(|moved| {
+                let head = Head::decode(payload, false)?;
                 self.origins.insert(moved.from, moved.origin);
-                self.origins.insert(record.position, moved.origin);
-                moved.queues.iter().for_each(|&id| self.moved(id, &moved, slot));
+                self.origins.insert(position, moved.origin);
+                moved.queues.iter().for_each(|&id| self.moved(id, &moved, position, &head));
+                Some(())
             }),
             store::SETTLE => store::decode_settle(record.payload)
                 .map(|(id, positions)| self.settle(id, positions)),
@@ -99,20 +105,34 @@ impl<'a> Behind<'a> {
         }
     }
 
-    fn message(&mut self, id: QueueId, slot: Slot) {
+    fn message(&mut self, id: QueueId, position: Position, head: &Head) {
         if self.keeps(id) {
-            self.added.entry(id).or_default().insert(slot.position, slot);
+            let slot = self.slot(id, position, head);
+            self.added.entry(id).or_default().insert(position, slot);
         }
     }
 
-    fn moved(&mut self, id: QueueId, moved: &Moved, slot: Slot) {
+    fn slot(&self, id: QueueId, position: Position, head: &Head) -> Slot {
+        let ttl = head.ttl.into_iter().chain(self.declared.message_ttl(id)).min();
+        let ticket = Ticket {
+            size: head.size,
+            redelivered: true,
+            priority: head.priority,
+            returns: 0,
+            expires_at: ttl.map(|ttl| head.published_at.after(ttl)),
+        };
+        Slot { position, ticket }
+    }
+
+    fn moved(&mut self, id: QueueId, moved: &Moved, position: Position, head: &Head) {
         if !self.keeps(id) {
             return;
         }
         if moved.origin < self.from {
             let settled = self.settled.entry(id).or_default();
-            settled.moved.insert(moved.from, slot.position);
+            settled.moved.insert(moved.from, position);
         } else if self.gone.get(&id).is_none_or(|gone| !gone.contains(&moved.origin)) {
+            let slot = self.slot(id, position, head);
             self.added.entry(id).or_default().insert(moved.origin, slot);
         }
     }

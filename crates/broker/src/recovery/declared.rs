@@ -1,4 +1,5 @@
-//! The durable topology, as the ledger tells it from its beginning.
+//! What is declared and survives, as the ledger tells it from its beginning: virtual hosts with
+//! their exchanges, queues and bindings, permissions, policies.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,30 +10,47 @@ use bytestring::ByteString;
 
 use super::messages::Parts;
 use crate::{
-    Binding, Queue,
+    Binding, ExchangeDeclaration, Queue, QueueDeclaration,
+    authorize::Permissions,
     binding::Destination,
     broker::DEFAULT_VHOST,
     ledger::{Bound, BoundTo, Change},
+    policy::Policies,
     queue::QueueId,
     routing::Map,
     store::Store,
     topology::Topology,
+    virtual_host::Settings,
 };
 
-/// The durable topology while it is read.
+/// What is declared, while it is read.
 #[derive(Default)]
 pub(super) struct Declared {
     /// Numbers below it were given to queues, as far as the ledger knows.
     pub(super) next_queue_id: u64,
-    exchanges: BTreeMap<ByteString, crate::ExchangeDeclaration>,
-    pub(super) queues: BTreeMap<QueueId, crate::QueueDeclaration>,
+    vhosts: BTreeMap<ByteString, Settings>,
+    permissions: Permissions,
+    policies: Policies,
+    exchanges: BTreeMap<Named, ExchangeDeclaration>,
+    /// Each with its virtual host.
+    pub(super) queues: BTreeMap<QueueId, (ByteString, QueueDeclaration)>,
     /// The queue that has each name now.
-    names: Map<ByteString, QueueId>,
+    names: Map<Named, QueueId>,
     /// Queues that an earlier start missed.
     pub(super) lost: BTreeSet<QueueId>,
     bindings: Vec<Bound>,
     /// Nothing of the ledger is damaged.
     pub(super) is_whole: bool,
+}
+
+/// A virtual host and a name in it.
+type Named = (ByteString, ByteString);
+
+/// What came of it.
+pub(super) struct Built {
+    pub(super) vhosts: Vec<(ByteString, Settings, Topology)>,
+    pub(super) permissions: Permissions,
+    pub(super) policies: Policies,
 }
 
 impl Declared {
@@ -46,33 +64,63 @@ impl Declared {
             || self.lost.contains(&id)
     }
 
+    /// How long that queue's arguments let a message live, in milliseconds.
+    pub(super) fn message_ttl(&self, id: QueueId) -> Option<u64> {
+        let ttl = self.queues.get(&id)?.1.arguments.get("x-message-ttl")?;
+        u64::try_from(ttl.as_integer()?).ok()
+    }
+
     /// Whether the ledger knows nothing of a queue with that number.
     pub(super) fn was_never_given(&self, id: QueueId) -> bool {
         id.0 >= self.next_queue_id
     }
 
-    pub(super) fn apply(&mut self, change: Change) {
+    /// Takes a change in.
+    ///
+    /// # Errors
+    /// What cannot be applied, as another version must have written it.
+    pub(super) fn apply(&mut self, change: Change) -> Result<(), String> {
         match change {
             Change::QueueIds { next } => self.next_queue_id = self.next_queue_id.max(next),
-            Change::Exchange { declaration, .. } => {
-                // A name is free when it is declared. If the ledger still has something of that
-                // name, the record of its end was lost.
-                self.exchange_gone(&declaration.name);
-                self.exchanges.insert(declaration.name.clone(), declaration);
+            Change::VirtualHost { name, settings } => {
+                // A name is free when something new gets it. If the ledger still has something of
+                // that name, the record of its end was lost. So it is below.
+                self.vhost_gone(&name);
+                self.vhosts.insert(name, settings);
             }
-            Change::ExchangeDeleted { name, .. } => self.exchange_gone(&name),
-            Change::Queue { id, declaration, .. } => {
+            Change::VirtualHostSettings { name, settings } => {
+                self.vhosts.insert(name, settings);
+            }
+            Change::VirtualHostDeleted { name } => self.vhost_gone(&name),
+            Change::Permission(change) => {
+                self.permissions.apply(&change).map_err(|error| error.to_string())?;
+            }
+            Change::Policy(policy) => {
+                self.policies.set(policy);
+            }
+            Change::PolicyDeleted { vhost, kind, name } => {
+                self.policies.delete(kind, &vhost, &name);
+            }
+            Change::Exchange { vhost, declaration } => {
+                let named = (vhost, declaration.name.clone());
+                self.exchange_gone(&named);
+                self.exchanges.insert(named, declaration);
+            }
+            Change::ExchangeDeleted { vhost, name } => self.exchange_gone(&(vhost, name)),
+            Change::Queue { vhost, id, declaration } => {
                 self.next_queue_id = self.next_queue_id.max(id.0 + 1);
-                if let Some(earlier) = self.names.insert(declaration.name.clone(), id) {
+                let named = (vhost.clone(), declaration.name.clone());
+                if let Some(earlier) = self.names.insert(named, id) {
                     self.queue_gone(earlier);
                 }
-                self.queues.insert(id, declaration);
+                self.queues.insert(id, (vhost, declaration));
             }
             Change::QueueDeleted { id, .. } => {
-                if let Some(gone) = self.queue_gone(id)
-                    && self.names.get(&gone.name) == Some(&id)
-                {
-                    self.names.remove(&gone.name);
+                if let Some((vhost, gone)) = self.queue_gone(id) {
+                    let named = (vhost, gone.name);
+                    if self.names.get(&named) == Some(&id) {
+                        self.names.remove(&named);
+                    }
                 }
             }
             Change::QueueLost { id } => {
@@ -81,47 +129,73 @@ impl Declared {
             Change::Bound(bound) => self.bindings.push(bound),
             Change::Unbound(bound) => self.bindings.retain(|it| !it.is_same(&bound)),
         }
+        Ok(())
     }
 
-    fn exchange_gone(&mut self, name: &ByteString) {
-        if self.exchanges.remove(name).is_some() {
+    /// All that was in it goes with it, and its messages, which nobody keeps then.
+    fn vhost_gone(&mut self, name: &ByteString) {
+        self.vhosts.remove(name);
+        self.permissions.forget_vhost(name);
+        self.policies.forget_vhost(name);
+        self.exchanges.retain(|(vhost, _), _| vhost != name);
+        self.queues.retain(|_, (vhost, _)| vhost != name);
+        self.names.retain(|(vhost, _), _| vhost != name);
+        self.bindings.retain(|bound| bound.vhost != *name);
+    }
+
+    fn exchange_gone(&mut self, named: &Named) {
+        if self.exchanges.remove(named).is_some() {
+            let (vhost, name) = named;
             let gone = BoundTo::Exchange(name.clone());
-            self.bindings.retain(|it| it.source != *name && it.destination != gone);
+            self.bindings
+                .retain(|it| it.vhost != *vhost || (it.source != *name && it.destination != gone));
         }
     }
 
-    fn queue_gone(&mut self, id: QueueId) -> Option<crate::QueueDeclaration> {
+    fn queue_gone(&mut self, id: QueueId) -> Option<(ByteString, QueueDeclaration)> {
         let queue = self.queues.remove(&id)?;
         let gone = BoundTo::Queue(id);
         self.bindings.retain(|it| it.destination != gone);
         Some(queue)
     }
 
-    pub(super) fn build(self, store: &Arc<Store>, mut messages: Map<QueueId, Parts>) -> Topology {
-        let mut topology = Topology::new();
-        for (name, declaration) in self.exchanges {
+    pub(super) fn build(self, store: &Arc<Store>, mut messages: Map<QueueId, Parts>) -> Built {
+        let Declared { vhosts, permissions, policies, exchanges, queues, bindings, .. } = self;
+        let mut topologies: BTreeMap<ByteString, Topology> = BTreeMap::new();
+        let names = vhosts.keys().cloned().chain([DEFAULT_VHOST]);
+        topologies.extend(names.map(|name| (name, Topology::new())));
+        // One that the ledger has lost is there again with the first thing in it.
+        for ((vhost, name), declaration) in exchanges {
+            let topology = topologies.entry(vhost).or_insert_with(Topology::new);
             if topology.exchange(&name).is_none() {
                 topology.add_exchange(declaration);
             }
         }
-        let mut queues: Map<QueueId, Arc<Queue>> = Map::default();
-        for (id, declaration) in self.queues {
-            let queue = Queue::new(id, DEFAULT_VHOST, declaration, None, store.clone());
+        let mut by_id: Map<QueueId, Arc<Queue>> = Map::default();
+        for (id, (vhost, declaration)) in queues {
+            let queue = Queue::new(id, vhost.clone(), declaration, None, store.clone());
             messages.remove(&id).into_iter().flatten().for_each(|part| queue.restore(part));
-            topology.add_queue(queue.clone());
-            queues.insert(id, queue);
+            topologies.entry(vhost).or_insert_with(Topology::new).add_queue(queue.clone());
+            by_id.insert(id, queue);
         }
-        for bound in self.bindings {
+        for bound in bindings {
             let destination = match bound.destination {
                 BoundTo::Exchange(name) => Destination::Exchange(name),
-                BoundTo::Queue(id) => match queues.get(&id) {
+                BoundTo::Queue(id) => match by_id.get(&id) {
                     Some(queue) => Destination::Queue(queue.clone()),
                     None => continue,
                 },
             };
             let binding = Binding { destination, key: bound.key, arguments: bound.arguments };
-            topology.bind(&bound.source, &binding);
+            if let Some(topology) = topologies.get_mut(&bound.vhost) {
+                topology.bind(&bound.source, &binding);
+            }
         }
-        topology
+        let with_settings = |(name, topology)| {
+            let settings = vhosts.get(&name).cloned().unwrap_or_default();
+            (name, settings, topology)
+        };
+        let vhosts = topologies.into_iter().map(with_settings).collect();
+        Built { vhosts, permissions, policies }
     }
 }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     Error,
     broker::{Disks, Options},
+    entry::Ticket,
     error::Kind,
     index::{Checkpoint, CheckpointPart, Chunks, QueueCheckpoint, Slot, Unreadable, Unusable},
     queue::QueueId,
@@ -218,7 +219,8 @@ impl Since<'_> {
                 self.journal.release(slot.position);
                 position.iter().for_each(|&position| self.journal.retain(position));
             }
-            position.map(|position| Slot { position, size: slot.size, redelivered: true })
+            let ticket = Ticket { redelivered: true, ..slot.ticket };
+            position.map(|position| Slot { position, ticket })
         });
         CheckpointPart::Slots(left.collect())
     }

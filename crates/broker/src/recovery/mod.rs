@@ -10,31 +10,45 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use journal::{Journal, Position};
 
-use self::{declared::Declared, messages::Messages};
+use self::{
+    declared::{Built, Declared},
+    messages::Messages,
+};
 use crate::{
     Error,
+    authorize::Permissions,
     broker::{DEFAULT_VHOST, Disks, Options, RecoveryReport},
     error::Kind,
     ledger::{self, Ledger},
     limits::LEDGER_SEGMENT_BYTES,
+    policy::Policies,
     queue::QueueId,
     store::Store,
     topology::Topology,
+    virtual_host::Settings,
 };
 
 /// What a broker begins with.
 pub(crate) struct Recovered {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) store: Arc<Store>,
-    pub(crate) topologies: Vec<(ByteString, Topology)>,
+    pub(crate) vhosts: Vec<(ByteString, Settings, Topology)>,
+    pub(crate) permissions: Permissions,
+    pub(crate) policies: Policies,
     /// Where the checkpoint stands that this began with.
     pub(crate) checkpoint: Option<Position>,
 }
 
 impl Recovered {
     pub(crate) fn nothing(ledger: Ledger, store: Arc<Store>) -> Recovered {
-        let topologies = vec![(DEFAULT_VHOST, Topology::new())];
-        Recovered { ledger: Arc::new(ledger), store, topologies, checkpoint: None }
+        Recovered {
+            ledger: Arc::new(ledger),
+            store,
+            vhosts: vec![(DEFAULT_VHOST, Settings::default(), Topology::new())],
+            permissions: Permissions::default(),
+            policies: Policies::default(),
+            checkpoint: None,
+        }
     }
 }
 
@@ -49,8 +63,11 @@ pub(crate) fn recover(
     let lost = messages.take_undeclared(&declared);
 
     let mut damage = Vec::new();
-    for (name, part) in [("ledger", &ledger_report), ("messages", &messages.report)] {
-        damage.extend(part.damaged.iter().map(|damage| format!("{name}: {damage}")));
+    let lost_there = "; what was declared, allowed or forbidden there is lost: see what is missing";
+    for (name, part, what) in
+        [("ledger", &ledger_report, lost_there), ("messages", &messages.report, "")]
+    {
+        damage.extend(part.damaged.iter().map(|damage| format!("{name}: {damage}{what}")));
         damage.extend(part.set_aside.iter().map(|file| {
             format!("{name}: {file} was set aside earlier; look into it, then remove it")
         }));
@@ -88,9 +105,8 @@ pub(crate) fn recover(
     let mut ledger = Ledger::new(Some(ledger), store.clone(), next_queue_id, rewrite_bytes);
     ledger.has_lost(lost_ids, &new)?;
     let ledger = Arc::new(ledger);
-    let topology = declared.build(&store, queues);
-    let topologies = vec![(DEFAULT_VHOST, topology)];
-    Ok((Recovered { ledger, store, topologies, checkpoint }, report))
+    let Built { vhosts, permissions, policies } = declared.build(&store, queues);
+    Ok((Recovered { ledger, store, vhosts, permissions, policies, checkpoint }, report))
 }
 
 fn read_ledger(
@@ -107,7 +123,12 @@ fn read_ledger(
     let opened = Journal::open(disks.ledger.clone(), options, &mut |record| match ledger::decode(
         record.payload,
     ) {
-        Ok(changes) => changes.into_iter().for_each(|change| declared.apply(change)),
+        Ok(changes) => {
+            let applied = changes.into_iter().try_for_each(|change| declared.apply(change));
+            applied.unwrap_or_else(|reason| {
+                unreadable = Some(format!("{:?}: {reason}", record.position));
+            });
+        }
         Err(reason) => unreadable = Some(format!("{:?}: {reason}", record.position)),
     })?;
     match unreadable {

@@ -185,8 +185,8 @@ fn bytes_of(value: &Value) -> Option<&[u8]> {
 
 /// Refuses a binding whose `x-match` is none of the four (RabbitMQ:
 /// `rabbit_exchange_type_headers:validate_binding`).
-pub(super) fn validate(binding: &Binding) -> Result<(), Error> {
-    match binding.arguments.get(MATCH) {
+pub(crate) fn validate(arguments: &Arguments) -> Result<(), Error> {
+    match arguments.get(MATCH) {
         None => Ok(()),
         Some(Value::Longstr(mode))
             if matches!(mode.as_str(), "all" | "any" | "all-with-x" | "any-with-x") =>
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn an_unknown_mode_is_refused() {
-        let refusal = |mode: Value| validate(&binding("x", &[("x-match", mode)])).unwrap_err().text;
+        let refusal = |mode: Value| validate(&arguments(&[("x-match", mode)])).unwrap_err().text;
         assert_eq!(
             refusal(text("some")),
             "Invalid x-match field value <<\"some\">>; expected all, any, all-with-x, or any-with-x"

@@ -116,13 +116,15 @@ impl Router {
     }
 }
 
+pub(crate) use headers::validate as validate_headers;
+
 /// Refuses a binding that an exchange of this kind cannot match.
 ///
 /// # Errors
 /// [`crate::error::Kind::PreconditionFailed`], as RabbitMQ's `binding_invalid`.
 pub(crate) fn validate_binding(kind: ExchangeKind, binding: &Binding) -> Result<(), Error> {
     match kind {
-        ExchangeKind::Headers => headers::validate(binding),
+        ExchangeKind::Headers => validate_headers(&binding.arguments),
         ExchangeKind::ConsistentHash => consistent_hash::validate(binding),
         ExchangeKind::LocalRandom => random::validate_local(binding),
         _ => Ok(()),

@@ -4,8 +4,12 @@ use bytestring::ByteString;
 
 use super::{VirtualHost, exchanges::refuse_default};
 use crate::{
-    Arguments, Binding, Error, binding::Destination, connection::ConnectionId, ledger::Change,
-    routing::validate_binding, sync::read,
+    Arguments, Binding, Error, ExchangeKind,
+    binding::Destination,
+    connection::ConnectionId,
+    ledger::Change,
+    routing::{validate_binding, validate_headers},
+    sync::read,
 };
 
 /// The two ends of a binding, by name.
@@ -15,6 +19,19 @@ pub enum BindingEnd<'a> {
     Queue(&'a str),
     /// Another exchange.
     Exchange(&'a str),
+}
+
+impl ExchangeKind {
+    /// Whether an exchange of this kind can have a binding with these arguments.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::PreconditionFailed`].
+    pub fn check_binding(self, arguments: &Arguments) -> Result<(), Error> {
+        match self {
+            ExchangeKind::Headers => validate_headers(arguments),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl VirtualHost {
@@ -32,7 +49,7 @@ impl VirtualHost {
         arguments: Arguments,
         connection: ConnectionId,
     ) -> Result<(), Error> {
-        let _turn = self.ledger.turn();
+        let _turn = self.turn()?;
         let binding = self.check_ends(source, destination, key, arguments, connection)?;
         let (durable, there) = {
             let topology = read(&self.topology);
@@ -61,7 +78,7 @@ impl VirtualHost {
         arguments: Arguments,
         connection: ConnectionId,
     ) -> Result<(), Error> {
-        let _turn = self.ledger.turn();
+        let _turn = self.turn()?;
         let binding = self.check_ends(source, destination, key, arguments, connection)?;
         let changes = {
             let topology = read(&self.topology);
@@ -102,6 +119,8 @@ impl VirtualHost {
         connection: ConnectionId,
     ) -> Result<Binding, Error> {
         refuse_default(source)?;
+        // RabbitMQ: where both are missing it is the source that is missed.
+        self.check_exchange(source)?;
         let destination = match destination {
             BindingEnd::Queue(name) => Destination::Queue(self.queue(name, connection)?),
             BindingEnd::Exchange(name) => {
@@ -114,8 +133,9 @@ impl VirtualHost {
         let exchange = topology
             .exchange(source)
             .ok_or_else(|| Error::not_found(self.exchange_resource(source)))?;
+        let kind = exchange.deciding_kind();
         let binding = Binding { destination, key, arguments };
-        validate_binding(exchange.deciding_kind(), &binding)?;
+        validate_binding(kind, &binding)?;
         Ok(binding)
     }
 }

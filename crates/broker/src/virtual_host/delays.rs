@@ -6,7 +6,7 @@ use bytestring::ByteString;
 
 use super::VirtualHost;
 use crate::{
-    Error, Properties, Publish, Publisher, Queue, QueueDeclaration, Routes, Value,
+    Error, Publish, Publisher, Queue, QueueDeclaration, Routes, Value,
     clock::Timestamp,
     error::Kind,
     exchange::{DELAY_HEADER, DelayQueue, Due, delay_of, queue_name},
@@ -63,7 +63,7 @@ impl VirtualHost {
     ///
     /// # Errors
     /// The journal failed for good.
-    pub(crate) fn fire_due(self: &Arc<Self>, properties: &dyn Properties) -> Result<(), Error> {
+    pub(crate) fn fire_due(self: &Arc<Self>) -> Result<(), Error> {
         let delays: Vec<(ByteString, Arc<DelayQueue>)> = {
             let topology = read(&self.topology);
             let of = topology.delays().filter(|(name, _)| topology.exchange(name).is_some());
@@ -71,7 +71,7 @@ impl VirtualHost {
         };
         for (exchange, delays) in delays {
             let now = self.store.clock().now();
-            match self.fire(&exchange, &delays, now, properties) {
+            match self.fire(&exchange, &delays, now) {
                 Ok(next) => next.into_iter().for_each(|next| self.store.alarm().set(next)),
                 Err(error) if error.kind == Kind::DiskFull => {
                     self.store.alarm().set(now.after(AGAIN_AFTER_MS));
@@ -93,14 +93,12 @@ impl VirtualHost {
         exchange: &ByteString,
         delays: &DelayQueue,
         now: Timestamp,
-        properties: &dyn Properties,
     ) -> Result<Option<Timestamp>, Error> {
         let (due, next) = delays.take_due(now, &self.store)?;
         if due.is_empty() {
             return Ok(next);
         }
-        let mut batch: Vec<Publish> =
-            due.iter().map(|it| self.released(exchange, it, properties)).collect();
+        let mut batch: Vec<Publish> = due.iter().map(|it| self.released(exchange, it)).collect();
         match Publisher::new(self.clone()).publish(&mut batch, &mut Vec::new()) {
             Ok(()) => delays.done(due.into_iter().map(|it| it.entry)).map(|()| next),
             Err(error) => {
@@ -112,7 +110,8 @@ impl VirtualHost {
 
     /// A message as it goes on: with its delay negative, so that it does not wait again and its
     /// consumer sees that it did (the delayed message plugin: `swap_delay_header`).
-    fn released(&self, exchange: &ByteString, due: &Due, properties: &dyn Properties) -> Publish {
+    fn released(&self, exchange: &ByteString, due: &Due) -> Publish {
+        let properties = self.store.properties();
         let mut message = due.message.clone();
         let (routes, delay) = {
             let headers = properties.headers(&due.message.properties);

@@ -5,7 +5,7 @@ use bytestring::ByteString;
 use super::{VirtualHost, check_reserved, check_same, check_same_argument};
 use crate::{
     Error, ExchangeDeclaration, ExchangeKind, binding::DestinationKey, exchange::Settings,
-    ledger::Change, policy::ExchangeEffective, sync::read,
+    ledger::Change, sync::read,
 };
 
 impl VirtualHost {
@@ -16,13 +16,23 @@ impl VirtualHost {
     /// [`crate::error::Kind::PreconditionFailed`] when it differs from what is there, or has
     /// arguments that its kind cannot be with.
     pub fn declare_exchange(&self, declaration: ExchangeDeclaration) -> Result<(), Error> {
+        self.declare_exchange_if(declaration, |_| Ok(()))
+    }
+
+    /// As [`VirtualHost::declare_exchange`], but before it makes a new one it asks.
+    pub(crate) fn declare_exchange_if(
+        &self,
+        declaration: ExchangeDeclaration,
+        allowed: impl FnOnce(&ExchangeDeclaration) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         refuse_default(&declaration.name)?;
-        let _turn = self.ledger.turn();
+        let _turn = self.turn()?;
         if let Some(current) = self.exchange_declaration(&declaration.name) {
             return self.check_equivalent(&declaration, &current);
         }
         check_reserved("exchange", &declaration.name)?;
         Settings::of(&declaration, self.exchange_resource(&declaration.name))?;
+        allowed(&declaration)?;
         let delays = match declaration.kind {
             ExchangeKind::Delayed => self.new_delay_queue(&declaration.name, declaration.durable),
             _ => None,
@@ -34,27 +44,14 @@ impl VirtualHost {
             changes.extend(queue_change);
             self.ledger.record(&changes)?;
         }
+        let name = declaration.name.clone();
+        let effective = self.exchange_effective(&self.policies.now(), &declaration);
         self.apply(|topology| {
             queue.into_iter().for_each(|queue| topology.add_queue(queue));
             topology.add_exchange(declaration);
+            topology.set_effective(&name, effective);
         });
         Ok(())
-    }
-
-    /// Puts an exchange's policies into force; `effective` has its own argument in it too
-    /// ([`ExchangeEffective::of_exchange`]). Without an exchange of that name nothing happens.
-    pub fn set_exchange_effective(&self, name: &str, effective: ExchangeEffective) {
-        self.apply(|topology| topology.set_effective(name, effective));
-    }
-
-    /// What is in force for an exchange.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::NotFound`].
-    pub fn exchange_effective(&self, name: &str) -> Result<ExchangeEffective, Error> {
-        let topology = read(&self.topology);
-        let exchange = topology.exchange(name).map(|it| it.effective.clone());
-        exchange.ok_or_else(|| Error::not_found(self.exchange_resource(name)))
     }
 
     /// Whether the exchange is there (`exchange.declare` with `passive`).
@@ -76,13 +73,13 @@ impl VirtualHost {
     /// [`crate::error::Kind::PreconditionFailed`] when `if_unused` and it has bindings.
     pub fn delete_exchange(&self, name: &ByteString, if_unused: bool) -> Result<(), Error> {
         refuse_default(name)?;
-        let _turn = self.ledger.turn();
-        if read(&self.topology).exchange(name).is_none() {
-            return Ok(());
-        }
+        let _turn = self.turn()?;
         if name.starts_with("amq.") {
             let what = self.exchange_resource(name);
             return Err(Error::refused(format!("deletion of system {what} not allowed")));
+        }
+        if read(&self.topology).exchange(name).is_none() {
+            return Ok(());
         }
         if if_unused && read(&self.topology).exchange(name).is_some_and(|it| it.has_bindings()) {
             let what = self.exchange_resource(name);
@@ -104,6 +101,11 @@ impl VirtualHost {
         read(&self.topology).exchanges().map(|it| it.declaration.clone()).collect()
     }
 
+    /// Its kind; `None` when there is none of that name.
+    pub fn exchange_kind(&self, name: &str) -> Option<crate::ExchangeKind> {
+        read(&self.topology).exchange(name).map(|it| it.declaration.kind)
+    }
+
     fn exchange_declaration(&self, name: &str) -> Option<ExchangeDeclaration> {
         read(&self.topology).exchange(name).map(|it| it.declaration.clone())
     }
@@ -123,7 +125,7 @@ impl VirtualHost {
     }
 }
 
-pub(super) fn refuse_default(name: &str) -> Result<(), Error> {
+pub(crate) fn refuse_default(name: &str) -> Result<(), Error> {
     match name {
         "" => Err(Error::refused("operation not permitted on the default exchange")),
         _ => Ok(()),

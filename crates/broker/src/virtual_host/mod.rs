@@ -5,26 +5,33 @@
 //! by a disk.
 
 mod bindings;
+mod dead_letter;
 mod delays;
+mod effective;
 mod exchanges;
 mod queues;
+mod settings;
+mod snapshot;
 
 use std::sync::{
-    Arc, RwLock,
-    atomic::{AtomicU64, Ordering},
+    Arc, MutexGuard, RwLock, Weak,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use bytestring::ByteString;
 
 pub use bindings::BindingEnd;
+pub(crate) use exchanges::refuse_default;
 pub use queues::QueueStatus;
+pub(crate) use settings::{Place, Settings};
+pub use settings::{VirtualHostLimits, VirtualHostMetadata};
 
 use crate::{
-    Binding, Error, Headers, Queue,
-    binding::Destination,
+    Error, Headers, Queue,
     connection::ConnectionId,
     error::{Kind, Resource},
-    ledger::{Bound, BoundTo, Change, Ledger},
+    ledger::{Change, Ledger},
+    policy::PoliciesInForce,
     store::Store,
     sync::{read, write},
     topology::{Leg, Orphans, Route, Topology},
@@ -37,19 +44,47 @@ pub struct VirtualHost {
     topology: RwLock<Topology>,
     /// Moves with every change: what was cached of an older version is stale.
     version: AtomicU64,
+    settings: RwLock<Settings>,
+    /// Open ones.
+    connections: AtomicU64,
+    is_deleted: AtomicBool,
     ledger: Arc<Ledger>,
     store: Arc<Store>,
+    this: Weak<VirtualHost>,
+    policies: Arc<PoliciesInForce>,
+}
+
+/// What all virtual hosts of a broker share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) policies: Arc<PoliciesInForce>,
 }
 
 impl VirtualHost {
     pub(crate) fn new(
         name: ByteString,
+        settings: Settings,
         topology: Topology,
-        ledger: Arc<Ledger>,
-        store: Arc<Store>,
-    ) -> VirtualHost {
-        let (topology, version) = (RwLock::new(topology), AtomicU64::new(0));
-        VirtualHost { name, topology, version, ledger, store }
+        shared: Shared,
+    ) -> Arc<VirtualHost> {
+        let Shared { ledger, store, policies } = shared;
+        Arc::new_cyclic(|this| {
+            topology.all_queues().for_each(|queue| queue.set_home(this.clone()));
+            VirtualHost {
+                name,
+                topology: RwLock::new(topology),
+                version: AtomicU64::new(0),
+                settings: RwLock::new(settings),
+                connections: AtomicU64::new(0),
+                is_deleted: AtomicBool::new(false),
+                ledger,
+                store,
+                this: this.clone(),
+                policies,
+            }
+        })
     }
 
     /// Its name: `/` for the first one.
@@ -88,6 +123,32 @@ impl VirtualHost {
         read(&self.topology).queues().cloned().collect()
     }
 
+    /// Whether it was deleted: who still has it is to let go of it.
+    pub fn is_deleted(&self) -> bool {
+        self.is_deleted.load(Ordering::Acquire)
+    }
+
+    /// Ends it in memory, with all that is in it: the ledger says already that it is gone, and its
+    /// messages need no record each. The caller has the ledger's turn.
+    pub(crate) fn end(&self) {
+        self.is_deleted.store(true, Ordering::Release);
+        let queues = self.queues();
+        self.apply(|topology| *topology = Topology::new());
+        for queue in queues {
+            // One that ends already has nothing left to end.
+            queue.delete(|_| Ok(())).ok();
+        }
+    }
+
+    /// Waits until no other change is under way.
+    fn turn(&self) -> Result<MutexGuard<'_, ()>, Error> {
+        let turn = self.ledger.turn();
+        match self.is_deleted() {
+            false => Ok(turn),
+            true => Err(Error::new(Kind::NotAllowed, format!("vhost {} not found", self.name))),
+        }
+    }
+
     /// Applies one change in memory: the topology is what the ledger says when this returns.
     fn apply<T>(&self, change: impl FnOnce(&mut Topology) -> T) -> T {
         let mut topology = write(&self.topology);
@@ -116,53 +177,6 @@ impl VirtualHost {
         };
         let gone = orphans.iter().filter(durable).map(gone);
         gone.chain(self.delays_gone(topology, orphans)).collect()
-    }
-
-    /// All durable things, as changes that build them.
-    pub(crate) fn snapshot(&self, changes: &mut Vec<Change>) {
-        let topology = read(&self.topology);
-        let vhost = || self.name.clone();
-        for exchange in topology.exchanges().filter(|it| it.declaration.durable) {
-            let declaration = exchange.declaration.clone();
-            changes.push(Change::Exchange { vhost: vhost(), declaration });
-        }
-        let mut queues: Vec<_> = topology.all_queues().filter(|queue| queue.is_durable()).collect();
-        queues.sort_unstable_by_key(|queue| queue.id());
-        for queue in queues {
-            let (id, declaration) = (queue.id(), queue.declaration().clone());
-            changes.push(Change::Queue { vhost: vhost(), id, declaration });
-        }
-        for exchange in topology.exchanges() {
-            for binding in exchange.bindings() {
-                let source = &exchange.declaration.name;
-                if self.is_durable(&topology, source, binding) {
-                    changes.push(Change::Bound(self.bound(source, binding)));
-                }
-            }
-        }
-    }
-
-    /// A binding is durable when both its ends are.
-    fn is_durable(&self, topology: &Topology, source: &str, binding: &Binding) -> bool {
-        let durable = |name: &str| topology.exchange(name).is_some_and(|it| it.declaration.durable);
-        durable(source)
-            && match &binding.destination {
-                Destination::Queue(queue) => queue.is_durable(),
-                Destination::Exchange(name) => durable(name),
-            }
-    }
-
-    fn bound(&self, source: &ByteString, binding: &Binding) -> Bound {
-        Bound {
-            vhost: self.name.clone(),
-            source: source.clone(),
-            destination: match &binding.destination {
-                Destination::Queue(queue) => BoundTo::Queue(queue.id()),
-                Destination::Exchange(name) => BoundTo::Exchange(name.clone()),
-            },
-            key: binding.key.clone(),
-            arguments: binding.arguments.clone(),
-        }
     }
 
     fn queue_resource<'a>(&'a self, name: &'a str) -> Resource<'a> {

@@ -6,8 +6,13 @@ use bytestring::ByteString;
 
 use super::{VirtualHost, check_reserved, check_same, check_same_argument};
 use crate::{
-    Consumer, ConsumerRequest, Error, Queue, QueueDeclaration, binding::DestinationKey,
-    connection::ConnectionId, ledger::Change, queue::QueueCounts, sync::read,
+    Consumer, ConsumerRequest, Error, Queue, QueueDeclaration, Timestamp, Value,
+    binding::DestinationKey,
+    connection::ConnectionId,
+    ledger::Change,
+    policy::{QueueArguments, QueueType},
+    queue::QueueCounts,
+    sync::read,
 };
 
 /// What a client is told of a queue it declared.
@@ -30,21 +35,37 @@ impl VirtualHost {
     /// [`crate::error::Kind::PreconditionFailed`] when it differs from what is there.
     pub fn declare_queue(
         &self,
-        mut declaration: QueueDeclaration,
+        declaration: QueueDeclaration,
         connection: ConnectionId,
         server_named: bool,
     ) -> Result<QueueStatus, Error> {
+        self.declare_queue_if(declaration, connection, server_named, |_| Ok(()))
+    }
+
+    /// As [`VirtualHost::declare_queue`], but before it makes a new one it asks.
+    pub(crate) fn declare_queue_if(
+        &self,
+        mut declaration: QueueDeclaration,
+        connection: ConnectionId,
+        server_named: bool,
+        allowed: impl FnOnce(&QueueDeclaration) -> Result<(), Error>,
+    ) -> Result<QueueStatus, Error> {
         declaration.durable &= !declaration.exclusive;
-        let _turn = self.ledger.turn();
+        self.give_type(&mut declaration);
+        let _turn = self.turn()?;
         let current = read(&self.topology).queue(&declaration.name).cloned();
         if let Some(queue) = current {
             self.check_owner(&queue, connection)?;
             check_equivalent(&declaration, &queue)?;
+            queue.touch();
             return Ok(status(&queue));
         }
         if !server_named {
             check_reserved("queue", &declaration.name)?;
         }
+        self.check_queue_limit(&declaration.name)?;
+        allowed(&declaration)?;
+        self.check_new(&declaration, server_named)?;
         let id = self.ledger.new_queue_id();
         if declaration.durable {
             let (vhost, declaration) = (self.name.clone(), declaration.clone());
@@ -52,9 +73,48 @@ impl VirtualHost {
         }
         let owner = declaration.exclusive.then_some(connection);
         let queue = Queue::new(id, self.name.clone(), declaration, owner, self.store.clone());
+        queue.set_home(self.this.clone());
+        queue.set_effective(self.effective_of(&queue));
         let status = status(&queue);
         self.apply(|topology| topology.add_queue(queue));
         Ok(status)
+    }
+
+    /// RabbitMQ: `rabbit_amqqueue:augment_declare_args`. The virtual host's type is for queues that
+    /// any type could be.
+    fn give_type(&self, declaration: &mut QueueDeclaration) {
+        let of_any_type = declaration.durable && !declaration.auto_delete;
+        let is_said = declaration
+            .arguments
+            .get("x-queue-type")
+            .is_some_and(|value| !matches!(value.as_str(), Some("" | "undefined")));
+        let default = self.default_queue_type();
+        if !of_any_type || is_said || default == QueueType::Classic {
+            return;
+        }
+        let others = declaration.arguments.iter().filter(|(name, _)| *name != "x-queue-type");
+        let named = ("x-queue-type".to_owned(), Value::Longstr(default.name().to_owned()));
+        declaration.arguments =
+            others.map(|(name, value)| (name.to_owned(), value.clone())).chain([named]).collect();
+    }
+
+    /// Whether a new queue may be as it is declared.
+    fn check_new(&self, declaration: &QueueDeclaration, server_named: bool) -> Result<(), Error> {
+        let QueueDeclaration { name, durable, exclusive, auto_delete, arguments } = declaration;
+        let asked = QueueArguments::parse(&self.name, name, arguments, QueueType::Classic)?;
+        asked.check_properties(&self.name, name, *durable, *exclusive, *auto_delete)?;
+        match asked.queue_type {
+            QueueType::Classic => Ok(()),
+            other if server_named => Err(Error::precondition(format!(
+                "Cannot declare a server-named queue for type {}",
+                other.module()
+            ))),
+            QueueType::Quorum => Ok(()),
+            QueueType::Stream => Err(Error::precondition(format!(
+                "streams are not in this version of Tubepost ({})",
+                self.queue_resource(name)
+            ))),
+        }
     }
 
     /// What `queue.declare` with `passive` tells.
@@ -63,6 +123,11 @@ impl VirtualHost {
     /// As [`VirtualHost::queue`].
     pub fn check_queue(&self, name: &str, connection: ConnectionId) -> Result<QueueStatus, Error> {
         self.queue(name, connection).map(|queue| status(&queue))
+    }
+
+    /// Whether a queue of that name is there, whosever it is.
+    pub fn has_queue(&self, name: &str) -> bool {
+        read(&self.topology).queue(name).is_some()
     }
 
     /// Deletes a queue and its bindings; returns how many messages went with it. One that is not
@@ -121,6 +186,19 @@ impl VirtualHost {
         Ok(())
     }
 
+    /// Deletes the queues that nobody has had to do with for as long as they were to stay.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub(crate) fn delete_disused(&self, now: Timestamp) -> Result<(), Error> {
+        let disused: Vec<Arc<Queue>> = read(&self.topology)
+            .queues()
+            .filter(|queue| queue.ticks() && queue.is_disused(now))
+            .cloned()
+            .collect();
+        disused.iter().try_for_each(|queue| self.end_queue(queue, |_| Ok(())).map(drop))
+    }
+
     /// Deletes the exclusive queues of a connection that ends.
     ///
     /// # Errors
@@ -169,13 +247,19 @@ fn check_equivalent(received: &QueueDeclaration, queue: &Queue) -> Result<(), Er
     check_same("durable", what, received.durable, current.durable)?;
     check_same("auto_delete", what, received.auto_delete, current.auto_delete)?;
     check_same("exclusive", what, received.exclusive, current.exclusive)?;
-    COMPARED_ARGUMENTS.iter().try_for_each(|name| {
-        check_same_argument(name, what, &received.arguments, &current.arguments)
-    })
+    let (received, current) = (&received.arguments, &current.arguments);
+    let same = |name: &&str| check_same_argument(name, what, received, current);
+    COMPARED_ARGUMENTS.iter().try_for_each(same)?;
+    // RabbitMQ: no type is the classic one.
+    let queue_type = |arguments| QueueArguments::of(arguments).queue_type;
+    match queue_type(received) == queue_type(current) {
+        true => Ok(()),
+        false => check_same_argument("x-queue-type", what, received, current),
+    }
 }
 
 /// The arguments that make two declarations differ; RabbitMQ passes over all others.
-const COMPARED_ARGUMENTS: [&str; 10] = [
+const COMPARED_ARGUMENTS: [&str; 9] = [
     "x-expires",
     "x-message-ttl",
     "x-dead-letter-exchange",
@@ -184,6 +268,5 @@ const COMPARED_ARGUMENTS: [&str; 10] = [
     "x-max-length-bytes",
     "x-max-priority",
     "x-overflow",
-    "x-queue-type",
     "x-single-active-consumer",
 ];

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use broker::{
     Arguments, BacklogSizes, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest,
-    Destination, Disks, Entry, Error, ExchangeDeclaration, Letter, Mailbox, Message, Options,
-    Position, Publish, Publisher, Queue, QueueDeclaration, RecoveryReport, SharedLimit,
-    VirtualHost, Wake, error::Kind,
+    Destination, Disks, Entry, Error, ExchangeDeclaration, Letter, Mailbox, Marks, Message,
+    Options, Position, Publish, Publisher, Queue, QueueDeclaration, Receipt, RecoveryReport,
+    SharedLimit, SystemClock, VirtualHost, Wake, error::Kind,
 };
 use check::{Body, Event, Hash, MessageId, Thing};
 use sim::SimDisk;
@@ -24,6 +24,7 @@ pub(crate) fn options(segment_bytes: u32) -> Options {
         disk_free_bytes_min: 0,
         backlog: BacklogSizes { head: 6, chunk: 4 },
         compaction_slack_segments: 1,
+        clock: Arc::new(SystemClock::default()),
         journal: journal::Options { segment_bytes, first_sequence: Some(1), ..Default::default() },
         ledger_rewrite_bytes: 700,
         ..Options::default()
@@ -236,6 +237,7 @@ impl Bus {
                 // The envelope says who it is; the body has to agree.
                 properties: format!("{} {}", message.publisher, message.sequence).into(),
                 body: [body(*message, chosen.size_bytes).into_bytes().into()].into_iter().collect(),
+                marks: Marks::default(),
                 persistent,
             },
             routes: routes.clone(),
@@ -243,7 +245,11 @@ impl Bus {
         let mut batch: Vec<Publish> = chosen.messages.iter().map(of).collect();
         let mut done = Vec::new();
         connection.publisher.publish(&mut batch, &mut done)?;
-        for (message, position) in chosen.messages.iter().zip(done) {
+        for (message, receipt) in chosen.messages.iter().zip(done) {
+            let position = match receipt {
+                Receipt::At(position) => Some(position),
+                Receipt::Done | Receipt::Refused => None,
+            };
             connection.unconfirmed.push_back((*message, position));
             position.map(|position| self.positions.insert(*message, position));
         }
@@ -366,6 +372,7 @@ impl Bus {
     ) -> Result<usize, Error> {
         let connection = &self.connections[by as usize];
         let request = ConsumerRequest {
+            priority: 0,
             channel: 1,
             tag: number.to_string().into(),
             no_ack,

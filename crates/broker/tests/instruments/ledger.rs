@@ -50,6 +50,7 @@ fn publish(vhost: &Arc<VirtualHost>, queue: &str, body: &'static str) -> Result<
         properties: Default::default(),
         body: [body.into()].into_iter().collect(),
         persistent: true,
+        marks: Default::default(),
     };
     publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new())
 }

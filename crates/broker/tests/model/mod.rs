@@ -4,6 +4,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use broker::policy::{Policy, PolicyKind};
 use broker::{
     Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Disks, Entry, Error,
     ExchangeDeclaration, ExchangeKind, Headers, Letter, Mailbox, Message, Options, Publish,
@@ -100,6 +101,7 @@ impl Client {
                     properties: properties.clone(),
                     body: [body.to_string().into()].into_iter().collect(),
                     persistent: true,
+                    marks: Default::default(),
                 },
                 routes: routes.clone(),
             })
@@ -114,6 +116,7 @@ impl Client {
             tag: tag.into(),
             no_ack,
             exclusive: false,
+            priority: 0,
             prefetch,
             shared_limit: Arc::new(SharedLimit::default()),
             mailbox: self.mailbox.clone(),
@@ -165,4 +168,14 @@ pub fn queue(name: &str, durable: bool) -> QueueDeclaration {
         auto_delete: false,
         arguments: Arguments::default(),
     }
+}
+
+/// A policy that gives exchanges whose name matches an alternate one.
+pub fn alternate_policy(pattern: &str, alternate: &str) -> Policy {
+    let body = serde_json::json!({
+        "pattern": pattern,
+        "apply-to": "exchanges",
+        "definition": {"alternate-exchange": alternate},
+    });
+    Policy::parse(PolicyKind::User, "/", "alternate", &body).unwrap()
 }

@@ -1,16 +1,35 @@
 //! Field tables of 0-9-1 as the broker's arguments.
 
-use amqp091::{FieldTable, FieldValue, PropertyList};
+use std::{cell::OnceCell, collections::HashMap};
+
+use amqp091::{FieldTable, FieldValue, PropertyList, ReplyCode};
 use broker::{Arguments, Headers, Property, Value};
 
-use super::properties::property_of;
+use super::{connection::Connection, properties::property_of, refusal::Refusal};
 
-/// The arguments of a declaration or binding.
+impl Connection {
+    /// The arguments of a declaration or binding, as many as may be. Walking over them to compare
+    /// two declarations takes the square of their number.
+    pub(super) fn arguments(&self, table: &FieldTable) -> Result<Arguments, Refusal> {
+        let max = self.agreed.limits.arguments_max;
+        match table.len() <= max as usize {
+            true => Ok(arguments(table)),
+            false => Err(Refusal::new(
+                ReplyCode::PreconditionFailed,
+                format!(
+                    "{} arguments are more than configured max {max} (amqp.arguments_max)",
+                    table.len()
+                ),
+            )),
+        }
+    }
+}
+
 pub(super) fn arguments(table: &FieldTable) -> Arguments {
     table.iter().map(|(name, value)| (name.as_str().to_owned(), to_value(value))).collect()
 }
 
-fn to_value(field: &FieldValue) -> Value {
+pub(super) fn to_value(field: &FieldValue) -> Value {
     match field {
         FieldValue::Void => Value::Void,
         FieldValue::Bool(it) => Value::Bool(*it),
@@ -38,24 +57,27 @@ fn to_value(field: &FieldValue) -> Value {
 /// A message's headers, decoded only when an exchange asks for one.
 pub(super) struct MessageHeaders<'a> {
     properties: &'a PropertyList,
-    decoded: std::cell::OnceCell<Arguments>,
+    decoded: OnceCell<HashMap<String, Value>>,
 }
 
 impl<'a> MessageHeaders<'a> {
     pub(super) fn new(properties: &'a PropertyList) -> MessageHeaders<'a> {
-        MessageHeaders { properties, decoded: std::cell::OnceCell::new() }
+        MessageHeaders { properties, decoded: OnceCell::new() }
     }
 }
 
 impl Headers for MessageHeaders<'_> {
     fn header(&self, name: &str) -> Option<Value> {
-        self.decoded
-            .get_or_init(|| self.properties.headers().as_ref().map(arguments).unwrap_or_default())
-            .get(name)
-            .cloned()
+        self.decoded.get_or_init(|| by_name(self.properties)).get(name).cloned()
     }
 
     fn property(&self, property: Property) -> Option<Value> {
         property_of(self.properties, property)
     }
+}
+
+/// The headers by name; of two with the same name the first, as everywhere.
+fn by_name(properties: &PropertyList) -> HashMap<String, Value> {
+    let headers = properties.headers().unwrap_or_default();
+    headers.iter().rev().map(|(name, value)| (name.as_str().to_owned(), to_value(value))).collect()
 }

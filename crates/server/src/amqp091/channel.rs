@@ -2,12 +2,16 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    mem,
     sync::Arc,
 };
 
 use amqp091::Assembler;
-use broker::{Consumer, Entry, Position, Queue, SharedLimit};
+use broker::{Consumer, Entry, Position, Queue, Receipt, SharedLimit};
 use bytestring::ByteString;
+
+use super::{reply_to::ReplyConsumer, transaction::Transaction};
+use crate::Limits;
 
 /// The state of one channel of a connection.
 #[derive(Debug)]
@@ -18,6 +22,10 @@ pub(super) struct Channel {
     pub(super) consumers: HashMap<ByteString, Arc<Consumer>>,
     pub(super) unacked: VecDeque<Unacked>,
     pub(super) confirms: Option<Confirms>,
+    /// After `tx.select`; never together with `confirms`.
+    pub(super) transaction: Option<Transaction>,
+    /// The one of `consumers` that awaits answers to requests.
+    pub(super) reply_consumer: Option<ReplyConsumer>,
     /// For consumers that begin from now on (RabbitMQ: `basic.qos` without `global`).
     pub(super) prefetch: u32,
     /// For all consumers of the channel together (`global`).
@@ -38,13 +46,16 @@ pub(super) struct Unacked {
 }
 
 impl Channel {
-    pub(super) fn new(message_bytes_max: u64) -> Channel {
+    pub(super) fn new(limits: &Limits) -> Channel {
         Channel {
-            assembler: Assembler::new(message_bytes_max),
+            assembler: Assembler::new(limits.message_bytes_max)
+                .with_depth_max(limits.table_depth_max.into()),
             is_closing: false,
             consumers: HashMap::new(),
             unacked: VecDeque::new(),
             confirms: None,
+            transaction: None,
+            reply_consumer: None,
             prefetch: 0,
             shared_limit: Arc::default(),
             last_queue: ByteString::new(),
@@ -56,6 +67,19 @@ impl Channel {
     pub(super) fn next_delivery_tag(&mut self) -> u64 {
         self.last_delivery_tag += 1;
         self.last_delivery_tag
+    }
+
+    /// Whether the client has to wait for `tx.commit-ok` before it goes on.
+    pub(super) fn is_committing(&self) -> bool {
+        self.transaction.as_ref().is_some_and(Transaction::is_committing)
+    }
+
+    /// Deliveries that are unsettled again, among those that are still.
+    pub(super) fn put_back(&mut self, unsettled: Vec<Unacked>) {
+        let mut all: Vec<Unacked> = mem::take(&mut self.unacked).into();
+        all.extend(unsettled);
+        all.sort_unstable_by_key(|unacked| unacked.tag);
+        self.unacked = all.into();
     }
 
     /// Takes what a client settles. With `multiple` all up to the tag, and all there are for tag
@@ -80,14 +104,16 @@ impl Channel {
 pub(super) struct Confirms {
     last: u64,
     acked: u64,
-    waiting: VecDeque<(u64, Option<Position>)>,
+    waiting: VecDeque<(u64, Receipt)>,
 }
 
-/// One `basic.ack` to a publisher.
+/// One `basic.ack` to a publisher, or one `basic.nack`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Confirm {
     pub(super) tag: u64,
     pub(super) multiple: bool,
+    /// A queue was full and refused the message.
+    pub(super) is_refused: bool,
 }
 
 impl Confirms {
@@ -97,19 +123,25 @@ impl Confirms {
         self.last
     }
 
-    pub(super) fn wait(&mut self, number: u64, position: Option<Position>) {
-        self.waiting.push_back((number, position));
+    pub(super) fn wait(&mut self, number: u64, receipt: Receipt) {
+        self.waiting.push_back((number, receipt));
     }
 
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// What can be confirmed now, as one ack.
+    /// What can be confirmed next: as many as are alike, in order. To be called until there is
+    /// nothing more.
     pub(super) fn release(&mut self, is_durable: impl Fn(Position) -> bool) -> Option<Confirm> {
         let mut tag = None;
-        while let Some(&(number, position)) = self.waiting.front() {
-            if position.is_some_and(|position| !is_durable(position)) {
+        let is_refused = self.waiting.front().is_some_and(|(_, it)| *it == Receipt::Refused);
+        while let Some(&(number, receipt)) = self.waiting.front() {
+            let is_known = match receipt {
+                Receipt::Done | Receipt::Refused => true,
+                Receipt::At(position) => is_durable(position),
+            };
+            if !is_known || (receipt == Receipt::Refused) != is_refused {
                 break;
             }
             tag = Some(number);
@@ -118,7 +150,7 @@ impl Confirms {
         let tag = tag?;
         let multiple = tag > self.acked + 1;
         self.acked = tag;
-        Some(Confirm { tag, multiple })
+        Some(Confirm { tag, multiple, is_refused })
     }
 }
 
@@ -129,14 +161,24 @@ mod tests {
     #[test]
     fn confirms_are_released_in_order_and_together() {
         let mut confirms = Confirms::default();
-        for position in [None, Some(10), Some(20), None] {
+        let position = |bits| Receipt::At(Position::from_bits(bits));
+        for receipt in [Receipt::Done, position(10), position(20), Receipt::Done] {
             let number = confirms.next();
-            confirms.wait(number, position.map(Position::from_bits));
+            confirms.wait(number, receipt);
         }
         let at = |mark: u64| move |position: Position| position.to_bits() < mark;
-        assert_eq!(confirms.release(at(0)), Some(Confirm { tag: 1, multiple: false }));
+        let ack = |tag, multiple| Some(Confirm { tag, multiple, is_refused: false });
+        assert_eq!(confirms.release(at(0)), ack(1, false));
         assert_eq!(confirms.release(at(10)), None);
-        assert_eq!(confirms.release(at(30)), Some(Confirm { tag: 4, multiple: true }));
+        assert_eq!(confirms.release(at(30)), ack(4, true));
+        for receipt in [Receipt::Done, Receipt::Refused, Receipt::Refused, position(40)] {
+            let number = confirms.next();
+            confirms.wait(number, receipt);
+        }
+        assert_eq!(confirms.release(at(50)), ack(5, false));
+        let refused = Confirm { tag: 7, multiple: true, is_refused: true };
+        assert_eq!(confirms.release(at(50)), Some(refused));
+        assert_eq!(confirms.release(at(50)), ack(8, false));
         assert!(!confirms.is_waiting());
     }
 }

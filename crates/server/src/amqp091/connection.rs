@@ -3,24 +3,25 @@
 use std::{collections::HashMap, sync::Arc};
 
 use amqp091::{
-    ChannelId, Content, EncodeMethod, Frame, Method, Reach, ReplyCode, ShortStr, encode_method,
+    ChannelId, Content, EncodeMethod, Frame, FrameDecoder, Method, Reach, ReplyCode, ShortStr,
+    encode_method,
     method::{channel, connection},
 };
-use broker::{Broker, ConnectionId, Letter, Mailbox, Publish, Publisher, VirtualHost};
+use broker::{Access, Broker, ConnectionId, Letter, Mailbox, Publish, Publisher, VirtualHost};
+use bytes::BytesMut;
 
 use super::{
     channel::{Channel, Unacked},
     refusal::Refusal,
 };
-use crate::write_buffer::WriteBuffer;
+use crate::{Limits, write_buffer::WriteBuffer};
 
 /// What was agreed in the handshake.
 #[derive(Debug, Clone)]
 pub(super) struct Agreed {
-    pub(super) user: String,
     pub(super) frame_max: u32,
     pub(super) channel_max: u16,
-    pub(super) message_bytes_max: u64,
+    pub(super) limits: Limits,
     pub(super) capabilities: Capabilities,
 }
 
@@ -47,6 +48,10 @@ pub(super) struct Connection {
     pub(super) agreed: Agreed,
     pub(super) broker: Arc<Broker>,
     pub(super) vhost: Arc<VirtualHost>,
+    /// Who logged in, and with what.
+    pub(super) login: auth::User,
+    /// What they may do.
+    pub(super) access: Access,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) publisher: Publisher,
     pub(super) channels: HashMap<u16, Channel>,
@@ -68,17 +73,20 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(
         broker: Arc<Broker>,
-        vhost: Arc<VirtualHost>,
+        (login, access): (auth::User, Access),
         mailbox: Arc<Mailbox>,
         agreed: Agreed,
         out: WriteBuffer,
     ) -> Connection {
+        let vhost = access.vhost().clone();
         Connection {
             id: broker.new_connection(),
             publisher: Publisher::new(vhost.clone()),
             agreed,
             broker,
             vhost,
+            login,
+            access,
             mailbox,
             channels: HashMap::new(),
             out,
@@ -93,17 +101,48 @@ impl Connection {
         }
     }
 
+    /// Acts upon the frames that are complete in what was read, as long as there is room for what
+    /// they bring: a few octets can ask for a large message. `true` when there may be more of them.
+    pub(super) fn on_read(&mut self, decoder: &mut FrameDecoder, inbox: &mut BytesMut) -> bool {
+        let mut is_stalled = false;
+        while self.phase != Phase::Closed {
+            if self.out.is_full() {
+                is_stalled = true;
+                break;
+            }
+            match decoder.decode(inbox) {
+                Ok(None) => break,
+                Ok(Some(frame)) => self.on_frame(frame),
+                Err(error) => {
+                    self.on_read_end();
+                    self.close(error.into());
+                    // Out of step for good: the rest cannot be understood, not even a close-ok.
+                    self.phase = Phase::Closed;
+                    break;
+                }
+            }
+        }
+        self.on_read_end();
+        self.on_wake();
+        is_stalled
+    }
+
     /// One frame of the client.
-    pub(super) fn on_frame(&mut self, frame: Frame) {
+    fn on_frame(&mut self, frame: Frame) {
+        if self.phase != Phase::Open {
+            return self.on_frame_after_close(&frame);
+        }
         let (channel, result) = match frame {
             Frame::Heartbeat => return,
-            Frame::Method { channel, payload } => (
-                channel,
-                Method::decode(&payload).map_err(Refusal::from).and_then(|method| match channel {
+            Frame::Method { channel, payload } => {
+                let depth_max = self.agreed.limits.table_depth_max.into();
+                let method = Method::decode_within(&payload, depth_max).map_err(Refusal::from);
+                let result = method.and_then(|method| match channel {
                     ChannelId::CONNECTION => self.on_connection_method(method),
                     channel => self.on_channel_method(channel, method),
-                }),
-            ),
+                });
+                (channel, result)
+            }
             Frame::Header { channel, payload } => {
                 (channel, self.on_content(channel, |channel| channel.assembler.header(&payload)))
             }
@@ -133,6 +172,20 @@ impl Connection {
         encode_method(channel, method, self.out.tail());
     }
 
+    /// AMQP 0-9-1 §1.4.2.10: after `connection.close` everything is passed over but the peer's own
+    /// close and its answer to ours.
+    fn on_frame_after_close(&mut self, frame: &Frame) {
+        let Frame::Method { channel: ChannelId::CONNECTION, payload } = frame else { return };
+        match Method::decode(payload) {
+            Ok(Method::ConnectionClose(_)) => {
+                self.send(ChannelId::CONNECTION, &connection::CloseOk {});
+                self.phase = Phase::Closed;
+            }
+            Ok(Method::ConnectionCloseOk(_)) => self.phase = Phase::Closed,
+            _ => {}
+        }
+    }
+
     fn on_connection_method(&mut self, method: Method) -> Result<(), Refusal> {
         match method {
             Method::ConnectionClose(_) => {
@@ -142,28 +195,32 @@ impl Connection {
                 self.phase = Phase::Closed;
                 Ok(())
             }
-            Method::ConnectionCloseOk(_) => {
-                self.phase = Phase::Closed;
-                Ok(())
-            }
-            _ if self.phase != Phase::Open => Ok(()),
-            Method::ConnectionUpdateSecret(_) => {
-                // Nobody here has a secret that expires: logins are by password.
-                self.send(ChannelId::CONNECTION, &connection::UpdateSecretOk {});
-                Ok(())
-            }
+            Method::ConnectionUpdateSecret(it) => self.update_secret(&it),
             other => Err(Refusal::new(
-                ReplyCode::CommandInvalid,
-                format!("unexpected method {} on an open connection", other.name()),
+                ReplyCode::ChannelError,
+                "unexpected method in connection state running",
             )
             .in_method(other.ids())),
         }
     }
 
-    fn on_channel_method(&mut self, id: ChannelId, method: Method) -> Result<(), Refusal> {
-        if self.phase != Phase::Open {
-            return Ok(());
+    /// RabbitMQ: a client whose secret expires brings the next one. Logins here are by password and
+    /// do not expire, so there is nothing to be renewed; but a client that has nothing to bring has
+    /// made a mistake, and is told so.
+    fn update_secret(&mut self, method: &connection::UpdateSecret) -> Result<(), Refusal> {
+        let (connection, reason) = (self.id.0, &*method.reason);
+        if method.new_secret.expose().is_empty() {
+            tracing::info!(connection, reason, "an empty secret was refused");
+            let text = "New secret was refused by one of the backends";
+            let id = Method::from(connection::UpdateSecret::default()).ids();
+            return Err(Refusal::new(ReplyCode::NotAllowed, text).in_method(id));
         }
+        tracing::info!(connection, user = self.login.name, reason, "brought a new secret");
+        self.send(ChannelId::CONNECTION, &connection::UpdateSecretOk {});
+        Ok(())
+    }
+
+    fn on_channel_method(&mut self, id: ChannelId, method: Method) -> Result<(), Refusal> {
         let Some(channel) = self.channels.get_mut(&id.0) else {
             return self.on_unopened(id, method);
         };
@@ -192,16 +249,20 @@ impl Connection {
 
     fn on_unopened(&mut self, id: ChannelId, method: Method) -> Result<(), Refusal> {
         match method {
-            Method::ChannelOpen(_) if id.0 > self.agreed.channel_max => Err(Refusal::new(
-                ReplyCode::NotAllowed,
-                format!(
-                    "channel number {id} is above the negotiated channel_max ({})",
-                    self.agreed.channel_max
-                ),
-            )
-            .in_method(method.ids())),
+            // RabbitMQ: it is how many that counts, and not which numbers they have.
+            Method::ChannelOpen(_) if self.channels.len() >= self.agreed.channel_max.into() => {
+                Err(Refusal::new(
+                    ReplyCode::NotAllowed,
+                    format!(
+                        "number of channels opened ({}) has reached the negotiated channel_max \
+                         ({})",
+                        self.channels.len(),
+                        self.agreed.channel_max
+                    ),
+                ))
+            }
             Method::ChannelOpen(_) => {
-                self.channels.insert(id.0, Channel::new(self.agreed.message_bytes_max));
+                self.channels.insert(id.0, Channel::new(&self.agreed.limits));
                 self.send(id, &channel::OpenOk::default());
                 Ok(())
             }
@@ -217,11 +278,9 @@ impl Connection {
         id: ChannelId,
         assemble: impl FnOnce(&mut Channel) -> Result<Option<Content>, amqp091::Error>,
     ) -> Result<(), Refusal> {
-        if self.phase != Phase::Open {
-            return Ok(());
-        }
         let Some(channel) = self.channels.get_mut(&id.0) else {
-            return Err(Refusal::new(ReplyCode::ChannelError, "expected 'channel.open'"));
+            let text = "expected method frame, got non method frame instead";
+            return Err(Refusal::new(ReplyCode::UnexpectedFrame, text));
         };
         if channel.is_closing {
             return Ok(());
@@ -238,6 +297,10 @@ impl Connection {
     fn dispatch(&mut self, id: ChannelId, method: Method) -> Result<(), Refusal> {
         // The order in which a client did things is the order in which they happen.
         self.flush_publishes();
+        let is_committing = self.channels.get(&id.0).is_some_and(Channel::is_committing);
+        if is_committing && !matches!(method, Method::ChannelClose(_)) {
+            return Err(Refusal::while_committing());
+        }
         match method {
             Method::ChannelOpen(_) => {
                 Err(Refusal::new(ReplyCode::ChannelError, "second 'channel.open' seen"))
@@ -268,7 +331,7 @@ impl Connection {
             Method::BasicConsume(it) => self.basic_consume(id, it),
             Method::BasicCancel(it) => self.basic_cancel(id, it),
             // The client's answer to a consumer cancel notification.
-            Method::BasicCancelOk(_) => Ok(()),
+            Method::BasicCancelOk(it) => self.end_consumer(id, &it.consumer_tag),
             Method::BasicGet(it) => self.basic_get(id, it),
             Method::BasicAck(it) => self.basic_ack(id, &it),
             Method::BasicNack(it) => self.basic_nack(id, &it),
@@ -276,15 +339,15 @@ impl Connection {
             Method::BasicRecover(it) => self.basic_recover(id, it.requeue, true),
             Method::BasicRecoverAsync(it) => self.basic_recover(id, it.requeue, false),
             Method::ConfirmSelect(it) => self.confirm_select(id, it.nowait),
+            Method::TxSelect(_) => self.tx_select(id),
+            Method::TxCommit(_) => self.tx_commit(id),
+            Method::TxRollback(_) => self.tx_rollback(id),
             Method::AccessRequest(_) => {
                 // RabbitMQ: access control by tickets is history; every ticket is 1.
                 self.send(id, &amqp091::method::access::RequestOk { ticket: 1 });
                 Ok(())
             }
-            other => Err(Refusal::new(
-                ReplyCode::NotImplemented,
-                format!("{} is not in this version of Tubepost", other.name()),
-            )),
+            _ => Err(Refusal::unimplemented_method()),
         }
     }
 
@@ -298,7 +361,7 @@ impl Connection {
         tracing::debug!(connection = self.id.0, channel = id.0, "refused: {}", &*refusal.text);
         self.end_channel(id);
         if let Some(channel) = self.channels.get_mut(&id.0) {
-            *channel = Channel::new(self.agreed.message_bytes_max);
+            *channel = Channel::new(&self.agreed.limits);
             channel.is_closing = true;
         }
         let (class_id, method_id) = (refusal.class_id(), refusal.method_id());
@@ -339,6 +402,9 @@ impl Connection {
     /// Tells a publishing client that it has to wait, or that it may go on. Returns whether it
     /// has to wait.
     pub(super) fn check_blocked(&mut self) -> bool {
+        if self.phase != Phase::Open {
+            return false;
+        }
         let reason = self.broker.blocked().filter(|_| self.has_published);
         let block = reason.is_some();
         if block != self.is_blocked {

@@ -1,15 +1,19 @@
-//! Consuming, deliveries, and what the client says of them.
+//! Consuming, and deliveries on their way to the client.
 
 use std::{mem, sync::Arc};
 
-use amqp091::{ChannelId, ReplyCode, ShortStr, encode_method, method::basic};
-use broker::{Consumer, ConsumerRequest, Entry, Letter, Queue};
+use amqp091::{ChannelId, FieldTable, ReplyCode, ShortStr, encode_method, method::basic};
+use broker::{Consumer, ConsumerRequest, Entry, Letter, Queue, policy::QueueType};
+use bytestring::ByteString;
 
 use super::{
+    arguments::to_value,
     channel::Unacked,
     connection::{Connection, blocking},
-    declare::{detached, generated_name},
+    name::{check_length, detached, generated},
     refusal::Refusal,
+    reply_to::PSEUDO_QUEUE,
+    settle::requeue_sent,
 };
 
 impl Connection {
@@ -37,19 +41,15 @@ impl Connection {
         id: ChannelId,
         method: basic::Consume,
     ) -> Result<(), Refusal> {
-        let queue = self.queue_name(id, &method.queue)?;
-        let Some(channel) = self.channels.get(&id.0) else { return Ok(()) };
-        let tag = match method.consumer_tag.is_empty() {
-            true => generated_name("amq.ctag-"),
-            false => detached(method.consumer_tag),
+        let tag = self.new_consumer_tag(id, &method.consumer_tag)?;
+        let queue = match method.queue == PSEUDO_QUEUE {
+            true => self.declare_reply_queue(id, &method, &tag)?,
+            false => self.queue_name(id, &method.queue)?,
         };
-        if channel.consumers.contains_key(&tag) {
-            return Err(Refusal::new(
-                ReplyCode::NotAllowed,
-                format!("attempt to reuse consumer tag '{tag}'"),
-            ));
-        }
+        let priority = consumer_priority(&method.arguments)?;
+        let Some(channel) = self.channels.get(&id.0) else { return Ok(()) };
         let request = ConsumerRequest {
+            priority,
             channel: id.0.into(),
             tag: tag.clone(),
             no_ack: method.no_ack,
@@ -58,7 +58,11 @@ impl Connection {
             shared_limit: channel.shared_limit.clone(),
             mailbox: self.mailbox.clone(),
         };
-        let consumer = self.vhost.consume(&queue, self.id, request)?;
+        let consumer = match method.queue == PSEUDO_QUEUE {
+            // It is the client's own, and named by the server.
+            true => self.vhost.consume(&queue, self.id, request)?,
+            false => self.access.consume(&queue, self.id, request)?,
+        };
         if !method.nowait {
             let consumer_tag = ShortStr::try_from(tag.clone())?;
             self.send(id, &basic::ConsumeOk { consumer_tag });
@@ -70,27 +74,55 @@ impl Connection {
         Ok(())
     }
 
+    /// The tag of a consumer that is about to be, unless there may be no further one.
+    fn new_consumer_tag(&self, id: ChannelId, asked: &ShortStr) -> Result<ByteString, Refusal> {
+        let tag = match asked.is_empty() {
+            true => generated("amq.ctag-"),
+            false => detached(asked.clone()),
+        };
+        check_length("consumer", asked, self.agreed.limits.name_bytes_max)?;
+        let Some(channel) = self.channels.get(&id.0) else { return Ok(tag) };
+        if channel.consumers.contains_key(&tag) {
+            return Err(Refusal::new(
+                ReplyCode::NotAllowed,
+                format!("attempt to reuse consumer tag '{tag}'"),
+            ));
+        }
+        let max = self.agreed.limits.consumers_per_channel_max;
+        match channel.consumers.len() < max as usize {
+            true => Ok(tag),
+            false => Err(Refusal::new(
+                ReplyCode::NotAllowed,
+                format!("reached maximum ({max}) of consumers per channel"),
+            )),
+        }
+    }
+
     pub(super) fn basic_cancel(
         &mut self,
         id: ChannelId,
         method: basic::Cancel,
     ) -> Result<(), Refusal> {
-        let channel = self.channels.get_mut(&id.0);
-        let consumer =
-            channel.and_then(|channel| channel.consumers.remove(method.consumer_tag.as_str()));
-        if let Some(consumer) = consumer {
-            blocking(|| self.vhost.cancel(&consumer))?;
-            self.recall(|it| Arc::ptr_eq(it, &consumer));
-        }
+        self.end_consumer(id, &method.consumer_tag)?;
         if !method.nowait {
             self.send(id, &basic::CancelOk { consumer_tag: method.consumer_tag });
         }
         Ok(())
     }
 
+    /// Ends a consumer for its client; one that is not there has ended already.
+    pub(super) fn end_consumer(&mut self, id: ChannelId, tag: &str) -> Result<(), Refusal> {
+        let Some(channel) = self.channels.get_mut(&id.0) else { return Ok(()) };
+        let Some(consumer) = channel.consumers.remove(tag) else { return Ok(()) };
+        channel.reply_consumer.take_if(|reply| reply.tag == tag);
+        blocking(|| self.vhost.cancel(&consumer))?;
+        self.recall(|it| Arc::ptr_eq(it, &consumer));
+        Ok(())
+    }
+
     pub(super) fn basic_get(&mut self, id: ChannelId, method: basic::Get) -> Result<(), Refusal> {
         let name = self.queue_name(id, &method.queue)?;
-        let queue = self.vhost.queue(&name, self.id)?;
+        let queue = self.access.readable(&name, self.id)?;
         let Some((entry, left)) = queue.get()? else {
             self.send(id, &basic::GetEmpty::default());
             return Ok(());
@@ -112,97 +144,15 @@ impl Connection {
             routing_key: ShortStr::try_from(message.routing_key.clone())?,
             message_count: u32::try_from(left).unwrap_or(u32::MAX),
         };
+        let returns = counted_returns(&queue, &entry);
         let unacked = Unacked { tag: delivery_tag, queue, consumer: None, entry };
         match method.no_ack {
             true => self.settled.push(unacked),
             false => channel.unacked.push_back(unacked),
         }
         self.send(id, &get_ok);
-        self.send_content(id, &message);
+        self.send_content(id, &message, returns);
         Ok(())
-    }
-
-    pub(super) fn basic_ack(&mut self, id: ChannelId, method: &basic::Ack) -> Result<(), Refusal> {
-        let taken = self.take_unacked(id, method.delivery_tag, method.multiple)?;
-        self.settled.extend(taken);
-        Ok(())
-    }
-
-    pub(super) fn basic_nack(
-        &mut self,
-        id: ChannelId,
-        method: &basic::Nack,
-    ) -> Result<(), Refusal> {
-        let taken = self.take_unacked(id, method.delivery_tag, method.multiple)?;
-        self.give_up(id, taken, method.requeue);
-        Ok(())
-    }
-
-    pub(super) fn basic_reject(
-        &mut self,
-        id: ChannelId,
-        method: &basic::Reject,
-    ) -> Result<(), Refusal> {
-        let taken = self.take_unacked(id, method.delivery_tag, false)?;
-        self.give_up(id, taken, method.requeue);
-        Ok(())
-    }
-
-    pub(super) fn basic_recover(
-        &mut self,
-        id: ChannelId,
-        requeue: bool,
-        answer: bool,
-    ) -> Result<(), Refusal> {
-        if !requeue {
-            return Err(Refusal::new(ReplyCode::NotImplemented, "requeue=false"));
-        }
-        let taken = self.take_unacked(id, 0, true)?;
-        self.give_up(id, taken, true);
-        if answer {
-            self.send(id, &basic::RecoverOk {});
-        }
-        Ok(())
-    }
-
-    fn take_unacked(
-        &mut self,
-        id: ChannelId,
-        tag: u64,
-        multiple: bool,
-    ) -> Result<Vec<Unacked>, Refusal> {
-        let channel = self.channels.get_mut(&id.0);
-        channel.and_then(|channel| channel.take_unacked(tag, multiple)).ok_or_else(|| {
-            Refusal::new(ReplyCode::PreconditionFailed, format!("unknown delivery tag {tag}"))
-        })
-    }
-
-    /// Rejected: back into the queue, or done with.
-    fn give_up(&mut self, id: ChannelId, taken: Vec<Unacked>, requeue: bool) {
-        if !requeue {
-            return self.settled.extend(taken);
-        }
-        requeue_sent(taken);
-        self.dispatch_if_shared(id);
-    }
-
-    /// Tells the queues what this read settled, each in one piece.
-    pub(super) fn flush_settled(&mut self) {
-        if self.settled.is_empty() {
-            return;
-        }
-        let settled = mem::take(&mut self.settled);
-        let mut channels: Vec<u32> = Vec::new();
-        for (queue, consumer, entries) in grouped(settled) {
-            channels.extend(consumer.as_ref().map(|it| it.channel()));
-            if let Err(error) = queue.settle(entries, consumer.as_deref()) {
-                return self.close(error.into());
-            }
-        }
-        channels.dedup();
-        for channel in channels {
-            self.dispatch_if_shared(ChannelId(channel as u16));
-        }
     }
 
     /// Writes deliveries until there are no more or the buffer is full.
@@ -271,12 +221,12 @@ impl Connection {
             routing_key: ShortStr::try_from(message.routing_key.clone()).unwrap_or_default(),
         };
         encode_method(id, &deliver, self.out.tail());
-        self.send_content(id, &message);
+        self.send_content(id, &message, counted_returns(consumer.queue(), entry));
         Ok(delivery_tag)
     }
 
     /// RabbitMQ: consumer cancel notification, for clients that understand it.
-    fn notify_cancelled(&mut self, consumer: &Arc<Consumer>) {
+    pub(super) fn notify_cancelled(&mut self, consumer: &Arc<Consumer>) {
         let id = ChannelId(consumer.channel() as u16);
         if !self.has_consumer(id, consumer) {
             return;
@@ -301,7 +251,8 @@ impl Connection {
         let Some(channel) = self.channels.get_mut(&id.0) else { return };
         let consumers: Vec<Arc<Consumer>> =
             mem::take(&mut channel.consumers).into_values().collect();
-        let unacked: Vec<Unacked> = mem::take(&mut channel.unacked).into();
+        let mut unacked: Vec<Unacked> = mem::take(&mut channel.unacked).into();
+        unacked.extend(channel.transaction.take().iter_mut().flat_map(|it| it.roll_back()));
         for consumer in &consumers {
             if let Err(error) = blocking(|| self.vhost.cancel(consumer)) {
                 tracing::error!(connection = self.id.0, "consumer not cancelled: {error}");
@@ -312,7 +263,7 @@ impl Connection {
     }
 
     /// Gives deliveries back that were on their way to consumers that are gone.
-    fn recall(&mut self, is_gone: impl Fn(&Arc<Consumer>) -> bool) {
+    pub(super) fn recall(&mut self, is_gone: impl Fn(&Arc<Consumer>) -> bool) {
         self.letters.reverse();
         self.mailbox.drain(&mut self.letters);
         self.letters.reverse();
@@ -328,44 +279,30 @@ impl Connection {
         }
     }
 
-    /// Room under a limit for the whole channel is room on every queue it consumes from.
-    fn dispatch_if_shared(&self, id: ChannelId) {
-        if self.channels.get(&id.0).is_some_and(|channel| channel.shared_limit.is_set()) {
-            self.dispatch_queues_of(id);
-        }
-    }
-
-    fn dispatch_queues_of(&self, id: ChannelId) {
+    pub(super) fn dispatch_queues_of(&self, id: ChannelId) {
         if let Some(channel) = self.channels.get(&id.0) {
             channel.consumers.values().for_each(|consumer| consumer.queue().dispatch());
         }
     }
 }
 
-type Group = (Arc<Queue>, Option<Arc<Consumer>>, Vec<Entry>);
-
-/// Neighbours of one queue and consumer, together.
-fn grouped(deliveries: Vec<Unacked>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    for Unacked { queue, consumer, entry, .. } in deliveries {
-        let same = groups.iter_mut().rev().take(GROUPS_LOOKED_AT).find(|(q, c, _)| {
-            Arc::ptr_eq(q, &queue)
-                && c.as_ref().map(Arc::as_ptr) == consumer.as_ref().map(Arc::as_ptr)
-        });
-        match same {
-            Some((.., entries)) => entries.push(entry),
-            None => groups.push((queue, consumer, vec![entry])),
-        }
-    }
-    groups
+/// RabbitMQ: `x-priority`, an integer of any width.
+fn consumer_priority(arguments: &FieldTable) -> Result<i64, Refusal> {
+    let Some(value) = arguments.get("x-priority") else { return Ok(0) };
+    to_value(value).as_integer().ok_or_else(|| {
+        let text = format!(
+            "invalid arg 'x-priority' for basic.consume: {{unacceptable_type,{}}}",
+            value.type_name()
+        );
+        Refusal::new(ReplyCode::PreconditionFailed, text)
+    })
 }
 
-/// Deliveries of a few queues alternate; looking further back would cost more than it saves.
-const GROUPS_LOOKED_AT: usize = 8;
-
-fn requeue_sent(deliveries: Vec<Unacked>) {
-    for (queue, consumer, entries) in grouped(deliveries) {
-        queue.requeue(entries, consumer.as_deref(), true);
+/// How often a queue that counts that had a message back (RabbitMQ: quorum queues).
+fn counted_returns(queue: &Queue, entry: &Entry) -> u16 {
+    match queue.queue_type() {
+        QueueType::Quorum => entry.returns(),
+        _ => 0,
     }
 }
 

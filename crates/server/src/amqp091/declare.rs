@@ -1,16 +1,17 @@
 //! The methods that change or ask the topology: exchanges, queues, bindings.
 
 use amqp091::{
-    ChannelId, FieldTable, ReplyCode, ShortStr,
+    ChannelId, FieldTable, FieldValue, ReplyCode, ShortStr,
     method::{exchange, queue},
 };
 use broker::{BindingEnd, ExchangeDeclaration, QueueDeclaration, QueueStatus};
 use bytestring::ByteString;
 
 use super::{
-    arguments::arguments,
     connection::{Connection, blocking},
+    name::{check_length, detached, generated, stripped},
     refusal::Refusal,
+    reply_to::{self, PSEUDO_QUEUE},
 };
 
 impl Connection {
@@ -21,23 +22,31 @@ impl Connection {
     ) -> Result<(), Refusal> {
         let name = stripped(method.exchange);
         if method.passive {
-            self.vhost.check_exchange(&name)?;
+            self.check_exchange(&name)?;
         } else {
+            check_length("exchange", &name, self.agreed.limits.name_bytes_max)?;
             let declaration = ExchangeDeclaration {
                 kind: method.kind.as_str().parse()?,
                 durable: method.durable,
                 auto_delete: method.auto_delete,
                 internal: method.internal,
-                arguments: arguments(&method.arguments),
+                arguments: self.arguments(&method.arguments)?,
                 name,
             };
-            self.warn_of_unsupported("exchange", &declaration.name, &method.arguments);
-            blocking(|| self.vhost.declare_exchange(declaration))?;
+            blocking(|| self.access.declare_exchange(declaration))?;
         }
         if !method.nowait {
             self.send(id, &exchange::DeclareOk {});
         }
         Ok(())
+    }
+
+    fn check_exchange(&self, name: &str) -> Result<(), Refusal> {
+        if name.is_empty() {
+            let text = "operation not permitted on the default exchange";
+            return Err(Refusal::new(ReplyCode::AccessRefused, text));
+        }
+        Ok(self.vhost.check_exchange(name)?)
     }
 
     pub(super) fn exchange_delete(
@@ -46,7 +55,7 @@ impl Connection {
         method: exchange::Delete,
     ) -> Result<(), Refusal> {
         let name = stripped(method.exchange);
-        blocking(|| self.vhost.delete_exchange(&name, method.if_unused))?;
+        blocking(|| self.access.delete_exchange(&name, method.if_unused))?;
         if !method.nowait {
             self.send(id, &exchange::DeleteOk {});
         }
@@ -58,10 +67,11 @@ impl Connection {
         id: ChannelId,
         method: exchange::Bind,
     ) -> Result<(), Refusal> {
-        let (source, key) = (detached(method.source), detached(method.routing_key));
-        let (to, arguments) =
-            (BindingEnd::Exchange(&method.destination), arguments(&method.arguments));
-        blocking(|| self.vhost.bind(&source, to, key, arguments, self.id))?;
+        let (source, key) = (stripped(method.source), detached(method.routing_key));
+        let destination = stripped(method.destination);
+        let arguments = self.arguments(&method.arguments)?;
+        let to = BindingEnd::Exchange(&destination);
+        blocking(|| self.access.bind(&source, to, key, arguments, self.id))?;
         if !method.nowait {
             self.send(id, &exchange::BindOk {});
         }
@@ -73,10 +83,11 @@ impl Connection {
         id: ChannelId,
         method: exchange::Unbind,
     ) -> Result<(), Refusal> {
-        let (source, key) = (detached(method.source), detached(method.routing_key));
-        let (to, arguments) =
-            (BindingEnd::Exchange(&method.destination), arguments(&method.arguments));
-        blocking(|| self.vhost.unbind(&source, to, key, arguments, self.id))?;
+        let (source, key) = (stripped(method.source), detached(method.routing_key));
+        let destination = stripped(method.destination);
+        let arguments = self.arguments(&method.arguments)?;
+        let to = BindingEnd::Exchange(&destination);
+        blocking(|| self.access.unbind(&source, to, key, arguments, self.id))?;
         if !method.nowait {
             self.send(id, &exchange::UnbindOk {});
         }
@@ -88,11 +99,14 @@ impl Connection {
         id: ChannelId,
         method: queue::Declare,
     ) -> Result<(), Refusal> {
+        let name = stripped(method.queue.clone());
+        if name.starts_with(PSEUDO_QUEUE) {
+            return self.declare_of_reply_queue(id, name, method.nowait);
+        }
         let status = if method.passive {
-            let name = self.queue_name(id, &method.queue)?;
             self.vhost.check_queue(&name, self.id)?
         } else {
-            self.declare_queue(&method)?
+            self.declare_queue(name, &method)?
         };
         if let Some(channel) = self.channels.get_mut(&id.0) {
             channel.last_queue = status.name.clone();
@@ -111,34 +125,34 @@ impl Connection {
         Ok(())
     }
 
-    fn declare_queue(&self, method: &queue::Declare) -> Result<QueueStatus, Refusal> {
-        let server_named = method.queue.is_empty();
+    fn declare_queue(
+        &mut self,
+        name: ByteString,
+        method: &queue::Declare,
+    ) -> Result<QueueStatus, Refusal> {
+        check_length("queue", &name, self.agreed.limits.name_bytes_max)?;
+        let server_named = name.is_empty();
         let name = match server_named {
-            true => generated_name("amq.gen-"),
-            false => stripped(method.queue.clone()),
+            true => generated("amq.gen-"),
+            false => name,
         };
-        check_queue_type(&name, self.vhost.name(), &method.arguments)?;
-        self.warn_of_unsupported("queue", &name, &method.arguments);
+        check_queue_type(&name, &method.arguments)?;
         let declaration = QueueDeclaration {
             name,
             durable: method.durable,
             exclusive: method.exclusive,
             auto_delete: method.auto_delete,
-            arguments: arguments(&method.arguments),
+            arguments: self.arguments(&method.arguments)?,
         };
-        Ok(blocking(|| self.vhost.declare_queue(declaration, self.id, server_named))?)
+        Ok(blocking(|| self.access.declare_queue(declaration, self.id, server_named))?)
     }
 
     pub(super) fn queue_bind(&mut self, id: ChannelId, method: queue::Bind) -> Result<(), Refusal> {
         let queue = self.queue_name(id, &method.queue)?;
-        let source = detached(method.exchange);
-        // RabbitMQ: an empty queue name with an empty key means the queue's own name as the key.
-        let key = match method.queue.is_empty() && method.routing_key.is_empty() {
-            true => queue.clone(),
-            false => detached(method.routing_key),
-        };
-        let arguments = arguments(&method.arguments);
-        blocking(|| self.vhost.bind(&source, BindingEnd::Queue(&queue), key, arguments, self.id))?;
+        let key = binding_key(&queue, &method.queue, method.routing_key);
+        let source = stripped(method.exchange);
+        let arguments = self.arguments(&method.arguments)?;
+        blocking(|| self.access.bind(&source, BindingEnd::Queue(&queue), key, arguments, self.id))?;
         if !method.nowait {
             self.send(id, &queue::BindOk {});
         }
@@ -151,10 +165,11 @@ impl Connection {
         method: queue::Unbind,
     ) -> Result<(), Refusal> {
         let queue = self.queue_name(id, &method.queue)?;
-        let (source, key) = (detached(method.exchange), detached(method.routing_key));
-        let arguments = arguments(&method.arguments);
+        let key = binding_key(&queue, &method.queue, method.routing_key);
+        let source = stripped(method.exchange);
+        let arguments = self.arguments(&method.arguments)?;
         let to = BindingEnd::Queue(&queue);
-        blocking(|| self.vhost.unbind(&source, to, key, arguments, self.id))?;
+        blocking(|| self.access.unbind(&source, to, key, arguments, self.id))?;
         self.send(id, &queue::UnbindOk {});
         Ok(())
     }
@@ -165,7 +180,7 @@ impl Connection {
         method: queue::Purge,
     ) -> Result<(), Refusal> {
         let queue = self.queue_name(id, &method.queue)?;
-        let queue = self.vhost.queue(&queue, self.id)?;
+        let queue = self.access.readable(&queue, self.id)?;
         let purged = blocking(|| queue.purge())?;
         if !method.nowait {
             self.send(id, &queue::PurgeOk { message_count: count(purged) });
@@ -178,9 +193,15 @@ impl Connection {
         id: ChannelId,
         method: queue::Delete,
     ) -> Result<(), Refusal> {
-        let queue = self.queue_name(id, &method.queue)?;
         let (if_unused, if_empty) = (method.if_unused, method.if_empty);
-        let deleted = blocking(|| self.vhost.delete_queue(&queue, self.id, if_unused, if_empty))?;
+        let deleted = match reply_to::is_address(&method.queue) {
+            // As any queue that is not there.
+            true => 0,
+            false => {
+                let queue = self.queue_name(id, &method.queue)?;
+                blocking(|| self.access.delete_queue(&queue, self.id, if_unused, if_empty))?
+            }
+        };
         if !method.nowait {
             self.send(id, &queue::DeleteOk { message_count: count(deleted) });
         }
@@ -189,6 +210,10 @@ impl Connection {
 
     /// The queue a method means: an empty name is the one that the channel declared last.
     pub(super) fn queue_name(&self, id: ChannelId, name: &ShortStr) -> Result<ByteString, Refusal> {
+        if reply_to::is_address(name) {
+            let text = format!("no queue '{name}' in vhost '{}'", self.vhost.name());
+            return Err(Refusal::new(ReplyCode::NotFound, text));
+        }
         if !name.is_empty() {
             return Ok(stripped(name.clone()));
         }
@@ -197,74 +222,25 @@ impl Connection {
             _ => Err(Refusal::new(ReplyCode::NotFound, "no previously declared queue")),
         }
     }
-
-    /// Says which arguments are taken and not yet acted upon, so that nobody relies on them.
-    fn warn_of_unsupported(&self, kind: &str, name: &str, arguments: &FieldTable) {
-        let inert: Vec<&str> = arguments
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .filter(|name| NOT_YET.contains(name))
-            .collect();
-        if !inert.is_empty() {
-            tracing::warn!(
-                connection = self.id.0,
-                "{kind} '{name}' asks for {}, which this version keeps but does not act upon",
-                inert.join(", ")
-            );
-        }
-    }
 }
 
-/// RabbitMQ's extensions that a later version acts upon.
-const NOT_YET: [&str; 10] = [
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-delivery-limit",
-    "x-expires",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-message-ttl",
-    "x-overflow",
-    "x-single-active-consumer",
-];
-
-/// Classic and quorum queues are one kind here: durable by the journal. Streams are another.
-fn check_queue_type(name: &str, vhost: &str, arguments: &FieldTable) -> Result<(), Refusal> {
-    let Some(value) = arguments.get("x-queue-type") else { return Ok(()) };
-    match value.as_str() {
-        Some("classic" | "quorum") => Ok(()),
+/// What the broker cannot do at all; all else that is wrong with a type it says itself.
+fn check_queue_type(name: &str, arguments: &FieldTable) -> Result<(), Refusal> {
+    match arguments.get("x-queue-type").and_then(FieldValue::as_str) {
         Some("stream") => Err(Refusal::new(
             ReplyCode::NotImplemented,
             format!("streams are not in this version of Tubepost (queue '{name}')"),
         )),
-        other => Err(Refusal::new(
-            ReplyCode::PreconditionFailed,
-            format!(
-                "invalid arg 'x-queue-type' for queue '{name}' in vhost '{vhost}': {}",
-                other.unwrap_or("it is not a string")
-            ),
-        )),
+        _ => Ok(()),
     }
 }
 
-/// RabbitMQ: line breaks are taken out of names.
-fn stripped(name: ShortStr) -> ByteString {
-    match name.contains(['\r', '\n']) {
-        true => ByteString::from(name.replace(['\r', '\n'], "")),
-        false => detached(name),
+/// RabbitMQ: an empty queue name with an empty key means the queue's own name as the key.
+fn binding_key(queue: &ByteString, asked: &ShortStr, key: ShortStr) -> ByteString {
+    match asked.is_empty() && key.is_empty() {
+        true => queue.clone(),
+        false => detached(key),
     }
-}
-
-/// A name that outlives the read buffer it was a slice of.
-pub(super) fn detached(name: ShortStr) -> ByteString {
-    name.detached().into_inner()
-}
-
-/// A name of the server's own making: 22 characters, 122 random bits.
-pub(super) fn generated_name(prefix: &str) -> ByteString {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    ByteString::from(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4())))
 }
 
 fn count(messages: usize) -> u32 {

@@ -12,7 +12,7 @@ use broker::{Mailbox, Wake};
 use bytes::BytesMut;
 use tokio::{
     net::TcpStream,
-    sync::Notify,
+    sync::{Notify, OwnedSemaphorePermit},
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
@@ -55,11 +55,12 @@ pub(crate) async fn serve(
     let mailbox = Mailbox::new(Bell(bell.clone()));
     let mut driver = Driver::new(socket, opened, mailbox, bell, &context);
     let id = driver.connection.id.0;
-    let (user, tls) = (&driver.connection.agreed.user, driver.socket.tls_version());
+    let (user, tls) = (&driver.connection.login.name, driver.socket.tls_version());
     tracing::info!(connection = id, %peer, name, user, tls, "connected");
     let result = driver.run(&context).await;
     driver.connection.on_read_end();
     driver.connection.end();
+    drop(driver.place.take());
     match result {
         Ok(()) => {
             timeout(LINGER, driver.socket.linger()).await.ok();
@@ -106,6 +107,11 @@ struct Driver {
     heartbeat: Option<Duration>,
     last_read: Instant,
     last_write: Instant,
+    /// There may be frames that were read and not acted upon, because what they bring would not
+    /// fit into the write buffer.
+    is_stalled: bool,
+    /// Its place among the open connections.
+    place: Option<OwnedSemaphorePermit>,
     /// The server said close: from when on the answer is no longer waited for.
     closing_since: Option<Instant>,
 }
@@ -118,12 +124,13 @@ impl Driver {
         bell: Arc<Notify>,
         context: &Context,
     ) -> Driver {
-        let Opened { agreed, vhost, decoder, inbox, heartbeat, .. } = opened;
+        let Opened { agreed, login, access, decoder, inbox, heartbeat, place, .. } = opened;
         let out = WriteBuffer::default();
         let now = Instant::now();
+        let broker = context.broker.clone();
         Driver {
             socket,
-            connection: Connection::new(context.broker.clone(), vhost, mailbox, agreed, out),
+            connection: Connection::new(broker, (login, access), mailbox, agreed, out),
             decoder,
             inbox,
             room: ReadRoom::new(),
@@ -131,18 +138,32 @@ impl Driver {
             heartbeat,
             last_read: now,
             last_write: now,
+            is_stalled: false,
+            place: Some(place),
             closing_since: None,
         }
     }
 
     async fn run(&mut self, context: &Context) -> io::Result<()> {
         let mut drain = context.drain.clone();
+        // What changed before this connection was there is news to it, too.
+        let mut rights = context.rights.clone();
         let mut is_draining = false;
         let mut tick = interval(self.tick_every());
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.step();
         loop {
+            // Not only when there is nothing else to do: a busy peer's rights end as well.
+            if rights.has_changed().unwrap_or(false) {
+                rights.borrow_and_update();
+                self.connection.on_read_end();
+                self.connection.recheck(&context.users);
+            }
             self.write()?;
+            if self.is_stalled && !self.connection.out.is_full() {
+                self.step();
+                continue;
+            }
             if self.connection.phase == Phase::Closed && !self.must_write() {
                 return Ok(());
             }
@@ -150,6 +171,8 @@ impl Driver {
             let must_write = self.must_write();
             tokio::select! {
                 biased;
+                // First, and seldom: a peer that never stops sending is not to stop the clock.
+                _ = tick.tick() => self.on_tick()?,
                 () = self.bell.notified() => self.connection.on_wake(),
                 ready = self.socket.writable(), if must_write => ready?,
                 ready = self.socket.readable(), if may_read => {
@@ -158,7 +181,7 @@ impl Driver {
                         return Ok(());
                     }
                 }
-                _ = tick.tick() => self.on_tick()?,
+                Ok(()) = rights.changed() => rights.mark_changed(),
                 _ = drain.changed(), if !is_draining => {
                     is_draining = true;
                     // What was published before is delivered before.
@@ -201,22 +224,9 @@ impl Driver {
         }
     }
 
+    /// Steps the state with what was read.
     fn step(&mut self) {
-        while self.connection.phase != Phase::Closed {
-            match self.decoder.decode(&mut self.inbox) {
-                Ok(None) => break,
-                Ok(Some(frame)) => self.connection.on_frame(frame),
-                Err(error) => {
-                    self.connection.on_read_end();
-                    self.connection.close(error.into());
-                    // Out of step for good: the rest cannot be understood, not even a close-ok.
-                    self.connection.phase = Phase::Closed;
-                    break;
-                }
-            }
-        }
-        self.connection.on_read_end();
-        self.connection.on_wake();
+        self.is_stalled = self.connection.on_read(&mut self.decoder, &mut self.inbox);
     }
 
     /// Writes as much as the socket takes now, and fills up from the mailbox meanwhile.

@@ -1,26 +1,28 @@
 //! From the first octet to an open connection: protocol header, login, tuning, virtual host
 //! (AMQP 0-9-1 §2.2.4). Bounded in time by the caller and in memory by the initial frame size.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use amqp091::{
-    ChannelId, Error, FieldTable, FieldValue, Frame, FrameDecoder, Method, Opening,
-    PROTOCOL_HEADER_SIZE, ReplyCode, ShortStr, encode_method,
+    ChannelId, Error, FieldTable, FieldValue, Frame, FrameDecoder, Method, MethodId, Opening,
+    PROTOCOL_HEADER_SIZE, ReplyCode, Secret, ShortStr, encode_method,
     method::connection::{self, StartOk, TuneOk},
     sasl,
 };
 use bytes::{Bytes, BytesMut};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    connection::{Agreed, Capabilities},
+    connection::{Agreed, Capabilities, blocking},
     refusal::Refusal,
 };
-use crate::{Context, VERSION, socket::Socket, tls};
+use crate::{Context, revocation, socket::Socket, tls};
 
 /// A connection past its handshake.
 pub(super) struct Opened {
     pub(super) agreed: Agreed,
-    pub(super) vhost: Arc<broker::VirtualHost>,
+    pub(super) login: auth::User,
+    pub(super) access: broker::Access,
     pub(super) decoder: FrameDecoder,
     /// Octets read and not yet decoded.
     pub(super) inbox: BytesMut,
@@ -28,6 +30,8 @@ pub(super) struct Opened {
     pub(super) heartbeat: Option<Duration>,
     /// What the client calls its connection, for the log.
     pub(super) name: Option<String>,
+    /// Its place among the open connections.
+    pub(super) place: OwnedSemaphorePermit,
 }
 
 /// How a handshake ends when it does not end well. Whatever is to be sent was sent.
@@ -74,12 +78,19 @@ pub(super) async fn shake_hands(
     let is_certified = wire.socket.certified_user().is_some();
     wire.send(&start(context, is_certified)).await?;
     let Method::ConnectionStartOk(start_ok) = wire.method().await? else {
-        return wire.refuse(out_of_turn("connection.start-ok")).await;
+        return wire.refuse(out_of_turn("starting", "connection.start-ok")).await;
     };
-    let capabilities = client_capabilities(&start_ok.client_properties);
-    let user = match log_in(&start_ok, wire.socket.certified_user(), peer, context).await {
-        Ok(user) => user,
-        Err(reason) => return refuse_login(wire, &start_ok, &reason).await,
+    let StartOk { client_properties, mechanism, response, .. } = start_ok;
+    let capabilities = client_capabilities(&client_properties);
+    let name = connection_name(&client_properties);
+    let can_be_told = has_capability(&client_properties, "authentication_failure_close");
+    // A table in memory is many times as large as on the wire: a peer that is nobody yet must not
+    // have it kept while it makes the server wait.
+    drop(client_properties);
+    let said = Login { mechanism: &mechanism, response: &response };
+    let login = match log_in(said, wire.socket.certified_user(), peer, context).await {
+        Ok(login) => login,
+        Err(reason) => return refuse_login(wire, &mechanism, can_be_told, &reason).await,
     };
     let limits = &context.limits;
     wire.send(&connection::Tune {
@@ -89,33 +100,39 @@ pub(super) async fn shake_hands(
     })
     .await?;
     let Method::ConnectionTuneOk(tune_ok) = wire.method().await? else {
-        return wire.refuse(out_of_turn("connection.tune-ok")).await;
+        return wire.refuse(out_of_turn("tuning", "connection.tune-ok")).await;
     };
     if let Err(refusal) = check_tuning(&tune_ok, context) {
         return wire.refuse(refusal).await;
     }
     wire.decoder.set_max_size(tune_ok.frame_max);
     let Method::ConnectionOpen(open) = wire.method().await? else {
-        return wire.refuse(out_of_turn("connection.open")).await;
+        return wire.refuse(out_of_turn("opening", "connection.open")).await;
     };
-    let vhost = match context.broker.vhost(&open.virtual_host) {
-        Ok(vhost) => vhost,
-        Err(error) => return wire.refuse(error.into()).await,
+    let Ok(place) = context.open.clone().try_acquire_owned() else {
+        let max = limits.connections_max;
+        let text = format!("connection refused: node connection limit ({max}) is reached");
+        return wire.refuse(Refusal::new(ReplyCode::NotAllowed, text).in_method(OPEN)).await;
+    };
+    let access = match admit(&open.virtual_host, &login, context) {
+        Ok(access) => access,
+        Err(error) => return wire.refuse(Refusal::from(error).in_method(OPEN)).await,
     };
     wire.send(&connection::OpenOk::default()).await?;
     Ok(Opened {
         agreed: Agreed {
-            user,
             frame_max: tune_ok.frame_max,
             channel_max: tune_ok.channel_max,
-            message_bytes_max: limits.message_bytes_max,
+            limits: limits.clone(),
             capabilities,
         },
-        vhost,
+        login,
+        access,
         decoder: wire.decoder,
         inbox: wire.inbox,
         heartbeat: (tune_ok.heartbeat > 0).then(|| Duration::from_secs(tune_ok.heartbeat.into())),
-        name: connection_name(&start_ok.client_properties),
+        name,
+        place,
     })
 }
 
@@ -139,6 +156,10 @@ impl Wire<'_> {
             match self.decoder.decode(&mut self.inbox).map_err(Failure::Protocol) {
                 Ok(Some(Frame::Method { channel: ChannelId::CONNECTION, payload })) => {
                     match Method::decode(&payload) {
+                        Ok(Method::ConnectionClose(_)) => {
+                            self.send(&connection::CloseOk {}).await?;
+                            return Err(Failure::Refused("the client changed its mind".to_owned()));
+                        }
                         Ok(method) => return Ok(method),
                         Err(error) => return self.refuse(error.into()).await,
                     }
@@ -167,24 +188,41 @@ impl Wire<'_> {
         let (class_id, method_id) = (refusal.class_id(), refusal.method_id());
         let (reply_code, reply_text) = (refusal.code.number(), refusal.text.clone());
         self.send(&connection::Close { reply_code, reply_text, class_id, method_id }).await?;
-        // A socket that closes with octets unread resets the connection, and the peer may never
-        // see why.
-        let answer = async {
-            while self.read().await.is_ok() {
-                if let Ok(Some(Frame::Method { payload, .. })) =
-                    self.decoder.decode(&mut self.inbox)
-                    && matches!(Method::decode(&payload), Ok(Method::ConnectionCloseOk(_)))
+        tokio::time::timeout(CLOSE_OK_TIMEOUT, self.close_ok()).await.ok();
+        self.socket.shutdown().await.ok();
+        Err(Failure::Refused(refusal.text.to_string()))
+    }
+
+    /// Waits until the peer has seen `connection.close`.
+    async fn close_ok(&mut self) {
+        loop {
+            match self.decoder.decode(&mut self.inbox) {
+                Ok(Some(Frame::Method { payload, .. }))
+                    if matches!(Method::decode(&payload), Ok(Method::ConnectionCloseOk(_))) =>
                 {
                     return;
                 }
-                if self.inbox.len() > DISCARDED_BYTES_MAX {
-                    return;
-                }
+                Ok(Some(_)) => {}
+                Ok(None) if self.read().await.is_ok() => {}
+                Ok(None) => return,
+                // Out of step for good: not even its close-ok can be understood.
+                Err(_) => return self.hang_up().await,
             }
-        };
-        tokio::time::timeout(CLOSE_OK_TIMEOUT, answer).await.ok();
-        self.socket.shutdown().await.ok();
-        Err(Failure::Refused(refusal.text.to_string()))
+        }
+    }
+
+    /// Ends the stream, and reads what the peer still sends until it has seen that: a socket that
+    /// closes with octets unread resets the connection, and the peer may never see why.
+    async fn hang_up(&mut self) {
+        if self.socket.shutdown().await.is_err() {
+            return;
+        }
+        let mut discarded = 0;
+        self.inbox.clear();
+        while discarded <= DISCARDED_BYTES_MAX && self.read().await.is_ok() {
+            discarded += self.inbox.len();
+            self.inbox.clear();
+        }
     }
 }
 
@@ -198,8 +236,8 @@ async fn expect_protocol_header(wire: &mut Wire<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     // AMQP 0-9-1 §4.2.2: the header that is supported, then close.
-    wire.socket.write_all(&opening.answer()).await?;
-    wire.socket.shutdown().await?;
+    wire.socket.write_all(opening.answer()).await?;
+    tokio::time::timeout(CLOSE_OK_TIMEOUT, wire.hang_up()).await.ok();
     Err(Failure::WrongProtocol(opening))
 }
 
@@ -213,6 +251,7 @@ fn start(context: &Context, is_certified: bool) -> connection::Start {
         "connection.blocked",
         "authentication_failure_close",
         "per_consumer_qos",
+        "direct_reply_to",
     ] {
         capabilities.insert(ShortStr::from_static(name), FieldValue::Bool(true));
     }
@@ -220,11 +259,11 @@ fn start(context: &Context, is_certified: bool) -> connection::Start {
     server_properties
         .insert(ShortStr::from_static("capabilities"), FieldValue::Table(capabilities));
     for (name, value) in [
-        ("product", "Tubepost"),
-        ("version", VERSION),
-        ("platform", "Rust"),
+        ("product", PRODUCT),
+        ("version", PRODUCT_VERSION),
+        ("platform", concat!("Tubepost ", env!("CARGO_PKG_VERSION"))),
         ("copyright", "The Tubepost authors"),
-        ("information", "Licensed under Apache-2.0 OR MIT"),
+        ("information", "Tubepost speaks AMQP 0-9-1 as the product and version above do"),
         ("cluster_name", &context.cluster_name),
     ] {
         let value = FieldValue::LongStr(Bytes::copy_from_slice(value.as_bytes()));
@@ -242,17 +281,23 @@ fn start(context: &Context, is_certified: bool) -> connection::Start {
     }
 }
 
+/// What a client says of itself.
+struct Login<'a> {
+    mechanism: &'a str,
+    response: &'a Secret,
+}
+
 /// Who the client is, or why it is nobody.
 async fn log_in(
-    start_ok: &StartOk,
+    login: Login<'_>,
     certified: Option<&Result<String, tls::Nameless>>,
     peer: SocketAddr,
     context: &Context,
-) -> Result<String, String> {
-    let credentials = match start_ok.mechanism.as_str() {
+) -> Result<auth::User, String> {
+    let credentials = match login.mechanism {
         "EXTERNAL" => return log_in_by_certificate(certified, context),
-        "PLAIN" => sasl::plain(&start_ok.response),
-        "AMQPLAIN" => sasl::amqplain(&start_ok.response),
+        "PLAIN" => sasl::plain(login.response),
+        "AMQPLAIN" => sasl::amqplain(login.response),
         other => return Err(format!("mechanism '{other}' is not offered")),
     };
     let credentials = credentials.map_err(|error| error.to_string())?;
@@ -271,7 +316,7 @@ async fn log_in(
                 .map_err(|_| "the login could not be checked".to_owned())?
         }
     };
-    verdict.map(|user| user.name).map_err(|refused| refused.to_string())
+    verdict.map_err(|refused| refused.to_string())
 }
 
 /// RFC 4422, appendix A: who the client is was proved below, here by its certificate. RabbitMQ:
@@ -279,7 +324,7 @@ async fn log_in(
 fn log_in_by_certificate(
     certified: Option<&Result<String, tls::Nameless>>,
     context: &Context,
-) -> Result<String, String> {
+) -> Result<auth::User, String> {
     let name = match certified {
         Some(Ok(name)) => name,
         Some(Err(nameless)) => return Err(nameless.to_string()),
@@ -290,22 +335,35 @@ fn log_in_by_certificate(
                 .to_owned());
         }
     };
-    let verdict = context.users.vouched(name);
-    verdict.map(|user| user.name).map_err(|refused| refused.to_string())
+    context.users.vouched(name).map_err(|refused| refused.to_string())
+}
+
+/// Lets a user into a virtual host. What was allowed to one of their name who was deleted is
+/// forgotten first, or the next of that name does not come in.
+fn admit(
+    vhost: &str,
+    login: &auth::User,
+    context: &Context,
+) -> Result<broker::Access, broker::Error> {
+    let forgotten = blocking(|| revocation::forget_departed(&context.broker, &context.users));
+    if context.users.departed().contains(&login.name) {
+        forgotten?;
+    }
+    context.broker.connect(vhost, revocation::identity(login))
 }
 
 /// RabbitMQ: with the capability the client is told; without it the socket closes after a delay,
 /// so that guessing stays slow.
 async fn refuse_login(
     mut wire: Wire<'_>,
-    start_ok: &StartOk,
+    mechanism: &str,
+    can_be_told: bool,
     reason: &str,
 ) -> Result<Opened, Failure> {
-    let can_be_told = has_capability(&start_ok.client_properties, "authentication_failure_close");
     if can_be_told {
         let text = format!(
-            "Login was refused using authentication mechanism {}. For details see the broker logfile.",
-            start_ok.mechanism
+            "Login was refused using authentication mechanism {mechanism}. For details see the \
+             broker logfile."
         );
         wire.refuse::<()>(Refusal::new(ReplyCode::AccessRefused, text)).await.ok();
     } else {
@@ -337,11 +395,17 @@ fn check_tuning(tune_ok: &TuneOk, context: &Context) -> Result<(), Refusal> {
             let limit = context.limits.channel_max.into();
             at_most("channel_max", tune_ok.channel_max.into(), limit)
         })
-        .map_err(|what| Refusal::new(ReplyCode::NotAllowed, format!("negotiated {what}")))
+        .map_err(|what| {
+            Refusal::new(ReplyCode::NotAllowed, format!("negotiated {what}")).in_method(TUNE)
+        })
 }
 
-fn out_of_turn(expected: &str) -> Refusal {
-    Refusal::new(ReplyCode::CommandInvalid, format!("expected '{expected}'"))
+/// RabbitMQ's words for its states of a handshake; the method that should have come is added.
+fn out_of_turn(state: &str, expected: &str) -> Refusal {
+    Refusal::new(
+        ReplyCode::ChannelError,
+        format!("unexpected method in connection state {state}, expected '{expected}'"),
+    )
 }
 
 fn client_capabilities(properties: &FieldTable) -> Capabilities {
@@ -366,6 +430,20 @@ fn connection_name(properties: &FieldTable) -> Option<String> {
 
 /// Room for what comes before the connection is open.
 const INBOX_BYTES: usize = 4096;
+/// Clients take these two for what the server can do, and RabbitMQ is the one that all of them
+/// know. Of the product and of versions from 3.3 up to 4.0 kombu believes that `basic.qos` has
+/// RabbitMQ's two scopes, and Celery sets one prefetch for all queues of a worker (`global =
+/// true`), which also reaches consumers that are there already; of anything else it believes that
+/// `global = false` does that, as the protocol's specification has it and RabbitMQ never did. 3.13
+/// is the last such series.
+const PRODUCT: &str = "RabbitMQ";
+const PRODUCT_VERSION: &str = "3.13.7";
+
+/// `connection.tune`, for refusals.
+const TUNE: MethodId = MethodId { class: 10, method: 30 };
+
+/// `connection.open`, for refusals.
+const OPEN: MethodId = MethodId { class: 10, method: 40 };
 
 /// RabbitMQ: `SILENT_CLOSE_DELAY`.
 const SILENT_CLOSE_DELAY: Duration = Duration::from_secs(3);

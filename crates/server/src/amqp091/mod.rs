@@ -2,19 +2,32 @@
 //!
 //! `driver` owns the socket and the clock; `handshake` brings a peer from its first octet to an
 //! open connection; `connection` is the state, stepped by frames, with its methods by theme in
-//! `declare`, `publish` and `consume`.
+//! `declare`, `publish`, `consume`, `settle`, `transaction` and `reply_to`; `recheck` takes back
+//! what is not allowed any more.
 
+mod annotations;
 mod arguments;
 mod channel;
 mod connection;
 mod consume;
 mod declare;
 mod driver;
+mod expiration;
 mod handshake;
+mod name;
 mod plaintext;
 mod properties;
 mod publish;
+mod recheck;
 mod refusal;
+mod reply_to;
+mod sender_selected;
+mod settle;
+#[cfg(any(test, feature = "fuzzing"))]
+mod stepped;
+mod transaction;
 
 pub(crate) use driver::serve;
-pub(crate) use properties::ContentProperties;
+pub use properties::ContentProperties;
+#[cfg(feature = "fuzzing")]
+pub use stepped::Stepped;

@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use super::arguments::arguments;
 
-/// Reads and changes property lists.
+/// Reads and changes property lists: for [`broker::Options::properties`].
 #[derive(Debug)]
-pub(crate) struct ContentProperties;
+pub struct ContentProperties;
 
 impl Properties for ContentProperties {
     fn headers<'a>(&self, properties: &'a Bytes) -> Box<dyn Headers + 'a> {

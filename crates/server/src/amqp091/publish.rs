@@ -1,13 +1,19 @@
-//! Publishing and its confirms.
+//! Publishing, its confirms and the ends of its transactions.
 
 use amqp091::{
-    ChannelId, Content, Method, ReplyCode, ShortStr, encode_header, encode_method,
-    method::{basic, confirm},
+    ChannelId, Content, Method, PropertyList, ReplyCode, ShortStr, encode_header, encode_method,
+    method::{basic, confirm, tx},
 };
-use broker::{Message, Publish};
+use broker::{Marks, Message, Publish};
 
 use super::{
-    arguments::MessageHeaders, channel::Confirm, connection::Connection, refusal::Refusal,
+    annotations,
+    arguments::MessageHeaders,
+    channel::{Channel, Confirm},
+    connection::Connection,
+    expiration,
+    refusal::Refusal,
+    sender_selected::{SenderSelected, together},
 };
 
 impl Connection {
@@ -15,31 +21,70 @@ impl Connection {
     pub(super) fn on_publish(&mut self, id: ChannelId, content: Content) -> Result<(), Refusal> {
         let Content { method, header, body } = content;
         let Method::BasicPublish(method) = method else {
-            return Err(Refusal::new(ReplyCode::CommandInvalid, "content that is not published"));
+            return Err(Refusal::unimplemented_method());
         };
         if method.immediate {
             return Err(Refusal::new(ReplyCode::NotImplemented, "immediate=true"));
         }
-        self.check_user_id(header.properties.user_id())?;
+        if self.channels.get(&id.0).is_some_and(Channel::is_committing) {
+            return Err(Refusal::while_committing());
+        }
         let exchange = method.exchange.into_inner();
         let routing_key = method.routing_key.into_inner();
         let headers = MessageHeaders::new(&header.properties);
-        let routes = self.publisher.route(&exchange, &routing_key, &headers)?;
+        self.access.publish_to(&exchange)?;
+        let first = self.publisher.route(&exchange, &routing_key, &headers)?;
+        self.access.publish_with(&exchange, &routing_key)?;
+        let replying = self.with_reply_address(id, &header.properties)?;
+        let properties = replying.as_ref().map(PropertyList::from);
+        let properties = properties.as_ref().unwrap_or(&header.properties);
+        let expiration = properties.expiration();
+        let ttl = expiration.map(|expiration| expiration::check(&expiration)).transpose()?;
+        let selected = SenderSelected::of(properties)?;
+        if let Some(claimed) = properties.user_id() {
+            self.access.publish_as(&claimed)?;
+        }
+        let routes = match selected.keys.is_empty() {
+            true => first,
+            false => {
+                let mut all = vec![first];
+                for key in &selected.keys {
+                    self.access.publish_with(&exchange, key)?;
+                    all.push(self.publisher.route(&exchange, key, &headers)?);
+                }
+                together(&all)
+            }
+        };
+        let shown = selected.shown.as_ref().map(PropertyList::from);
         let message = Message {
             exchange,
             routing_key,
-            persistent: header.properties.is_persistent(),
-            properties: header.properties.as_bytes().clone(),
+            persistent: properties.is_persistent(),
+            properties: shown.as_ref().unwrap_or(properties).as_bytes().clone(),
             body,
+            marks: Marks {
+                ttl,
+                priority: properties.priority().unwrap_or_default(),
+                ..Marks::default()
+            },
         };
-        if routes.is_empty() && method.mandatory {
-            self.send_return(id, &message)?;
-        }
-        let channel = self.channels.get_mut(&id.0);
-        let confirms = channel.and_then(|channel| channel.confirms.as_mut());
-        self.batch_confirms.push(confirms.map(|confirms| (id.0, confirms.next())));
-        self.batch.push(Publish { message, routes });
         self.has_published = true;
+        self.take(id, Publish { message, routes }, method.mandatory)
+    }
+
+    /// A message that is to be published: now, or with its transaction.
+    fn take(&mut self, id: ChannelId, publish: Publish, mandatory: bool) -> Result<(), Refusal> {
+        let Some(channel) = self.channels.get_mut(&id.0) else { return Ok(()) };
+        if let Some(transaction) = &mut channel.transaction {
+            let bytes_max = self.agreed.limits.transaction_bytes_max;
+            return transaction.hold(publish, mandatory, bytes_max);
+        }
+        let number = channel.confirms.as_mut().map(|confirms| (id.0, confirms.next()));
+        if mandatory && publish.routes.is_empty() {
+            self.send_return(id, &publish.message)?;
+        }
+        self.batch_confirms.push(number);
+        self.batch.push(publish);
         Ok(())
     }
 
@@ -48,24 +93,30 @@ impl Connection {
         if self.batch.is_empty() {
             return;
         }
-        let mut positions = Vec::with_capacity(self.batch.len());
-        if let Err(error) = self.publisher.publish(&mut self.batch, &mut positions) {
+        let mut receipts = Vec::with_capacity(self.batch.len());
+        if let Err(error) = self.publisher.publish(&mut self.batch, &mut receipts) {
             self.batch_confirms.clear();
             return self.close(error.into());
         }
-        for (confirm, position) in self.batch_confirms.drain(..).zip(positions) {
+        let confirms = std::mem::take(&mut self.batch_confirms);
+        for (confirm, receipt) in confirms.into_iter().zip(receipts) {
             let Some((id, number)) = confirm else { continue };
             let channel = self.channels.get_mut(&id);
             if let Some(confirms) = channel.and_then(|channel| channel.confirms.as_mut()) {
-                confirms.wait(number, position);
-                if self.unconfirmed.last() != Some(&id) && !self.unconfirmed.contains(&id) {
-                    self.unconfirmed.push(id);
-                }
+                confirms.wait(number, receipt);
+                self.await_commit(ChannelId(id));
             }
         }
     }
 
-    /// Confirms what is on disk; asks to be woken for what is not.
+    /// The channel has something to be told when the journal has committed.
+    pub(super) fn await_commit(&mut self, id: ChannelId) {
+        if self.unconfirmed.last() != Some(&id.0) && !self.unconfirmed.contains(&id.0) {
+            self.unconfirmed.push(id.0);
+        }
+    }
+
+    /// Confirms what is on disk, and ends commits; asks to be woken for what is not.
     pub(super) fn release_confirms(&mut self) {
         if self.unconfirmed.is_empty() {
             return;
@@ -74,15 +125,26 @@ impl Connection {
         self.broker.wake_after_commit(&self.mailbox);
         let Connection { unconfirmed, channels, publisher, out, .. } = self;
         unconfirmed.retain(|id| {
-            let channel = channels.get_mut(id);
-            let Some(confirms) = channel.and_then(|channel| channel.confirms.as_mut()) else {
-                return false;
-            };
-            if let Some(Confirm { tag, multiple }) =
+            let Some(channel) = channels.get_mut(id) else { return false };
+            if let Some(transaction) = &mut channel.transaction
+                && transaction.take_committed(|position| publisher.is_durable(position))
+            {
+                encode_method(ChannelId(*id), &tx::CommitOk {}, out.tail());
+            }
+            let Some(confirms) = &mut channel.confirms else { return channel.is_committing() };
+            while let Some(Confirm { tag: delivery_tag, multiple, is_refused }) =
                 confirms.release(|position| publisher.is_durable(position))
             {
-                let ack = basic::Ack { delivery_tag: tag, multiple };
-                encode_method(ChannelId(*id), &ack, out.tail());
+                match is_refused {
+                    false => {
+                        let ack = basic::Ack { delivery_tag, multiple };
+                        encode_method(ChannelId(*id), &ack, out.tail());
+                    }
+                    true => {
+                        let nack = basic::Nack { delivery_tag, multiple, requeue: false };
+                        encode_method(ChannelId(*id), &nack, out.tail());
+                    }
+                }
             }
             confirms.is_waiting()
         });
@@ -90,6 +152,10 @@ impl Connection {
 
     pub(super) fn confirm_select(&mut self, id: ChannelId, nowait: bool) -> Result<(), Refusal> {
         if let Some(channel) = self.channels.get_mut(&id.0) {
+            if channel.transaction.is_some() {
+                let text = "cannot switch from tx to confirm mode";
+                return Err(Refusal::new(ReplyCode::PreconditionFailed, text));
+            }
             channel.confirms.get_or_insert_default();
         }
         if !nowait {
@@ -98,7 +164,7 @@ impl Connection {
         Ok(())
     }
 
-    fn send_return(&mut self, id: ChannelId, message: &Message) -> Result<(), Refusal> {
+    pub(super) fn send_return(&mut self, id: ChannelId, message: &Message) -> Result<(), Refusal> {
         self.send(
             id,
             &basic::Return {
@@ -108,33 +174,23 @@ impl Connection {
                 routing_key: ShortStr::try_from(message.routing_key.clone())?,
             },
         );
-        self.send_content(id, message);
+        self.send_content(id, message, 0);
         Ok(())
     }
 
-    /// Header and body frames behind a method with content.
-    pub(super) fn send_content(&mut self, id: ChannelId, message: &Message) {
+    /// Header and body frames behind a method with content. `returns` is how often a queue that
+    /// counts that had it back.
+    pub(super) fn send_content(&mut self, id: ChannelId, message: &Message, returns: u16) {
         let size = message.body_len() as u64;
-        encode_header(id, size, &message.properties, self.out.tail());
+        match annotations::shown(message, returns) {
+            None => encode_header(id, size, &message.properties, self.out.tail()),
+            Some(list) => encode_header(id, size, list.as_bytes(), self.out.tail()),
+        };
         for piece in amqp091::body_pieces(&message.body, self.agreed.frame_max) {
             let prefix = amqp091::body_frame_prefix(id, piece.len() as u32);
             self.out.tail().extend_from_slice(&prefix);
             self.out.put_body(&piece);
             self.out.tail().extend_from_slice(&[amqp091::FRAME_END]);
-        }
-    }
-
-    /// RabbitMQ: a message may only claim to be from the user who publishes it.
-    fn check_user_id(&self, claimed: Option<ShortStr>) -> Result<(), Refusal> {
-        match claimed {
-            Some(claimed) if *claimed != *self.agreed.user => Err(Refusal::new(
-                ReplyCode::PreconditionFailed,
-                format!(
-                    "user_id property set to '{}' but authenticated user was '{}'",
-                    &*claimed, self.agreed.user
-                ),
-            )),
-            _ => Ok(()),
         }
     }
 }

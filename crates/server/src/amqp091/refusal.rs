@@ -16,6 +16,17 @@ impl Refusal {
         Refusal { code, text: code.text(text), method: None }
     }
 
+    /// A method that is not for servers to receive, or on the wrong kind of channel (RabbitMQ).
+    pub(super) fn unimplemented_method() -> Refusal {
+        Refusal::new(ReplyCode::CommandInvalid, "unimplemented method")
+    }
+
+    /// RabbitMQ: nothing but `channel.close` between `tx.commit` and its answer.
+    pub(super) fn while_committing() -> Refusal {
+        let text = "unexpected command while processing 'tx.commit'";
+        Refusal::new(ReplyCode::ChannelError, text)
+    }
+
     pub(super) fn in_method(mut self, method: MethodId) -> Refusal {
         self.method.get_or_insert(method);
         self

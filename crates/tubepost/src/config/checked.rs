@@ -68,6 +68,16 @@ pub(crate) struct Amqp {
     pub(crate) connections_max: NonZeroU32,
     /// From accept to open.
     pub(crate) handshake_timeout: Duration,
+    /// Consumers of one channel.
+    pub(crate) consumers_per_channel_max: NonZeroU32,
+    /// Bytes that one transaction holds back.
+    pub(crate) transaction_bytes_max: u64,
+    /// Bytes of a new name, 32 to 255.
+    pub(crate) name_bytes_max: u8,
+    /// Arguments of one declaration or binding.
+    pub(crate) arguments_max: NonZeroU32,
+    /// Tables in tables, 3 to 32.
+    pub(crate) table_depth_max: u8,
 }
 
 /// How messages are kept on disk.
@@ -157,6 +167,11 @@ impl Config {
                 message_bytes_max: settings.need(&table::AMQP_MESSAGE_BYTES_MAX)?,
                 connections_max: settings.need(&table::AMQP_CONNECTIONS_MAX)?,
                 handshake_timeout: settings.need(&table::AMQP_HANDSHAKE_TIMEOUT)?,
+                consumers_per_channel_max: settings.need(&table::AMQP_CONSUMERS_PER_CHANNEL_MAX)?,
+                transaction_bytes_max: settings.need(&table::AMQP_TRANSACTION_BYTES_MAX)?,
+                name_bytes_max: settings.need(&table::AMQP_NAME_BYTES_MAX)?,
+                arguments_max: settings.need(&table::AMQP_ARGUMENTS_MAX)?,
+                table_depth_max: settings.need(&table::AMQP_TABLE_DEPTH_MAX)?,
             },
             amqp_tls: tls::resolve(settings)?,
             journal: Journal {

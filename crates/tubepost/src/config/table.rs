@@ -1,5 +1,6 @@
 //! The table: every option of Tubepost, declared once, in the file of its part.
 
+mod amqp_limits;
 mod checks;
 mod events;
 mod mail;
@@ -9,6 +10,10 @@ mod tls;
 use super::declared::Group;
 
 pub(crate) use self::{
+    amqp_limits::{
+        AMQP_ARGUMENTS_MAX, AMQP_CONSUMERS_PER_CHANNEL_MAX, AMQP_NAME_BYTES_MAX,
+        AMQP_TABLE_DEPTH_MAX, AMQP_TRANSACTION_BYTES_MAX,
+    },
     events::{
         BUS_URL, GIT_COMMITS_MAX, GIT_NAMESPACE, GIT_PATCH_BYTES_MAX, GIT_URL_TEMPLATE, SCHEMAS,
         SPOOL_DIRECTORY, SPOOL_SIZE_MAX, TOPIC_PREFIX,
@@ -43,6 +48,11 @@ pub(crate) static GROUPS: &[Group] = &[
             &AMQP_MESSAGE_BYTES_MAX,
             &AMQP_CONNECTIONS_MAX,
             &AMQP_HANDSHAKE_TIMEOUT,
+            &AMQP_CONSUMERS_PER_CHANNEL_MAX,
+            &AMQP_TRANSACTION_BYTES_MAX,
+            &AMQP_NAME_BYTES_MAX,
+            &AMQP_ARGUMENTS_MAX,
+            &AMQP_TABLE_DEPTH_MAX,
         ],
     },
     Group {

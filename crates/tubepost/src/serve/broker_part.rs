@@ -51,6 +51,7 @@ pub(crate) fn start(
         paged_bytes_min: bytes(config.queues.memory_target),
         memory_bytes_max: bytes(config.queues.memory_max),
         disk_free_bytes_min: config.journal.disk_free_min,
+        properties: Arc::new(server::ContentProperties),
         journal,
         ..broker::Options::default()
     };
@@ -77,6 +78,11 @@ pub(crate) fn start(
             channel_max: limits.channel_max,
             heartbeat_s: u16::try_from(limits.heartbeat.as_secs()).unwrap_or(u16::MAX),
             message_bytes_max: limits.message_bytes_max,
+            consumers_per_channel_max: limits.consumers_per_channel_max.get(),
+            arguments_max: limits.arguments_max.get(),
+            table_depth_max: limits.table_depth_max,
+            name_bytes_max: limits.name_bytes_max,
+            transaction_bytes_max: limits.transaction_bytes_max,
             handshake_timeout: limits.handshake_timeout,
             connections_max: limits.connections_max.get() as usize,
         },

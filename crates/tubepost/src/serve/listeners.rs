@@ -65,8 +65,14 @@ fn bind(addresses: &[SocketAddr], flag: &str) -> Result<Vec<TcpListener>, Failur
     addresses
         .iter()
         .map(|address| {
-            let listener = TcpListener::bind(address)
-                .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+            let listener = TcpListener::bind(address).and_then(|listener| {
+                // Again, to wait in a longer line than the standard library's 128: all clients of a
+                // broker that was restarted come at once, and whom the kernel turns away there
+                // tries again only after a second.
+                rustix::net::listen(&listener, BACKLOG)?;
+                listener.set_nonblocking(true)?;
+                Ok(listener)
+            });
             listener.map_err(|error| {
                 let why = match error.kind() {
                     io::ErrorKind::AddrInUse => {
@@ -87,3 +93,7 @@ fn bind(addresses: &[SocketAddr], flag: &str) -> Result<Vec<TcpListener>, Failur
         })
         .collect()
 }
+
+/// Connections that the kernel holds until they are accepted; it may have a lower limit of its own
+/// (`net.core.somaxconn`, 4096 by default).
+const BACKLOG: i32 = 4096;

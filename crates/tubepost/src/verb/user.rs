@@ -157,7 +157,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         "delete" => {
             users.delete(name)?;
             remark(&format!(
-                "user '{}' removed; open connections stay until they end",
+                "user '{}' removed; a running server closes their connections within a second",
                 shown(name)
             ));
             Ok(())

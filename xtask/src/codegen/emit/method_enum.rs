@@ -51,7 +51,9 @@ pub(super) fn method_enum(spec: &Spec) -> Result<String> {
 use bytes::{{Bytes, BytesMut}};
 
 use super::{{{classes}}};
-use crate::{{Error, MethodId, encode::EncodeMethod, fault::Fault, reader::Reader}};
+use crate::{{
+    Error, MethodId, encode::EncodeMethod, fault::Fault, limits::FIELD_DEPTH_MAX, reader::Reader,
+}};
 
 /// A method with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +105,15 @@ fn decode(spec: &Spec) -> Result<String> {
 /// 540 for unknown ids, 501 when the payload is shorter or longer than its arguments, 502 for
 /// an illegal value; each knows the method.
 pub fn decode(payload: &Bytes) -> Result<Self, Error> {{
-    let mut reader = Reader::new(payload);
+    Self::decode_within(payload, FIELD_DEPTH_MAX)
+}}
+
+/// As [`decode`](Self::decode), with a lower limit to how deep tables may be nested.
+///
+/// # Errors
+/// As [`decode`](Self::decode).
+pub fn decode_within(payload: &Bytes, depth_max: usize) -> Result<Self, Error> {{
+    let mut reader = Reader::within(payload, depth_max);
     let (class, method) = (reader.short(\"class-id\")?, reader.short(\"method-id\")?);
     let id = MethodId {{ class, method }};
     Self::decode_arguments(id, &mut reader)

@@ -45,6 +45,7 @@ impl Naive {
         arguments: Pairs,
         by: u32,
     ) -> Result<Target, Refusal> {
+        let exchange = self.exchange(source).ok_or(Refusal::NotFound)?;
         let target = match to {
             End::Queue(name) => Target::Queue(self.visible(name, by)?.number),
             End::Exchange(name) => {
@@ -52,7 +53,6 @@ impl Naive {
                 Target::Exchange(name.to_owned())
             }
         };
-        let exchange = self.exchange(source).ok_or(Refusal::NotFound)?;
         match exchange.kind == ExchangeKind::Headers && arguments.is_refused() {
             true => Err(Refusal::PreconditionFailed),
             false => Ok(target),

@@ -113,11 +113,11 @@ impl Naive {
         name: &str,
         if_unused: bool,
     ) -> Result<usize, Refusal> {
-        if self.exchange(name).is_none() {
-            return Ok(0);
-        }
         if name.starts_with("amq.") {
             return Err(Refusal::AccessRefused);
+        }
+        if self.exchange(name).is_none() {
+            return Ok(0);
         }
         if if_unused && self.bindings.iter().any(|bound| bound.source == name) {
             return Err(Refusal::PreconditionFailed);

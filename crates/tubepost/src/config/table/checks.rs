@@ -115,6 +115,23 @@ pub(super) fn channel_max(text: &str) -> Result<u16, String> {
     }
 }
 
+// Names of the server's own making have 30 bytes.
+pub(super) fn name_bytes(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(max @ 32..=u8::MAX) => Ok(max),
+        _ => Err("is not a number of bytes: expected one from 32 to 255".to_owned()),
+    }
+}
+
+// The header of dead letters, an array of tables with an array, has 3; deeper than 32 is nowhere
+// read.
+pub(super) fn table_depth(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(max @ 3..=32) => Ok(max),
+        _ => Err("is not a depth: expected one from 3 to 32".to_owned()),
+    }
+}
+
 pub(super) fn bus_url(text: &str) -> Result<String, String> {
     match text.starts_with("amqp://") || text.starts_with("amqps://") {
         true => Ok(text.to_owned()),

@@ -140,7 +140,7 @@ pub(crate) static AMQP_CONNECTIONS_MAX: Declared<NonZeroU32> = Declared {
         variable: "TUBEPOST_AMQP_CONNECTIONS_MAX",
         value: "NUMBER",
         default: Fallback::Text("10000"),
-        help: "How many AMQP connections at once; further ones wait to be accepted",
+        help: "How many AMQP connections may be open at once; further ones are refused",
         example: "500",
         mask: Mask::Nothing,
         verbs: &[Verb::Serve, Verb::Config],

@@ -1,0 +1,124 @@
+//! Who gets the next message: consumers of the highest priority first, in turn, each as far as its
+//! credit goes.
+
+use std::sync::Arc;
+
+use super::{
+    Queue,
+    state::{Place, State},
+};
+use crate::{
+    Consumer, ConsumerRequest, DeathReason, Error, Letter, Timestamp, index::Unreadable, sync::lock,
+};
+
+impl Queue {
+    pub(crate) fn consume(&self, request: ConsumerRequest) -> Result<Arc<Consumer>, Error> {
+        let Some(this) = self.this.upgrade() else { return Err(Error::not_found(self.resource())) };
+        let mut state = lock(&self.state);
+        if state.deleted {
+            return Err(Error::not_found(self.resource()));
+        }
+        let others = !state.consumers.is_empty();
+        if state.consumers.iter().any(|slot| slot.consumer.is_exclusive())
+            || (request.exclusive && others)
+        {
+            return Err(Error::refused(format!("{} in exclusive use", self.resource())));
+        }
+        let consumer = Arc::new(Consumer::new(request, this));
+        let place = Place { consumer: consumer.clone(), batch: Vec::new() };
+        let behind = |it: &Place| it.consumer.priority() >= consumer.priority();
+        let at = state.consumers.partition_point(behind);
+        state.consumers.insert(at, place);
+        state.choose_active();
+        Ok(consumer)
+    }
+
+    /// Takes a consumer away. `true` when it was the last and the queue goes with its last.
+    pub(crate) fn cancel(&self, consumer: &Arc<Consumer>) -> bool {
+        let mut state = lock(&self.state);
+        let before = state.consumers.len();
+        state.consumers.retain(|slot| !Arc::ptr_eq(&slot.consumer, consumer));
+        state.turn = 0;
+        if state.active.as_ref().is_some_and(|active| Arc::ptr_eq(active, consumer)) {
+            state.active = None;
+            state.choose_active();
+        }
+        let went = state.consumers.len() < before;
+        if went && self.ticks() {
+            state.used_at = self.store.now();
+        }
+        went && state.consumers.is_empty() && self.declaration.auto_delete
+    }
+
+    /// Hands out what consumers have room for: somebody's room grew.
+    pub fn dispatch(&self) {
+        self.dispatch_locked(&mut lock(&self.state));
+        self.bury();
+    }
+
+    pub(super) fn dispatch_locked(&self, state: &mut State) {
+        let now = match state.expiring {
+            true => self.store.now(),
+            false => Timestamp::default(),
+        };
+        let mut from = 0;
+        while let Some(first) = state.consumers.get(from) {
+            let priority = first.consumer.priority();
+            let others = state.consumers.iter().skip(from);
+            let group = others.take_while(|it| it.consumer.priority() == priority).count();
+            if !self.dispatch_to(state, from, group, now) {
+                break;
+            }
+            from += group;
+        }
+        for place in state.consumers.iter_mut().filter(|place| !place.batch.is_empty()) {
+            let entries = std::mem::take(&mut place.batch);
+            let consumer = place.consumer.clone();
+            place.consumer.mailbox().put(Letter::Deliveries { consumer, entries });
+        }
+    }
+
+    /// Hands out to the `group` consumers behind `from`, until all of them are full. `false` when
+    /// there is nothing left to hand out.
+    fn dispatch_to(&self, state: &mut State, from: usize, group: usize, now: Timestamp) -> bool {
+        let mut full = 0;
+        while full < group {
+            let first = match state.ready.front(self.store.chunks()) {
+                Ok(Some(first)) => first,
+                Ok(None) => return false,
+                Err(Unreadable { error, is_damaged }) => {
+                    self.store.report(error);
+                    match is_damaged {
+                        true => continue,
+                        // It stays, and is tried again.
+                        false => return false,
+                    }
+                }
+            };
+            // One that may live no time at all still reaches who waits for it.
+            let is_over = first.ticket.expires_at.is_some_and(|at| at < now);
+            let at = from + state.turn % group;
+            if !is_over {
+                state.turn = (state.turn + 1) % group;
+                let Some(place) = state.consumers.get(at) else { return false };
+                let is_served =
+                    state.active.as_ref().is_none_or(|it| Arc::ptr_eq(it, &place.consumer));
+                if !is_served || !place.consumer.try_reserve(first) {
+                    full += 1;
+                    continue;
+                }
+                full = 0;
+            }
+            let Ok(Some(entry)) = state.ready.pop_front(self.store.chunks()) else { return false };
+            if is_over {
+                state.die(entry, DeathReason::Expired);
+                continue;
+            }
+            state.go_out(&entry);
+            let Some(place) = state.consumers.get_mut(at) else { return false };
+            state.unacknowledged += usize::from(!place.consumer.is_no_ack());
+            place.batch.push(entry);
+        }
+        true
+    }
+}

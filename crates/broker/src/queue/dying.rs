@@ -1,0 +1,186 @@
+//! How messages leave a queue without being consumed: their time is over, the queue is too long,
+//! a consumer rejects them, or they came back too often. What becomes of them is the virtual
+//! host's business.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak, atomic::Ordering::Relaxed},
+};
+
+use journal::Position;
+
+use super::{Queue, state::State};
+use crate::{
+    Consumer, DeathReason, Entry, Error, Timestamp, VirtualHost,
+    policy::{Effective, Overflow},
+    queue::Dead,
+    sync::lock,
+};
+
+impl Queue {
+    /// The settings in force.
+    pub fn effective(&self) -> Arc<Effective> {
+        lock(&self.state).effective.clone()
+    }
+
+    /// Other settings are in force from now on. Messages that are in the queue keep the time they
+    /// were given to live.
+    pub fn set_effective(&self, effective: Effective) {
+        {
+            let mut state = lock(&self.state);
+            state.effective = Arc::new(effective);
+            self.drop_surplus(&mut state);
+        }
+        self.note_what_ticks();
+        self.bury();
+    }
+
+    /// Where its dead letters are seen to.
+    pub(crate) fn set_home(&self, home: Weak<VirtualHost>) {
+        // Set once, when it is taken in.
+        self.home.set(home).ok();
+    }
+
+    /// Whether the clock has anything to do with it.
+    pub(crate) fn ticks(&self) -> bool {
+        self.ticks.load(Relaxed)
+    }
+
+    /// Whether it refuses messages when it is full.
+    pub(crate) fn may_refuse(&self) -> bool {
+        self.may_refuse.load(Relaxed)
+    }
+
+    pub(super) fn note_what_ticks(&self) {
+        let state = lock(&self.state);
+        let ticks = state.expiring || state.effective.expires.is_some();
+        self.ticks.store(ticks, Relaxed);
+        let is_limited = state.effective.max_length.or(state.effective.max_length_bytes).is_some();
+        let may_refuse = is_limited && state.effective.overflow != Overflow::DropHead;
+        self.may_refuse.store(may_refuse, Relaxed);
+    }
+
+    /// Takes out what expired by now, as far as it stands at the front.
+    pub(crate) fn tick(&self, now: Timestamp) {
+        self.drop_expired(&mut lock(&self.state), now);
+        self.bury();
+    }
+
+    /// Whether nobody has had to do with it for as long as it is to stay.
+    pub(crate) fn is_disused(&self, now: Timestamp) -> bool {
+        let state = lock(&self.state);
+        let expires = state.effective.expires;
+        expires.is_some_and(|after| state.consumers.is_empty() && state.used_at.after(after) <= now)
+    }
+
+    /// Somebody has to do with it.
+    pub(crate) fn touch(&self) {
+        if self.ticks() {
+            lock(&self.state).used_at = self.store.now();
+        }
+    }
+
+    pub(super) fn drop_expired(&self, state: &mut State, now: Timestamp) {
+        if !state.expiring {
+            return;
+        }
+        while let Ok(Some(first)) = state.ready.front(self.store.chunks())
+            && first.ticket.is_expired(now)
+            && let Ok(Some(entry)) = state.ready.pop_front(self.store.chunks())
+        {
+            state.die(entry, DeathReason::Expired);
+        }
+        if state.ready.len() == 0 {
+            state.expiring = state.effective.message_ttl.is_some();
+        }
+    }
+
+    pub(super) fn drop_surplus(&self, state: &mut State) {
+        while state.is_over_length()
+            && let Ok(Some(entry)) = state.ready.pop_front(self.store.chunks())
+        {
+            state.die(entry, DeathReason::Maxlen);
+        }
+    }
+
+    /// Rejected by the consumer who had them, and not to come back.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn reject(
+        &self,
+        entries: impl IntoIterator<Item = Entry>,
+        consumer: Option<&Consumer>,
+    ) -> Result<(), Error> {
+        let mut state = lock(&self.state);
+        if state.deleted || state.effective.dead_letter_exchange.is_none() {
+            drop(state);
+            return self.settle(entries, consumer);
+        }
+        let mut count = 0;
+        for mut entry in entries {
+            count += 1;
+            entry.position = state.position_of(&entry);
+            state.die(entry, DeathReason::Rejected);
+        }
+        if consumer.is_none_or(|consumer| !consumer.is_no_ack()) {
+            state.unacknowledged -= count;
+        }
+        if let Some(consumer) = consumer {
+            consumer.give_back(count);
+        }
+        self.dispatch_locked(&mut state);
+        drop(state);
+        self.bury();
+        Ok(())
+    }
+
+    /// Sees to what died. Never to be called while a publish is under way
+    /// ([`crate::store::Store`]): dead letters are publishes.
+    pub(crate) fn bury(&self) {
+        if lock(&self.state).dead.is_empty() {
+            return;
+        }
+        let home = self.home.get().and_then(Weak::upgrade);
+        match (home, self.this.upgrade()) {
+            (Some(home), Some(this)) => home.bury(this),
+            // A queue of its own, in a test.
+            _ => drop(self.settle_dead(self.take_dead())),
+        }
+    }
+
+    pub(crate) fn take_dead(&self) -> VecDeque<Dead> {
+        lock(&self.state).take_dead()
+    }
+
+    /// What died was seen to.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub(crate) fn settle_dead(&self, dead: impl IntoIterator<Item = Dead>) -> Result<(), Error> {
+        let (mut held, mut positions) = (0, Vec::<Position>::new());
+        {
+            let mut state = lock(&self.state);
+            for Dead { entry, .. } in dead {
+                held += entry.share as usize;
+                positions.extend(state.come_back(&entry));
+            }
+        }
+        self.store.let_go(held);
+        match positions.is_empty() {
+            true => Ok(()),
+            false => self.store.settle(self.id, &positions),
+        }
+    }
+
+    /// What died cannot be seen to now: it stays, and is tried again.
+    pub(crate) fn revive(&self, dead: impl IntoIterator<Item = Dead>) {
+        let mut state = lock(&self.state);
+        let mut entries: Vec<Entry> = dead.into_iter().map(|it| it.entry).collect();
+        entries.sort_unstable_by_key(|entry| entry.order);
+        for mut entry in entries.into_iter().rev() {
+            entry.position = state.come_back(&entry);
+            state.ready.put_back(entry);
+        }
+    }
+}

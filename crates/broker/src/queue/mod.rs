@@ -1,0 +1,482 @@
+//! A queue: entries in order, and who gets the next one.
+//!
+//! `ready + unacknowledged = published − settled`. One lock, taken once for a batch. Entries are
+//! handed to consumers in turn, each as far as its credit goes; what is handed over lies in the
+//! consumer's mailbox until its connection takes it.
+
+mod dispatch;
+mod dying;
+mod state;
+mod upkeep;
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, OnceLock, Weak, atomic::AtomicBool},
+};
+
+use bytestring::ByteString;
+use journal::Position;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::state::Dead;
+use self::state::State;
+use crate::{
+    Arguments, Consumer, DeathReason, Entry, Error, Letter, Message, VirtualHost,
+    connection::ConnectionId,
+    entry::Ticket,
+    error::Resource,
+    index::CheckpointPart,
+    policy::{Definition, Effective, QueueArguments, QueueType},
+    ready::Ready,
+    routing::Map,
+    store::Store,
+    sync::lock,
+};
+
+/// A queue's number, never used twice in one data directory: records of the journal name a
+/// queue by it.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct QueueId(pub(crate) u64);
+
+/// What is declared of a queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueueDeclaration {
+    /// Its name.
+    pub name: ByteString,
+    /// It survives a restart, with its persistent messages.
+    pub durable: bool,
+    /// It belongs to the connection that declared it, and goes with it.
+    pub exclusive: bool,
+    /// It goes when its last consumer goes.
+    pub auto_delete: bool,
+    /// Its arguments.
+    pub arguments: Arguments,
+}
+
+/// Counts of a queue at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueCounts {
+    /// Messages that wait for a consumer.
+    pub ready: usize,
+    /// Messages delivered and not yet acknowledged.
+    pub unacknowledged: usize,
+    /// Consumers.
+    pub consumers: usize,
+}
+
+/// A queue of one virtual host.
+pub struct Queue {
+    id: QueueId,
+    vhost: ByteString,
+    declaration: QueueDeclaration,
+    owner: Option<ConnectionId>,
+    store: Arc<Store>,
+    queue_type: QueueType,
+    this: Weak<Queue>,
+    /// Where its dead letters are seen to.
+    home: OnceLock<Weak<VirtualHost>>,
+    /// The clock has something to do with it.
+    ticks: AtomicBool,
+    /// It refuses messages when it is full.
+    may_refuse: AtomicBool,
+    state: Mutex<State>,
+}
+
+impl Queue {
+    pub(crate) fn new(
+        id: QueueId,
+        vhost: ByteString,
+        declaration: QueueDeclaration,
+        owner: Option<ConnectionId>,
+        store: Arc<Store>,
+    ) -> Arc<Queue> {
+        let asked = QueueArguments::parse(
+            &vhost,
+            &declaration.name,
+            &declaration.arguments,
+            QueueType::default(),
+        );
+        // One that an earlier version took with arguments that are none goes on without them.
+        let asked = asked.unwrap_or_default();
+        let effective = Effective::of_queue(&asked, &Definition::default());
+        let priority_max = effective.max_priority.unwrap_or(0);
+        let state = State {
+            ready: Ready::new(store.backlog(), priority_max),
+            unacknowledged: 0,
+            outstanding: Map::default(),
+            next_order: 0,
+            consumers: Vec::new(),
+            turn: 0,
+            active: None,
+            deleted: false,
+            expiring: false,
+            dead: VecDeque::new(),
+            used_at: store.now(),
+            effective: Arc::new(effective),
+        };
+        let queue = Arc::new_cyclic(|this| Queue {
+            id,
+            vhost,
+            declaration,
+            owner,
+            store,
+            queue_type: asked.queue_type,
+            this: this.clone(),
+            home: OnceLock::new(),
+            ticks: AtomicBool::new(false),
+            may_refuse: AtomicBool::new(false),
+            state: Mutex::new(state),
+        });
+        queue.note_what_ticks();
+        queue
+    }
+
+    pub(crate) fn id(&self) -> QueueId {
+        self.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &ByteString {
+        &self.declaration.name
+    }
+
+    /// What was declared.
+    pub fn declaration(&self) -> &QueueDeclaration {
+        &self.declaration
+    }
+
+    pub(crate) fn is_durable(&self) -> bool {
+        self.declaration.durable
+    }
+
+    /// Which kind of queue was asked for.
+    pub fn queue_type(&self) -> QueueType {
+        self.queue_type
+    }
+
+    pub(crate) fn owner(&self) -> Option<ConnectionId> {
+        self.owner
+    }
+
+    pub(crate) fn resource(&self) -> Resource<'_> {
+        Resource { kind: "queue", name: self.name(), vhost: &self.vhost }
+    }
+
+    /// How many messages and consumers it has.
+    pub fn counts(&self) -> QueueCounts {
+        let state = lock(&self.state);
+        QueueCounts {
+            ready: state.ready.len(),
+            unacknowledged: state.unacknowledged,
+            consumers: state.consumers.len(),
+        }
+    }
+
+    /// Appends entries in order and hands out what consumers have room for. What dies of it waits
+    /// for [`Queue::bury`].
+    pub(crate) fn push(&self, entries: impl Iterator<Item = NewEntry>) {
+        let mut state = lock(&self.state);
+        if state.deleted {
+            drop(state);
+            let positions: Vec<Position> = entries.filter_map(|it| it.position).collect();
+            return self.store.release(&positions);
+        }
+        let (mut held, queue_ttl) = (0, state.effective.message_ttl);
+        let was_expiring = state.expiring;
+        for new in entries {
+            held += new.share as usize;
+            let order = state.next_order;
+            state.next_order += 1;
+            let marks = &new.message.marks;
+            let ttl = marks.ttl.into_iter().chain(queue_ttl).min();
+            let ticket = Ticket {
+                size: new.message.body_len() as u32,
+                redelivered: false,
+                priority: marks.priority,
+                returns: 0,
+                expires_at: ttl.map(|ttl| marks.published_at.after(ttl)),
+            };
+            state.expiring |= ttl.is_some();
+            let (position, share) = (new.position, new.share);
+            state.ready.push_back(Entry {
+                order,
+                position,
+                share,
+                ticket,
+                message: Some(new.message),
+            });
+        }
+        self.store.hold(held);
+        self.dispatch_locked(&mut state);
+        if state.expiring {
+            let now = self.store.now();
+            self.drop_expired(&mut state, now);
+        }
+        self.drop_surplus(&mut state);
+        let began = state.expiring && !was_expiring;
+        drop(state);
+        if began {
+            self.note_what_ticks();
+        }
+    }
+
+    /// Whether it takes one more message of that size; `more` messages and bytes are on their way
+    /// to it.
+    pub(crate) fn refuses(&self, size: u64, more: (u64, u64)) -> bool {
+        lock(&self.state).refuses(size, more)
+    }
+
+    /// Puts back what a restart found.
+    pub(crate) fn restore(&self, part: CheckpointPart) {
+        {
+            let State { ready, next_order, expiring, .. } = &mut *lock(&self.state);
+            match part {
+                CheckpointPart::Slots(slots) => {
+                    *expiring |= slots.iter().any(|slot| slot.ticket.expires_at.is_some());
+                    slots.into_iter().for_each(|slot| ready.restore(slot, next_order));
+                }
+                CheckpointPart::Chunk(chunk) => {
+                    *expiring |= chunk.expires;
+                    ready.restore_chunk(chunk, next_order);
+                }
+            }
+        }
+        self.note_what_ticks();
+    }
+
+    /// Takes the first message, for `basic.get`; also says how many are left. The caller owes a
+    /// settle or a requeue.
+    ///
+    /// # Errors
+    /// A part of the queue on disk cannot be read now.
+    pub fn get(&self) -> Result<Option<(Entry, usize)>, Error> {
+        let got = {
+            let mut state = lock(&self.state);
+            if state.expiring {
+                let now = self.store.now();
+                self.drop_expired(&mut state, now);
+            }
+            let first = state.ready.pop_front(self.store.chunks()).map_err(|it| it.error)?;
+            first.map(|entry| {
+                state.unacknowledged += 1;
+                state.go_out(&entry);
+                (entry, state.ready.len())
+            })
+        };
+        self.touch();
+        self.bury();
+        Ok(got)
+    }
+
+    /// The message of an entry of this queue.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Internal`] when the journal cannot give it back.
+    pub fn message(&self, entry: &Entry) -> Result<Arc<Message>, Error> {
+        if let Some(message) = &entry.message {
+            return Ok(message.clone());
+        }
+        loop {
+            let at = lock(&self.state).position_of(entry);
+            let Some(position) = at else { return Err(Error::without_message()) };
+            match self.store.load(position) {
+                // It moved before it was read.
+                Err(_) if lock(&self.state).position_of(entry) != at => {}
+                loaded => return loaded,
+            }
+        }
+    }
+
+    /// Leaves out an entry whose message cannot be read: the consumer goes on without it, and the
+    /// journal keeps it, for a restart after its file was mended.
+    pub fn set_aside(&self, entry: Entry, consumer: Option<&Consumer>) {
+        self.store.let_go(entry.share as usize);
+        self.store.note_damaged();
+        let mut state = lock(&self.state);
+        if consumer.is_none_or(|consumer| !consumer.is_no_ack()) {
+            state.unacknowledged -= 1;
+        }
+        if let Some(consumer) = consumer {
+            consumer.give_back(1);
+        }
+        self.dispatch_locked(&mut state);
+        drop(state);
+        self.bury();
+    }
+
+    /// Done with these entries: acknowledged, rejected, or sent to a consumer that does not
+    /// acknowledge. `consumer` is who had them; `None` after [`Queue::get`].
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn settle(
+        &self,
+        entries: impl IntoIterator<Item = Entry>,
+        consumer: Option<&Consumer>,
+    ) -> Result<(), Error> {
+        let (mut count, mut held) = (0, 0);
+        let mut kept: Vec<Entry> = Vec::new();
+        for entry in entries {
+            count += 1;
+            held += entry.share as usize;
+            if entry.position.is_some() {
+                kept.push(entry);
+            }
+        }
+        self.store.let_go(held);
+        let counted = consumer.is_none_or(|consumer| !consumer.is_no_ack());
+        let (deleted, positions) = {
+            let mut state = lock(&self.state);
+            let positions: Vec<Position> =
+                kept.iter().filter_map(|entry| state.come_back(entry)).collect();
+            if counted {
+                state.unacknowledged -= count;
+            }
+            if let Some(consumer) = consumer {
+                consumer.give_back(count);
+            }
+            if counted {
+                self.dispatch_locked(&mut state);
+            }
+            (state.deleted, positions)
+        };
+        let settled = match positions.is_empty() {
+            true => Ok(()),
+            // The ledger says that the queue is gone: its messages need no record each.
+            false if deleted => {
+                self.store.release(&positions);
+                Ok(())
+            }
+            false => self.store.settle(self.id, &positions),
+        };
+        self.bury();
+        settled
+    }
+
+    /// Puts entries back, each where it stood. `sent` marks them as delivered before; entries
+    /// that never left the mailbox were not.
+    pub fn requeue(
+        &self,
+        entries: impl IntoIterator<Item = Entry>,
+        consumer: Option<&Consumer>,
+        sent: bool,
+    ) {
+        let mut entries: Vec<Entry> = entries.into_iter().collect();
+        let mut state = lock(&self.state);
+        // An entry on its way to a consumer that does not acknowledge was counted nowhere.
+        if consumer.is_none_or(|consumer| !consumer.is_no_ack()) {
+            state.unacknowledged -= entries.len();
+        }
+        if let Some(consumer) = consumer {
+            consumer.give_back(entries.len());
+        }
+        for entry in &mut entries {
+            if sent {
+                entry.ticket.redelivered = true;
+                entry.ticket.returns = entry.ticket.returns.saturating_add(1);
+            }
+            entry.position = state.come_back(entry);
+        }
+        if state.deleted {
+            drop(state);
+            return self.forget(entries.into_iter());
+        }
+        entries.sort_unstable_by_key(|entry| entry.order);
+        let limit = state.effective.delivery_limit;
+        let is_over = |entry: &Entry| limit.is_some_and(|max| u32::from(entry.returns()) > max);
+        for entry in entries.into_iter().rev() {
+            match is_over(&entry) {
+                true => state.die(entry, DeathReason::DeliveryLimit),
+                false => state.ready.put_back(entry),
+            }
+        }
+        self.dispatch_locked(&mut state);
+        drop(state);
+        self.bury();
+    }
+
+    /// Drops all messages that are ready; returns how many.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn purge(&self) -> Result<usize, Error> {
+        let mut purged = lock(&self.state).ready.take();
+        let count = purged.len();
+        let (mut held, mut positions) = (0, Vec::new());
+        purged.drain(self.store.chunks(), &mut |entry| {
+            held += entry.share as usize;
+            positions.extend(entry.position);
+        })?;
+        self.store.let_go(held);
+        if !positions.is_empty() {
+            self.store.settle(self.id, &positions)?;
+        }
+        Ok(count)
+    }
+
+    /// Ends the queue: its messages go, its consumers are told. `None` when it ended before or
+    /// `allowed` refuses.
+    pub(crate) fn delete(
+        &self,
+        allowed: impl FnOnce(&QueueCounts) -> Result<(), Error>,
+    ) -> Result<Option<usize>, Error> {
+        let (mut ready, consumers, dead) = {
+            let mut state = lock(&self.state);
+            if state.deleted {
+                return Ok(None);
+            }
+            allowed(&QueueCounts {
+                ready: state.ready.len(),
+                unacknowledged: state.unacknowledged,
+                consumers: state.consumers.len(),
+            })?;
+            state.deleted = true;
+            let dead: Vec<Entry> = state
+                .take_dead()
+                .into_iter()
+                .map(|Dead { mut entry, .. }| {
+                    entry.position = state.come_back(&entry);
+                    entry
+                })
+                .collect();
+            (state.ready.take(), std::mem::take(&mut state.consumers), dead)
+        };
+        let count = ready.len();
+        let mut entries = dead;
+        // What cannot be read is released by the next start, which reads the whole journal.
+        ready.drain(self.store.chunks(), &mut |entry| entries.push(entry)).ok();
+        self.forget(entries.into_iter());
+        for slot in consumers {
+            let consumer = slot.consumer;
+            consumer.clone().mailbox().put(Letter::Cancelled { consumer });
+        }
+        Ok(Some(count))
+    }
+
+    fn forget(&self, entries: impl Iterator<Item = Entry>) {
+        let (mut held, mut positions) = (0, Vec::new());
+        for entry in entries {
+            held += entry.share as usize;
+            positions.extend(entry.position);
+        }
+        self.store.let_go(held);
+        self.store.release(&positions);
+    }
+}
+
+/// A message on its way into a queue.
+#[derive(Debug)]
+pub(crate) struct NewEntry {
+    pub(crate) message: Arc<Message>,
+    pub(crate) position: Option<Position>,
+    pub(crate) share: u32,
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Queue({}, {:?})", self.id.0, self.name())
+    }
+}

@@ -1,0 +1,107 @@
+//! What a queue's lock protects.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use journal::Position;
+
+use crate::{
+    Consumer, DeathReason, Entry, Timestamp,
+    index::Slot,
+    policy::{Effective, Overflow},
+    ready::Ready,
+    routing::Map,
+};
+
+pub(super) struct State {
+    pub(super) ready: Ready,
+    pub(super) unacknowledged: usize,
+    /// What consumers have and have not settled, and what is about to be dead-lettered, of what
+    /// survives a restart: by order.
+    pub(super) outstanding: Map<u64, Slot>,
+    pub(super) next_order: u64,
+    /// The highest priority first; of the same, who came first.
+    pub(super) consumers: Vec<Place>,
+    /// Whose turn it is among those of the same priority.
+    pub(super) turn: usize,
+    /// Who alone is served, in a queue that has a single active consumer.
+    pub(super) active: Option<Arc<Consumer>>,
+    pub(super) deleted: bool,
+    /// What it does besides: its arguments and policies.
+    pub(super) effective: Arc<Effective>,
+    /// Some of its messages may expire.
+    pub(super) expiring: bool,
+    /// What left without being consumed and has not been seen to yet.
+    pub(super) dead: VecDeque<Dead>,
+    /// When somebody last had to do with it.
+    pub(super) used_at: Timestamp,
+}
+
+pub(super) struct Place {
+    pub(super) consumer: Arc<Consumer>,
+    /// What this dispatch hands over.
+    pub(super) batch: Vec<Entry>,
+}
+
+/// An entry that is dead-lettered, or dropped where there are no dead letters. Until that is done
+/// it counts as delivered: a restart finds it in the queue.
+#[derive(Debug)]
+pub(crate) struct Dead {
+    pub(crate) entry: Entry,
+    pub(crate) reason: DeathReason,
+}
+
+impl State {
+    /// Where the journal has an entry that is with a consumer: compaction may have moved it.
+    pub(super) fn position_of(&self, entry: &Entry) -> Option<Position> {
+        self.outstanding.get(&entry.order).map(|slot| slot.position).or(entry.position)
+    }
+
+    /// Takes an entry off the list of what is out; returns where the journal has it.
+    pub(super) fn come_back(&mut self, entry: &Entry) -> Option<Position> {
+        self.outstanding.remove(&entry.order).map(|slot| slot.position).or(entry.position)
+    }
+
+    /// Puts an entry on the list of what is out.
+    pub(super) fn go_out(&mut self, entry: &Entry) {
+        if let Some(kept) = entry.slot() {
+            self.outstanding.insert(entry.order, kept);
+        }
+    }
+
+    /// In a queue with a single active consumer, the first one is it until it goes.
+    pub(super) fn choose_active(&mut self) {
+        if self.effective.single_active_consumer && self.active.is_none() {
+            self.active = self.consumers.first().map(|place| place.consumer.clone());
+        }
+    }
+
+    pub(super) fn take_dead(&mut self) -> VecDeque<Dead> {
+        std::mem::take(&mut self.dead)
+    }
+
+    pub(super) fn die(&mut self, entry: Entry, reason: DeathReason) {
+        self.go_out(&entry);
+        self.dead.push_back(Dead { entry, reason });
+    }
+
+    /// Whether one more message of that size would be too much for a queue that refuses then.
+    /// `more` are messages and bytes that are on their way already.
+    pub(super) fn refuses(&self, size: u64, more: (u64, u64)) -> bool {
+        let limits = &self.effective;
+        if limits.overflow == Overflow::DropHead {
+            return false;
+        }
+        let count = self.ready.len() as u64 + more.0;
+        let bytes = self.ready.bytes() + more.1;
+        limits.max_length.is_some_and(|max| count >= max)
+            || limits.max_length_bytes.is_some_and(|max| bytes + size > max)
+    }
+
+    /// Whether there is more in it than a queue may have that drops its oldest.
+    pub(super) fn is_over_length(&self) -> bool {
+        let limits = &self.effective;
+        limits.overflow == Overflow::DropHead
+            && (limits.max_length.is_some_and(|max| self.ready.len() as u64 > max)
+                || limits.max_length_bytes.is_some_and(|max| self.ready.bytes() > max))
+    }
+}

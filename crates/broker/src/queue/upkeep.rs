@@ -1,0 +1,99 @@
+//! A queue's memory and disk: what goes to disk, what a checkpoint says, and what compaction moves.
+
+use std::collections::HashSet;
+
+use journal::Position;
+
+use super::Queue;
+use crate::{
+    Error,
+    compaction::Copies,
+    entry::Ticket,
+    index::{QueueCheckpoint, Slot},
+    sync::lock,
+};
+
+impl Queue {
+    /// Gives memory back: with `spill` what is far behind goes to disk, and with `page_out` the
+    /// messages of the rest, as far as the journal has them.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub(crate) fn shrink(&self, spill: bool, page_out: bool) -> std::io::Result<()> {
+        let Some(journal) = self.store.journal() else { return Ok(()) };
+        let mut freed = 0;
+        let mut result = Ok(());
+        {
+            let mut state = lock(&self.state);
+            if let Some(chunks) = self.store.chunks().filter(|_| spill) {
+                let spilled = state.ready.spill(chunks, |position| journal.is_committed(position));
+                result = spilled.map(|bytes| freed += bytes);
+            }
+            if page_out {
+                freed += state.ready.page_out(journal);
+            }
+        }
+        self.store.let_go(freed);
+        result
+    }
+
+    /// What of the queue lies in this segment of the journal.
+    ///
+    /// # Errors
+    /// A part of the queue on disk cannot be read.
+    pub(crate) fn live_in(&self, segment: u32) -> Result<Vec<Slot>, Error> {
+        let (mut live, chunks) = {
+            let state = lock(&self.state);
+            let delivered = state.outstanding.values().copied();
+            let mut live: Vec<Slot> =
+                delivered.filter(|slot| slot.position.segment() == segment).collect();
+            let chunks = state.ready.live_in(segment, &mut live);
+            (live, chunks)
+        };
+        for (chunk, files) in chunks.iter().zip(self.store.chunks().into_iter().cycle()) {
+            let slots = files.read(chunk).map_err(|it| it.error)?;
+            live.extend(slots.into_iter().filter(|slot| slot.position.segment() == segment));
+        }
+        Ok(live)
+    }
+
+    /// Follows messages of a segment to where they were copied. Those that the queue had settled
+    /// meanwhile are not kept there.
+    ///
+    /// # Errors
+    /// A part of the queue on disk cannot be written: its messages stay where they are.
+    pub(crate) fn follow(&self, segment: u32, copies: &Copies) -> std::io::Result<()> {
+        let mut followed = Vec::with_capacity(copies.len());
+        let result = {
+            let mut state = lock(&self.state);
+            for slot in state.outstanding.values_mut() {
+                if let Some(&(to, _)) = copies.get(&slot.position) {
+                    followed.push(slot.position);
+                    slot.position = to;
+                }
+            }
+            state.ready.follow(segment, copies, self.store.chunks(), &mut followed)
+        };
+        self.store.release(&followed);
+        let followed: HashSet<Position> = followed.into_iter().collect();
+        let stayed = copies
+            .iter()
+            .filter(|(from, (_, queues))| queues.contains(&self.id) && !followed.contains(from));
+        let unused: Vec<Position> = stayed.map(|(_, (to, _))| *to).collect();
+        self.store.release(&unused);
+        result
+    }
+
+    /// What a checkpoint says of the queue, as it stands, that accounts for all before `end`.
+    pub(crate) fn checkpoint(&self, end: Position) -> QueueCheckpoint {
+        let state = lock(&self.state);
+        let delivered = state.outstanding.iter();
+        let delivered: Vec<(u64, Slot)> = delivered
+            .map(|(order, slot)| {
+                let ticket = Ticket { redelivered: true, ..slot.ticket };
+                (*order, Slot { ticket, ..*slot })
+            })
+            .collect();
+        QueueCheckpoint { id: self.id, parts: state.ready.checkpoint(&delivered, end) }
+    }
+}

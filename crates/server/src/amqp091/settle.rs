@@ -1,0 +1,156 @@
+//! What clients say of deliveries: acknowledged, rejected, given back.
+
+use std::{mem, sync::Arc};
+
+use amqp091::{ChannelId, ReplyCode, method::basic};
+use broker::{Consumer, Entry, Queue};
+
+use super::{channel::Unacked, connection::Connection, refusal::Refusal, transaction::Verdict};
+
+impl Connection {
+    pub(super) fn basic_ack(&mut self, id: ChannelId, method: &basic::Ack) -> Result<(), Refusal> {
+        let taken = self.take_unacked(id, method.delivery_tag, method.multiple)?;
+        self.say(id, Verdict::Done, taken)
+    }
+
+    pub(super) fn basic_nack(
+        &mut self,
+        id: ChannelId,
+        method: &basic::Nack,
+    ) -> Result<(), Refusal> {
+        let taken = self.take_unacked(id, method.delivery_tag, method.multiple)?;
+        self.say(id, rejected(method.requeue), taken)
+    }
+
+    pub(super) fn basic_reject(
+        &mut self,
+        id: ChannelId,
+        method: &basic::Reject,
+    ) -> Result<(), Refusal> {
+        let taken = self.take_unacked(id, method.delivery_tag, false)?;
+        self.say(id, rejected(method.requeue), taken)
+    }
+
+    /// RabbitMQ: takes effect at once, on a channel with transactions too.
+    pub(super) fn basic_recover(
+        &mut self,
+        id: ChannelId,
+        requeue: bool,
+        answer: bool,
+    ) -> Result<(), Refusal> {
+        if !requeue {
+            return Err(Refusal::new(ReplyCode::NotImplemented, "requeue=false"));
+        }
+        let taken = self.take_unacked(id, 0, true)?;
+        requeue_sent(taken);
+        self.dispatch_if_shared(id);
+        if answer {
+            self.send(id, &basic::RecoverOk {});
+        }
+        Ok(())
+    }
+
+    fn take_unacked(
+        &mut self,
+        id: ChannelId,
+        tag: u64,
+        multiple: bool,
+    ) -> Result<Vec<Unacked>, Refusal> {
+        let channel = self.channels.get_mut(&id.0);
+        channel.and_then(|channel| channel.take_unacked(tag, multiple)).ok_or_else(|| {
+            Refusal::new(ReplyCode::PreconditionFailed, format!("unknown delivery tag {tag}"))
+        })
+    }
+
+    /// Acts upon a verdict, or keeps it for `tx.commit`.
+    fn say(&mut self, id: ChannelId, verdict: Verdict, taken: Vec<Unacked>) -> Result<(), Refusal> {
+        let channel = self.channels.get_mut(&id.0);
+        if let Some(transaction) = channel.and_then(|channel| channel.transaction.as_mut()) {
+            transaction.settle(verdict, taken);
+            return Ok(());
+        }
+        match verdict {
+            Verdict::Done => self.settled.extend(taken),
+            Verdict::Rejected => {
+                // In order: what was acknowledged before is not held up by dead letters.
+                self.flush_settled();
+                reject(taken)?;
+                self.dispatch_if_shared(id);
+            }
+            Verdict::Requeue => {
+                requeue_sent(taken);
+                self.dispatch_if_shared(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the queues what this read settled, each in one piece.
+    pub(super) fn flush_settled(&mut self) {
+        if self.settled.is_empty() {
+            return;
+        }
+        let settled = mem::take(&mut self.settled);
+        let mut channels: Vec<u32> = Vec::new();
+        for (queue, consumer, entries) in grouped(settled) {
+            channels.extend(consumer.as_ref().map(|it| it.channel()));
+            if let Err(error) = queue.settle(entries, consumer.as_deref()) {
+                return self.close(error.into());
+            }
+        }
+        channels.dedup();
+        for channel in channels {
+            self.dispatch_if_shared(ChannelId(channel as u16));
+        }
+    }
+
+    /// Room under a limit for the whole channel is room on every queue it consumes from.
+    fn dispatch_if_shared(&self, id: ChannelId) {
+        if self.channels.get(&id.0).is_some_and(|channel| channel.shared_limit.is_set()) {
+            self.dispatch_queues_of(id);
+        }
+    }
+}
+
+fn rejected(requeue: bool) -> Verdict {
+    match requeue {
+        true => Verdict::Requeue,
+        false => Verdict::Rejected,
+    }
+}
+
+type Group = (Arc<Queue>, Option<Arc<Consumer>>, Vec<Entry>);
+
+/// Neighbours of one queue and consumer, together.
+fn grouped(deliveries: Vec<Unacked>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for Unacked { queue, consumer, entry, .. } in deliveries {
+        let same = groups.iter_mut().rev().take(GROUPS_LOOKED_AT).find(|(q, c, _)| {
+            Arc::ptr_eq(q, &queue)
+                && c.as_ref().map(Arc::as_ptr) == consumer.as_ref().map(Arc::as_ptr)
+        });
+        match same {
+            Some((.., entries)) => entries.push(entry),
+            None => groups.push((queue, consumer, vec![entry])),
+        }
+    }
+    groups
+}
+
+/// Deliveries of a few queues alternate; looking further back would cost more than it saves.
+const GROUPS_LOOKED_AT: usize = 8;
+
+/// Rejected for good: dead letters, where the queue has them.
+pub(super) fn reject(deliveries: Vec<Unacked>) -> Result<(), Refusal> {
+    for (queue, consumer, entries) in grouped(deliveries) {
+        queue.reject(entries, consumer.as_deref())?;
+    }
+    Ok(())
+}
+
+/// Puts deliveries back that a client had.
+pub(super) fn requeue_sent(deliveries: Vec<Unacked>) {
+    for (queue, consumer, entries) in grouped(deliveries) {
+        queue.requeue(entries, consumer.as_deref(), true);
+    }
+}

@@ -1,0 +1,14 @@
+//! AMQP 0-9-1 over real sockets, octet by octet: a server in this process, and a client that says
+//! whatever a test wants to be said. Every wait has a deadline of a second.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail by panic")]
+
+mod client;
+mod extensions;
+mod frames;
+mod limits;
+mod malformed;
+mod openings;
+mod server;
+mod state_matrix;
+mod transactions;
+mod wire;

@@ -1,0 +1,61 @@
+//! A server with a broker in memory, on a port of its own. Dropped, it stops.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use broker::{Broker, Options};
+use server::{Config, Limits, Server};
+use tokio::runtime::Runtime;
+
+pub(crate) struct TestServer {
+    runtime: Runtime,
+    pub(crate) address: SocketAddr,
+    pub(crate) broker: Arc<Broker>,
+    _server: Server,
+    _directory: tempfile::TempDir,
+}
+
+impl TestServer {
+    pub(crate) fn start() -> TestServer {
+        TestServer::with(Limits::default(), &Options::default())
+    }
+
+    pub(crate) fn with_limits(limits: Limits) -> TestServer {
+        TestServer::with(limits, &Options::default())
+    }
+
+    pub(crate) fn with(limits: Limits, options: &Options) -> TestServer {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let users = Arc::new(auth::Users::open(directory.path().join("users.json")).unwrap());
+        let broker = Arc::new(Broker::in_memory(options));
+        let config = Config { limits, cluster_name: "test".to_owned() };
+        let server = {
+            let _inside = runtime.enter();
+            Server::start(config, broker.clone(), users, vec![server::Listener::Plain(listener)])
+                .unwrap()
+        };
+        TestServer { runtime, address, broker, _server: server, _directory: directory }
+    }
+
+    /// Waits until the connections of the clients that are gone are gone as well.
+    pub(crate) fn wait_until_idle(&self) {
+        let until = Instant::now() + Duration::from_secs(5);
+        // The one that accepts stays.
+        while self.runtime.metrics().num_alive_tasks() > 1 {
+            assert!(Instant::now() < until, "connections are left behind");
+            thread::yield_now();
+        }
+    }
+}
