@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs::{self, File},
     io,
     path::PathBuf,
     process::{Command, ExitCode},
@@ -222,20 +223,34 @@ impl Programme {
 
     fn run(&self, environment: &[(String, PathBuf)]) -> Result<Outcome> {
         let mut command = self.command(environment);
+        let directory = project::target_directory()?.join("torture-output");
+        let path = directory.join(self.name).with_extension("txt");
+        fs::create_dir_all(&directory)?;
+        let file = File::create(&path).with_context(|| path.display().to_string())?;
+        let mut file = io::BufWriter::new(file);
         let (mut tally, mut skipped) = (Tally::default(), BTreeSet::new());
-        let status = tally::run_lines(&mut command, &mut io::stdout().lock(), |line| {
+        let status = tally::run_lines(&mut command, &mut file, |line| {
+            if !is_of_a_process(line) {
+                print!("{line}");
+            }
             tally += Tally::of_line(line);
             if let Some((_, reason)) = line.split_once("skipped: ") {
                 skipped.insert(reason.trim().to_owned());
             }
         })?;
-        ensure!(status.success(), "{} of its tests failed ({status})", tally.failed);
+        let (failed, path) = (tally.failed, path.display());
+        ensure!(status.success(), "{failed} of its tests failed ({status}); all it said: {path}");
         ensure!(tally.passed > 0, "it has no test: {:?} matches none", self.filters);
         Ok(match skipped.is_empty() {
             true => Outcome::Done,
             false => Outcome::Skipped(skipped.into_iter().collect::<Vec<_>>().join("; ")),
         })
     }
+}
+
+/// What servers and commands said that an end-to-end test ran: thousands of times the same.
+fn is_of_a_process(line: &str) -> bool {
+    ["---- ", "  out ", "  err "].iter().any(|begin| line.starts_with(begin))
 }
 
 impl Choice {
