@@ -1,4 +1,4 @@
-//! `docs/guarantees.md` names a test behind each promise: each is there, by that name, in that file.
+//! `docs/guarantees.md` names a test behind each promise: each is there, by that name and file.
 
 use std::fs;
 

@@ -1,6 +1,6 @@
-//! `kill -9` at each system call by which the server changes its disk, in scripted runs: the call is
-//! the last thing it does. Afterwards nothing that was confirmed is missing, and what was declared
-//! and deleted is exactly what was answered.
+//! `kill -9` at each system call by which the server changes its disk, in scripted runs: the call
+//! is the last thing it does. Afterwards nothing that was confirmed is missing, and what was
+//! declared and deleted is exactly what was answered.
 #![allow(clippy::print_stdout, reason = "what a failed test shows, and the numbers")]
 
 use std::{collections::BTreeMap, fs, time::Instant};
