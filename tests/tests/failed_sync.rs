@@ -130,7 +130,7 @@ fn what_a_failed_sync_left_in_the_cache_is_not_taken_for_being_on_disk() -> Resu
 
 /// Runs the script until a sync fails, goes on after a restart, and then takes the power away.
 fn fail_and_lose_power(seed: u64, at: u64) -> Result<Option<bool>> {
-    let Some(ForgetfulSite { fs, site, load }) = ForgetfulSite::new(seed, SEGMENT)? else {
+    let Some(ForgetfulSite { site, fs, load }) = ForgetfulSite::new(seed, SEGMENT)? else {
         return Ok(None);
     };
     fs.fail_sync_at(at);
@@ -161,7 +161,7 @@ fn fail_and_lose_power(seed: u64, at: u64) -> Result<Option<bool>> {
 
 #[test]
 fn a_failed_sync_of_the_ledger_ends_the_server_as_well() -> Result<()> {
-    let Some(ForgetfulSite { fs, site, load }) = ForgetfulSite::new(1, SEGMENT)? else {
+    let Some(ForgetfulSite { site, fs, load }) = ForgetfulSite::new(1, SEGMENT)? else {
         return Ok(());
     };
     let mut server = site.serve()?;
@@ -178,7 +178,7 @@ fn a_failed_sync_of_the_ledger_ends_the_server_as_well() -> Result<()> {
 
 #[test]
 fn a_client_that_does_not_answer_does_not_hold_up_the_end() -> Result<()> {
-    let Some(ForgetfulSite { fs, site, load }) = ForgetfulSite::new(1, SEGMENT)? else {
+    let Some(ForgetfulSite { site, fs, load }) = ForgetfulSite::new(1, SEGMENT)? else {
         return Ok(());
     };
     let mut server = site.serve()?;

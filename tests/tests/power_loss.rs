@@ -154,7 +154,7 @@ fn operations_of_the_script(seed: u64) -> Result<Option<u64>> {
 }
 
 fn cut_off_script(seed: u64, moment: u64, loss: Loss) -> Result<()> {
-    let Some(ForgetfulSite { fs, site, load }) = ForgetfulSite::new(seed, 64 << 10)? else {
+    let Some(ForgetfulSite { site, fs, load }) = ForgetfulSite::new(seed, 64 << 10)? else {
         return Ok(());
     };
     fs.fail_power_at(moment);
