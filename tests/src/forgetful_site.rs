@@ -7,7 +7,8 @@ use forgetful_fs::ForgetfulFs;
 
 use crate::{Load, Server, Site};
 
-/// The site, its file system, and the load for its server.
+/// The site, its file system, and the load for its server. Taken apart, name the site first: what
+/// is named first is dropped last, and its directory can only go when nothing is mounted in it.
 #[derive(Debug)]
 pub struct ForgetfulSite {
     /// The file system; the server makes its data directory in it by itself.

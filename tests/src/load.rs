@@ -253,6 +253,23 @@ impl Load {
         Ok(done.into_inner())
     }
 
+    /// One script more: some messages that are kept stand among many that are done with, until
+    /// `moved` says that the server has moved what is left. Whether it came to that, and was not
+    /// ended before.
+    ///
+    /// # Errors
+    /// A step gets no answer, or nothing is moved, although the server is there.
+    pub fn run_moving(&self, moved: impl Fn() -> bool) -> Result<bool> {
+        self.lock().begin_life();
+        let done = AtomicU32::new(0);
+        let script = async {
+            let script = script::run_moving(&self.url, &self.record, &self.topology, moved);
+            done.store(u32::from(script.await.is_ok()), Relaxed);
+        };
+        self.until_it_is_gone(script).context("nothing was moved")?;
+        Ok(done.into_inner() == 1)
+    }
+
     /// Publishes persistent messages, each after the confirm of the one before, until the
     /// connection breaks; returns how many were confirmed. Publishes none before their queues are
     /// declared: what goes nowhere is confirmed without a sync.

@@ -43,9 +43,17 @@ impl SmallDisk {
     /// # Errors
     /// The kernel does not say.
     pub fn free_bytes(&self) -> Result<u64> {
-        let stat = statvfs(&self.0)?;
-        Ok(stat.f_bavail * stat.f_frsize)
+        free_bytes(&self.0)
     }
+}
+
+/// Bytes that are left on the disk where this is.
+///
+/// # Errors
+/// The kernel does not say.
+pub fn free_bytes(path: &Path) -> Result<u64> {
+    let stat = statvfs(path)?;
+    Ok(stat.f_bavail * stat.f_frsize)
 }
 
 impl Drop for SmallDisk {

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use futures_util::StreamExt as _;
-use harness::{Load, Site, scaled, seed, wait_for};
+use harness::{Load, Site, is_time_over, scaled, seed, wait_for};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm,
     options::{
@@ -71,14 +71,19 @@ fn kill_again_and_again(cycles: u64, variables: &[(&str, &str)]) -> Result<()> {
         starts.push(server.accepted_after);
         let journals = site.tubepost(&["journal", "check", "data"])?;
         ensure!(journals.code() == 0, "cycle {cycle}: {}{}", journals.stdout, journals.stderr);
-        let verdict = load.check(cycle % 5 == 0 || cycle == cycles)?;
+        let is_last = cycle == cycles || is_time_over(begun);
+        let verdict = load.check(cycle % 5 == 0 || is_last)?;
         verdict.hold().with_context(|| format!("cycle {cycle} of seed {seed}"))?;
+        if is_last {
+            break;
+        }
     }
     server.terminate()?;
     // What was acknowledged stays gone after an orderly end.
     let _server = site.serve()?;
     load.check(true)?.hold()?;
     starts.sort_unstable();
+    let cycles = starts.len() as u64;
     let (median, longest) = (starts[starts.len() / 2], starts[starts.len() - 1]);
     println!(
         "{cycles} kills in {:.1} s: {} confirmed at {:.0}/s, {declared} declarations; \

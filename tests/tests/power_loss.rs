@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
-use harness::{ForgetfulSite, Loss, Wrong, scaled, seed};
+use harness::{ForgetfulSite, Loss, Wrong, is_time_over, scaled, seed};
 
 /// Bytes of a segment: small, so that segments are begun and removed all the time.
 const SEGMENT: u64 = 128 << 10;
@@ -50,13 +50,18 @@ fn no_confirmed_message_is_lost_when_the_power_fails_under_load() -> Result<()> 
         let context = || format!("cycle {cycle} of seed {seed}: {loss:?}, {lost:?}");
         server = forgetful.serve().with_context(context)?;
         starts.push(server.accepted_after);
-        let verdict = load.check(cycle % 3 == 2 || cycle + 1 == cycles)?;
+        let is_last = cycle + 1 == cycles || is_time_over(begun);
+        let verdict = load.check(cycle % 3 == 2 || is_last)?;
         verdict.hold().with_context(context)?;
+        if is_last {
+            break;
+        }
     }
     starts.sort_unstable();
     println!(
-        "{cycles} losses of power in {:.1} s: {} confirmed, {forgotten} sectors and names \
+        "{} losses of power in {:.1} s: {} confirmed, {forgotten} sectors and names \
          forgotten; serving at most {:?} after the start",
+        starts.len(),
         begun.elapsed().as_secs_f64(),
         load.confirmed(),
         starts[starts.len() - 1],
@@ -125,11 +130,12 @@ fn the_power_fails_at_any_operation_of_a_scripted_run() -> Result<()> {
         rng.shuffle(&mut moments);
         moments.truncate(sampled as usize);
     }
-    let count = moments.len() as u64;
-    for (number, moment) in moments.into_iter().enumerate() {
+    let (begun, mut count) = (Instant::now(), 0);
+    for (number, moment) in moments.into_iter().enumerate().take_while(|_| !is_time_over(begun)) {
         let loss = loss(number as u64);
         cut_off_script(seed, moment, loss)
             .with_context(|| format!("seed {seed}, operation {moment}, {loss:?}"))?;
+        count += 1;
     }
     println!("{count} of {operations} operations of the script, each the last one before the end");
     Ok(())
@@ -148,7 +154,7 @@ fn operations_of_the_script(seed: u64) -> Result<Option<u64>> {
 }
 
 fn cut_off_script(seed: u64, moment: u64, loss: Loss) -> Result<()> {
-    let Some(ForgetfulSite { fs, site, load }) = ForgetfulSite::new(seed, 64 << 10)? else {
+    let Some(ForgetfulSite { site, fs, load }) = ForgetfulSite::new(seed, 64 << 10)? else {
         return Ok(());
     };
     fs.fail_power_at(moment);

@@ -15,8 +15,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask VERB
   test [--quick]     set up, then every check and test; --quick leaves out set-up and end to end
-  torture [NAME…] [--list]
-                     the long programmes: failing disks, power loss, damage, random commands
+  torture [NAME…] [--minutes N] [--list]
+                     the long programmes: failing disks, power loss, damage, random commands,
+                     kills; with --minutes no test goes on for longer
   setup              only what the end-to-end tests need: Debian packages, Python venv, npm ci
   codegen [--check] [--spec FILE]
                      the methods of AMQP 0-9-1, from the specification

@@ -65,10 +65,9 @@ fn every_step(steps: &mut Steps, tally: &mut Tally, quick: bool) -> Result<()> {
     steps.run("cargo deny", deny)?;
     if !quick {
         steps.run("cargo build --release", || {
-            done(&mut project::cargo(&["build", "--release", "--package", "tubepost"]))
+            environment.push(build_binary()?);
+            Ok(Outcome::Done)
         })?;
-        let binary: PathBuf = project::target_directory()?.join("release/tubepost");
-        environment.push(("TUBEPOST_BIN".to_owned(), binary));
     }
     let nextest = runs(project::cargo(&["nextest", "--version"]));
     for (name, words) in runners(nextest, quick) {
@@ -85,6 +84,16 @@ fn every_step(steps: &mut Steps, tally: &mut Tally, quick: bool) -> Result<()> {
     }
     ensure!(tally.passed > 0, "no test ran");
     Ok(())
+}
+
+/// Builds the binary that the end-to-end tests run; returns the variable by which they find it.
+///
+/// # Errors
+/// It does not build.
+pub(crate) fn build_binary() -> Result<(String, PathBuf)> {
+    run_command(&mut project::cargo(&["build", "--release", "--package", "tubepost"]))?;
+    let binary = project::target_directory()?.join("release/tubepost");
+    Ok(("TUBEPOST_BIN".to_owned(), binary))
 }
 
 /// The runs of tests: nextest has no doc tests, cargo test has them all.

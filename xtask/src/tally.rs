@@ -60,22 +60,35 @@ pub(crate) fn run_counted(
     command: &mut Command,
     out: &mut impl Write,
 ) -> Result<(Tally, ExitStatus)> {
+    let mut tally = Tally::default();
+    let status = run_lines(command, out, |line| tally += Tally::of_line(line))?;
+    Ok((tally, status))
+}
+
+/// Runs a program, shows its output as it comes, and looks at each line.
+///
+/// # Errors
+/// It cannot be started, or its output not be read.
+pub(crate) fn run_lines(
+    command: &mut Command,
+    out: &mut impl Write,
+    mut each: impl FnMut(&str),
+) -> Result<ExitStatus> {
     let (reader, writer) = io::pipe().context("no pipe for the test runner's output")?;
     command.stdout(writer.try_clone()?).stderr(writer);
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = command.spawn().with_context(|| format!("{program} cannot be started"))?;
     // The command holds the pipe's other end open; reading would never end.
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let mut tally = Tally::default();
     let mut lines = BufReader::new(reader);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
         out.write_all(&line)?;
-        tally += Tally::of_line(&String::from_utf8_lossy(&line));
+        each(&String::from_utf8_lossy(&line));
         line.clear();
     }
     out.flush()?;
-    Ok((tally, child.wait()?))
+    Ok(child.wait()?)
 }
 
 /// The line without terminal colours (`ESC [ … m`).

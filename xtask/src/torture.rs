@@ -3,15 +3,21 @@
 //! and the others run all the same.
 
 use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io,
+    path::PathBuf,
     process::{Command, ExitCode},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
-    project,
-    step::{Outcome, Steps, run_command},
+    project, setup,
+    step::{Outcome, Steps},
+    suite,
+    tally::{self, Tally},
 };
 
 /// A long programme.
@@ -20,93 +26,150 @@ struct Programme {
     name: &'static str,
     /// What it does, for the list.
     what: &'static str,
-    /// `cargo test` with these words, and what the test's binary is given behind them.
-    cargo: &'static [&'static str],
+    stand: Stand,
+    /// Which tests of the stand: parts of their names. None: all.
     filters: &'static [&'static str],
-    environment: &'static [(&'static str, &'static str)],
 }
 
-const JOURNAL: &[&str] = &["--package", "tubepost-journal", "--test", "it"];
-const BROKER: &[&str] = &["--package", "tubepost-broker", "--test", "instruments"];
+/// Where a programme runs.
+#[derive(Clone, Copy, PartialEq)]
+enum Stand {
+    /// A journal on a simulated disk.
+    Journal,
+    /// A broker on one.
+    Broker,
+    /// The release binary: this file of the end-to-end tests.
+    Binary(&'static str),
+}
 
 /// All of them, in the order they run. A new one is a row.
 const PROGRAMMES: &[Programme] = &[
     Programme {
         name: "journal-failing",
         what: "the journal: every operation fails, once and for ever, 60 scripts",
-        cargo: JOURNAL,
+        stand: Stand::Journal,
         filters: &["failing_disk"],
-        environment: &[],
     },
     Programme {
         name: "journal-power",
         what: "the journal: 500,000 disks as a power loss may leave them",
-        cargo: JOURNAL,
+        stand: Stand::Journal,
         filters: &["power_loss"],
-        environment: &[],
     },
     Programme {
         name: "journal-damage",
-        what: "the journal: every bit of 64 KiB flipped, cut at every byte",
-        cargo: JOURNAL,
+        what: "the journal: every bit of 64 KiB flipped, cut at every byte of them",
+        stand: Stand::Journal,
         filters: &["damage"],
-        environment: &[],
     },
     Programme {
         name: "broker-failing",
         what: "the broker: every operation fails, every sync, every need for space, 20 to 80 scripts",
-        cargo: BROKER,
+        stand: Stand::Broker,
         filters: &["failing_disk"],
-        environment: &[],
     },
     Programme {
         name: "broker-power",
         what: "the broker: 1,500,000 disks as a power loss may leave them",
-        cargo: BROKER,
+        stand: Stand::Broker,
         filters: &["power_loss"],
-        environment: &[],
     },
     Programme {
         name: "broker-damage",
         what: "the broker: every bit of its files flipped, cut at every byte, 6 scripts",
-        cargo: BROKER,
+        stand: Stand::Broker,
         filters: &["damage"],
-        environment: &[],
     },
     Programme {
         name: "broker-commands",
         what: "the broker: 1,000,000 rows of 200 random commands against the naive model",
-        cargo: BROKER,
+        stand: Stand::Broker,
         filters: &["random_commands"],
-        environment: &[],
+    },
+    Programme {
+        name: "kills",
+        what: "the binary: killed 5,000 times under load, 500 times with syncs at intervals",
+        stand: Stand::Binary("crash"),
+        filters: &[],
+    },
+    Programme {
+        name: "system-calls",
+        what: "the binary: killed at every system call on the disk that a script makes",
+        stand: Stand::Binary("system_calls"),
+        filters: &[],
+    },
+    Programme {
+        name: "power",
+        what: "the binary: 300 losses of power under load, and one at every operation of a script",
+        stand: Stand::Binary("power_loss"),
+        filters: &[],
+    },
+    Programme {
+        name: "failed-sync",
+        what: "the binary: every sync of a script fails, the power after it, 149 and 160 times",
+        stand: Stand::Binary("failed_sync"),
+        filters: &[],
+    },
+    Programme {
+        name: "slow-sync",
+        what: "the binary: syncs that take 10 ms, 200 ms, 2 s",
+        stand: Stand::Binary("slow_sync"),
+        filters: &[],
+    },
+    Programme {
+        name: "full-disk",
+        what: "the binary: a disk of 64 MiB filled and drained 20 times",
+        stand: Stand::Binary("blocked"),
+        filters: &[],
+    },
+    Programme {
+        name: "backlog",
+        what: "the binary: 10,000,000 messages of 1 KiB that wait; takes 11 GB in the temporary \
+               directory, and is skipped where less than 20 GB are free",
+        stand: Stand::Binary("backlog"),
+        filters: &[],
     },
 ];
+
+/// What was asked for.
+#[derive(Default)]
+struct Choice {
+    names: Vec<String>,
+    /// How long each test may go on.
+    minutes: Option<u64>,
+}
 
 /// Runs the verb.
 ///
 /// # Errors
-/// A programme it does not know.
+/// A programme it does not know; what the end-to-end ones need is missing or does not build.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     if arguments == ["--list"] {
-        PROGRAMMES.iter().for_each(|it| println!("{:<18} {}", it.name, it.what));
+        PROGRAMMES.iter().for_each(|it| println!("{:<16} {}", it.name, it.what));
         return Ok(ExitCode::SUCCESS);
     }
-    let chosen = choose(arguments)?;
+    let choice = Choice::of(arguments)?;
+    let chosen = choice.programmes()?;
+    let mut steps = Steps::new();
+    let mut environment = vec![("TUBEPOST_TORTURE".to_owned(), "1".into())];
+    if let Some(minutes) = choice.minutes {
+        environment.push(("TUBEPOST_TORTURE_MINUTES".to_owned(), minutes.to_string().into()));
+    }
+    // What is missing is said now, and not after hours.
+    if chosen.iter().any(|it| matches!(it.stand, Stand::Binary(_))) {
+        prepare(&mut steps, &mut environment)?;
+    }
     let first_seed = first_seed();
     println!(
         "the first seed is {first_seed}; TUBEPOST_FIRST_SEED={first_seed} runs the same again"
     );
-    let mut steps = Steps::new();
+    environment.push(("TUBEPOST_FIRST_SEED".to_owned(), first_seed.into()));
     let mut failed = Vec::new();
     for (index, programme) in chosen.iter().enumerate() {
         let Programme { name, what, .. } = programme;
         println!("\n{} of {}: {what}", index + 1, chosen.len());
         let begun = Instant::now();
-        let outcome = steps.run(name, || {
-            run_command(&mut programme.command(&first_seed))?;
-            Ok(Outcome::Done)
-        });
-        if let Err(error) = outcome {
+        if let Err(error) = steps.run(name, || programme.run(&environment)) {
             println!("FAILED: {error:#}");
             failed.push(format!("{:>8.1} s  {name}", begun.elapsed().as_secs_f64()));
         }
@@ -120,25 +183,101 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
+/// What the end-to-end programmes stand on, as `cargo xtask test` makes it.
+fn prepare(steps: &mut Steps, environment: &mut Vec<(String, PathBuf)>) -> Result<()> {
+    steps.run("setup", || {
+        environment.extend(setup::everything()?.variables());
+        Ok(Outcome::Done)
+    })?;
+    steps.run("cargo build --release", || {
+        environment.push(suite::build_binary()?);
+        Ok(Outcome::Done)
+    })
+}
+
 impl Programme {
-    fn command(&self, first_seed: &str) -> Command {
-        let mut command = project::cargo(&["test", "--quiet", "--profile", "torture"]);
-        command.args(self.cargo).args(["--", "--nocapture"]).args(self.filters);
-        command.env("TUBEPOST_TORTURE", "1").env("TUBEPOST_FIRST_SEED", first_seed);
-        command.env("RUST_LIB_BACKTRACE", "0").envs(self.environment.iter().copied());
+    fn command(&self, environment: &[(String, PathBuf)]) -> Command {
+        let mut command = project::cargo(&["test", "--quiet"]);
+        command.args(match self.stand {
+            Stand::Journal => {
+                &["--profile", "torture", "--package", "tubepost-journal", "--test", "it"][..]
+            }
+            Stand::Broker => {
+                &["--profile", "torture", "--package", "tubepost-broker", "--test", "instruments"]
+            }
+            // With what the binary was built with: its clients are to be as fast.
+            Stand::Binary(_) => &["--release", "--package", "tubepost-tests", "--test"],
+        });
+        if let Stand::Binary(test) = self.stand {
+            command.arg(test);
+        }
+        command.args(["--", "--nocapture"]).args(self.filters);
+        // Two of them beside each other would disturb what the other measures.
+        if matches!(self.stand, Stand::Binary(_)) {
+            command.arg("--test-threads=1");
+        }
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        command.env("RUST_LIB_BACKTRACE", "0");
         command
+    }
+
+    fn run(&self, environment: &[(String, PathBuf)]) -> Result<Outcome> {
+        let mut command = self.command(environment);
+        let directory = project::target_directory()?.join("torture-output");
+        let path = directory.join(self.name).with_extension("txt");
+        fs::create_dir_all(&directory)?;
+        let file = File::create(&path).with_context(|| path.display().to_string())?;
+        let mut file = io::BufWriter::new(file);
+        let (mut tally, mut skipped) = (Tally::default(), BTreeSet::new());
+        let status = tally::run_lines(&mut command, &mut file, |line| {
+            if !is_of_a_process(line) {
+                print!("{line}");
+            }
+            tally += Tally::of_line(line);
+            if let Some((_, reason)) = line.split_once("skipped: ") {
+                skipped.insert(reason.trim().to_owned());
+            }
+        })?;
+        let (failed, path) = (tally.failed, path.display());
+        ensure!(status.success(), "{failed} of its tests failed ({status}); all it said: {path}");
+        ensure!(tally.passed > 0, "it has no test: {:?} matches none", self.filters);
+        Ok(match skipped.is_empty() {
+            true => Outcome::Done,
+            false => Outcome::Skipped(skipped.into_iter().collect::<Vec<_>>().join("; ")),
+        })
     }
 }
 
-fn choose(names: &[String]) -> Result<Vec<&'static Programme>> {
-    if names.is_empty() {
-        return Ok(PROGRAMMES.iter().collect());
+/// What servers and commands said that an end-to-end test ran: thousands of times the same.
+fn is_of_a_process(line: &str) -> bool {
+    ["---- ", "  out ", "  err "].iter().any(|begin| line.starts_with(begin))
+}
+
+impl Choice {
+    fn of(arguments: &[String]) -> Result<Choice> {
+        let mut choice = Choice::default();
+        let mut words = arguments.iter();
+        while let Some(word) = words.next() {
+            if word == "--minutes" {
+                let number = words.next().and_then(|number| number.parse().ok());
+                choice.minutes = Some(number.context("--minutes needs a number behind it")?);
+            } else {
+                choice.names.push(word.clone());
+            }
+        }
+        Ok(choice)
     }
-    let find = |name: &String| match PROGRAMMES.iter().find(|it| it.name == name) {
-        Some(programme) => Ok(programme),
-        None => bail!("no programme is called {name}; cargo xtask torture --list shows all"),
-    };
-    names.iter().map(find).collect()
+
+    fn programmes(&self) -> Result<Vec<&'static Programme>> {
+        if self.names.is_empty() {
+            return Ok(PROGRAMMES.iter().collect());
+        }
+        let find = |name: &String| match PROGRAMMES.iter().find(|it| it.name == name) {
+            Some(programme) => Ok(programme),
+            None => bail!("no programme is called {name}; cargo xtask torture --list shows all"),
+        };
+        self.names.iter().map(find).collect()
+    }
 }
 
 /// Another one each time, unless it is given, so that no two long runs are the same. Far apart: a
@@ -154,27 +293,51 @@ fn first_seed() -> String {
 mod tests {
     use super::*;
 
+    fn words(programme: &Programme) -> Vec<String> {
+        let command = programme.command(&[("TUBEPOST_TORTURE".to_owned(), "1".into())]);
+        let torture = command.get_envs().find(|(name, _)| *name == "TUBEPOST_TORTURE");
+        assert_eq!(torture.and_then(|(_, value)| value).unwrap(), "1");
+        command.get_args().map(|it| it.to_string_lossy().into_owned()).collect()
+    }
+
+    fn run_words(words: &[&str]) -> String {
+        let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
+        run(&words).unwrap_err().to_string()
+    }
+
     #[test]
-    fn every_programme_has_a_name_of_its_own_and_a_test_to_run() {
-        for (index, programme) in PROGRAMMES.iter().enumerate() {
-            let others = PROGRAMMES.iter().skip(index + 1);
-            assert!(others.into_iter().all(|other| other.name != programme.name));
-            assert!(programme.cargo.contains(&"--package") && !programme.filters.is_empty());
+    fn every_programme_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = PROGRAMMES.iter().map(|it| it.name).collect();
+        assert_eq!(names.len(), PROGRAMMES.len());
+    }
+
+    #[test]
+    fn every_end_to_end_programme_is_a_file_of_tests() {
+        for programme in PROGRAMMES {
+            let Stand::Binary(test) = programme.stand else { continue };
+            let file = project::root().join(format!("tests/tests/{test}.rs"));
+            assert!(file.is_file(), "{} is not there", file.display());
         }
     }
 
     #[test]
-    fn an_unknown_programme_is_refused_before_anything_runs() {
-        let error = run(&["broker-powr".to_owned()]).unwrap_err();
-        assert!(error.to_string().contains("--list"), "{error}");
+    fn a_wrong_call_is_refused_before_anything_runs() {
+        assert!(run_words(&["broker-powr"]).contains("--list"));
+        assert!(run_words(&["--minutes"]).contains("number"));
+        assert!(run_words(&["--minutes", "some"]).contains("number"));
     }
 
     #[test]
     fn a_programme_runs_its_tests_in_their_long_form() {
-        let command = PROGRAMMES[0].command("7");
-        let words: Vec<_> = command.get_args().map(|it| it.to_string_lossy()).collect();
-        assert!(words.ends_with(&["--".into(), "--nocapture".into(), "failing_disk".into()]));
-        let torture = command.get_envs().find(|(name, _)| *name == "TUBEPOST_TORTURE");
-        assert_eq!(torture.and_then(|(_, value)| value).unwrap(), "1");
+        let words = words(&PROGRAMMES[0]);
+        assert!(words.ends_with(&["--", "--nocapture", "failing_disk"].map(str::to_owned)));
+    }
+
+    #[test]
+    fn an_end_to_end_programme_runs_one_test_after_the_other() {
+        let kills = PROGRAMMES.iter().find(|it| it.name == "kills").unwrap();
+        let words = words(kills);
+        assert!(words.contains(&"crash".to_owned()), "{words:?}");
+        assert!(words.ends_with(&["--test-threads=1".to_owned()]), "{words:?}");
     }
 }

@@ -166,3 +166,56 @@ fn a_purged_or_deleted_backlog_gives_back_the_disk() {
     let (_, report) = open(directory.path(), &options());
     assert_eq!((report.queues, report.messages), (0, 0));
 }
+
+/// Flips a bit of a message's body in whichever file of the journal has it.
+fn flip(directory: &TempDir, body: &str) {
+    for file in std::fs::read_dir(directory.path().join("messages")).unwrap() {
+        let path = file.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let found = bytes.windows(body.len() - 1).position(|it| it == &body.as_bytes()[1..]);
+        if let Some(at) = found {
+            bytes[at - 1] ^= 1;
+            std::fs::write(path, bytes).unwrap();
+            return;
+        }
+    }
+    panic!("no file has {body}");
+}
+
+/// As docs/guarantees.md has it: the file mended, and the journal read from its beginning.
+#[test]
+fn a_message_that_a_start_found_damaged_is_served_when_its_file_is_mended() {
+    let directory = tempdir().unwrap();
+    let hit = format!("{:050}", 1);
+    {
+        let (broker, _) = open(directory.path(), &options());
+        let mut client = Client::new(&broker);
+        client.declare("q", true);
+        // In two commits: in the last one, damage looks like a write that was cut short.
+        fill(&broker, &mut client, 0, 2000);
+    }
+    std::fs::remove_dir_all(directory.path().join("index")).unwrap();
+    flip(&directory, &hit);
+    {
+        let (broker, report) = open(directory.path(), &options());
+        assert_eq!((report.messages, report.damage.len()), (1999, 1), "{:?}", report.damage);
+        let mut client = Client::new(&broker);
+        assert!(!drained(&client, true).contains(&1));
+        // More than a segment, so that the damaged one is done with.
+        fill(&broker, &mut client, 2000, 6000);
+        drained(&client, false);
+        fill(&broker, &mut client, 6000, 7000);
+    }
+    let aside = directory.path().join("messages/00000000000000000001.damaged");
+    assert!(aside.exists(), "the file is not set aside");
+    flip(&directory, &hit);
+    std::fs::rename(&aside, aside.with_extension("log")).unwrap();
+    // Else the file is taken for one that was to be deleted.
+    std::fs::remove_file(directory.path().join("messages/reclaimed")).unwrap();
+    std::fs::remove_file(directory.path().join("index/checkpoint")).unwrap();
+    let (broker, report) = open(directory.path(), &options());
+    assert!(report.damage.iter().all(|it| it.contains("missing")), "{:?}", report.damage);
+    let left = client_drained(&broker);
+    assert!(left.contains(&1), "{} messages, and not the mended one", left.len());
+    assert!((6000..7000).all(|number| left.contains(&number)));
+}

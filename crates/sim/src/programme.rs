@@ -4,6 +4,7 @@
 
 use std::env;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Set by `cargo xtask torture`: programmes run their long form.
@@ -12,6 +13,8 @@ const TORTURE: &str = "TUBEPOST_TORTURE";
 const SEED: &str = "TUBEPOST_SEED";
 /// The first seed of a long run, so that two long runs differ.
 const FIRST_SEED: &str = "TUBEPOST_FIRST_SEED";
+/// A long run begins no more seeds after so many minutes.
+const MINUTES: &str = "TUBEPOST_TORTURE_MINUTES";
 
 /// Whether this is the long run.
 pub fn is_torture() -> bool {
@@ -22,12 +25,16 @@ pub fn is_torture() -> bool {
 #[derive(Debug)]
 pub struct Programme {
     command: &'static str,
+    begun: Instant,
+    /// How long a long run may take; none: as long as it takes.
+    limit: Option<Duration>,
+    /// Somebody asked whether the time is over, and it was.
+    was_over: AtomicBool,
     progress: Mutex<Progress>,
 }
 
 #[derive(Debug)]
 struct Progress {
-    begun: Instant,
     said: Instant,
     cases: u64,
 }
@@ -36,15 +43,17 @@ impl Programme {
     /// `command` is what runs the test:
     /// `cargo test -p tubepost-broker --test instruments power_loss`.
     pub fn new(command: &'static str) -> Programme {
-        let now = Instant::now();
-        let progress = Mutex::new(Progress { begun: now, said: now, cases: 0 });
-        Programme { command, progress }
+        let begun = Instant::now();
+        let minutes = number(MINUTES).filter(|_| is_torture());
+        let limit = minutes.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));
+        let progress = Mutex::new(Progress { said: begun, cases: 0 });
+        Programme { command, begun, limit, was_over: AtomicBool::new(false), progress }
     }
 
     /// The seeds to run: `usual` of them from 1 on, or `long` under torture, or the one that is
-    /// replayed. `regressions` failed once and come first.
+    /// replayed. `regressions` failed once and come first. They end when the time is over.
     pub fn seeds<'a>(
-        &self,
+        &'a self,
         usual: u64,
         long: u64,
         regressions: &'a [u64],
@@ -57,7 +66,15 @@ impl Programme {
             }
         };
         let rest = range.filter(|seed| !regressions.contains(seed));
-        regressions.iter().copied().chain(rest)
+        regressions.iter().copied().chain(rest).take_while(|_| !self.is_over())
+    }
+
+    /// Whether the time of a long run is over (`TUBEPOST_TORTURE_MINUTES`), for a loop that takes
+    /// minutes within a seed.
+    pub fn is_over(&self) -> bool {
+        let is_over = self.limit.is_some_and(|limit| self.begun.elapsed() >= limit);
+        self.was_over.fetch_or(is_over, Relaxed);
+        is_over
     }
 
     /// The size of this run: `usual`, or `long` under torture.
@@ -82,7 +99,7 @@ impl Programme {
         progress.cases += cases;
         if is_torture() && progress.said.elapsed() >= Duration::from_secs(10) {
             progress.said = Instant::now();
-            let (cases, seconds) = (progress.cases, progress.begun.elapsed().as_secs());
+            let (cases, seconds) = (progress.cases, self.begun.elapsed().as_secs());
             say(&format!("{cases} cases in {seconds} s"));
         }
     }
@@ -95,11 +112,13 @@ impl Programme {
     /// Ends the programme: prints what it did, and makes sure that it did something.
     ///
     /// # Panics
-    /// If there were fewer than `least` cases, unless one seed was replayed.
+    /// If there were fewer than `least` cases, unless one seed was replayed or the time was over
+    /// before the end: then if there were none.
     pub fn finish(&self, what: &str, least: u64) {
-        let (cases, begun) =
-            self.progress.lock().map_or((0, Instant::now()), |it| (it.cases, it.begun));
-        say(&format!("{cases} {what} in {:.1} s", begun.elapsed().as_secs_f64()));
+        let (cases, over) = (self.cases(), self.was_over.load(Relaxed));
+        let note = if over { ", as many as the time allowed" } else { "" };
+        say(&format!("{cases} {what} in {:.1} s{note}", self.begun.elapsed().as_secs_f64()));
+        let least = if over { 1 } else { least };
         assert!(cases >= least || self.is_replay(), "only {cases} {what}, and {least} were meant");
     }
 }

@@ -2,9 +2,12 @@
 //! the same for the same seed, so that the how manieth operation of the disk is always in the same
 //! place.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU32, Ordering::Relaxed},
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -13,9 +16,10 @@ use lapin::{
     Channel,
     options::{BasicAckOptions, BasicGetOptions, BasicNackOptions},
 };
+use tokio::time::interval;
 
 use super::{
-    WORKED, client, lock,
+    KEPT, WORKED, client, drain, lock,
     publisher::{PUBLISHERS, Publisher},
     record::Record,
     topology::{self, Topology},
@@ -45,6 +49,32 @@ pub(crate) async fn run(
         }
         done.fetch_add(1, Relaxed);
     }
+}
+
+/// Messages that are kept among nine times as many that are done with, until they were moved.
+///
+/// # Errors
+/// The connection broke.
+pub(crate) async fn run_moving(
+    url: &str,
+    record: &Mutex<Record>,
+    topology: &Mutex<Topology>,
+    moved: impl Fn() -> bool,
+) -> Result<()> {
+    topology::declare_fixed(url, topology).await?;
+    let (_connection, channel) = client::connect(url).await?;
+    let [_, worked, kept] = &PUBLISHERS;
+    for _ in 0..BATCHES {
+        publish_some(&channel, record, worked, 9).await?;
+        publish_some(&channel, record, kept, 1).await?;
+    }
+    drain::drain(url, WORKED, record).await?;
+    let mut turn = interval(Duration::from_millis(20));
+    while !moved() {
+        turn.tick().await;
+        client::waiting(&channel, KEPT).await?;
+    }
+    Ok(())
 }
 
 /// Publishes one message after the other until the connection breaks.
@@ -101,3 +131,6 @@ async fn get(channel: &Channel, record: &Mutex<Record>, rng: &mut Rng) -> Result
     }
     Ok(())
 }
+
+/// Of ten messages each: several segments of the smallest size.
+const BATCHES: u32 = 60;

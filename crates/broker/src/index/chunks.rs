@@ -127,7 +127,7 @@ impl Chunks {
     /// The disk refuses; the checkpoint before it is still good.
     pub(crate) fn commit(&self, checkpoint: &[u8], discarded: &[u64]) -> io::Result<()> {
         if self.is_broken.load(Relaxed) {
-            return Ok(());
+            return self.give_up();
         }
         let unsynced = std::mem::take(&mut lock(&self.state).unsynced);
         let mut is_new = false;
@@ -158,6 +158,16 @@ impl Chunks {
             self.disk.remove(&name(file))?;
         }
         Ok(())
+    }
+
+    /// Removes the checkpoint for good: after a loss of power it must not be there again, when the
+    /// journal has given back what it needs.
+    fn give_up(&self) -> io::Result<()> {
+        match self.disk.remove(Checkpoint::NAME) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(said("remove", Checkpoint::NAME))?,
+        }
+        self.disk.sync_dir().map_err(said("sync the directory after removing", Checkpoint::NAME))
     }
 
     fn replace(&self, checkpoint: &[u8]) -> io::Result<()> {
@@ -276,3 +286,28 @@ const SLOT_BYTES: usize = 24;
 
 /// No file of an index is larger; one that is was not written here.
 const FILE_BYTES_MAX: u64 = 4 << 30;
+
+#[cfg(test)]
+mod tests {
+    use journal::Position;
+    use sim::{Random, SimDisk};
+
+    use super::*;
+    use crate::entry::Ticket;
+
+    #[test]
+    fn a_checkpoint_given_up_for_a_damaged_chunk_does_not_come_back_with_the_power() {
+        let disk = SimDisk::new();
+        let chunks = Chunks::new(disk.directory("index"));
+        let slot = Slot { position: Position::from_bits(1 << 32), ticket: Ticket::default() };
+        let chunk = chunks.write(0, &[slot]).unwrap().unwrap();
+        chunks.commit(b"a checkpoint", &[]).unwrap();
+        disk.directory("index").open(&name(chunk.file)).unwrap().write_at(&[1], 0).unwrap();
+        assert!(chunks.read(&chunk).unwrap_err().is_damaged);
+        // The broker gives back what the next checkpoint allows it to.
+        chunks.commit(b"the next one", &[]).unwrap();
+        for image in disk.after_power_loss(&mut Random::new(1), 8) {
+            assert!(!image.names().contains(&"index/checkpoint".to_owned()));
+        }
+    }
+}

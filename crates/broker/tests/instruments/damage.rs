@@ -132,7 +132,7 @@ fn a_flipped_bit_costs_at_most_its_record_and_is_reported() {
                 // More of what was written than of what was reserved.
                 false => (0..90).map(|_| random.below(bits).min(random.below(bits))).collect(),
             };
-            for bit in all {
+            for bit in all.into_iter().take_while(|_| !programme.is_over()) {
                 let context = format!("seed {seed}, bit {bit} of {name}");
                 let mut image = sample.image.clone();
                 image.flip_bit(&name, bit as usize);
@@ -224,7 +224,7 @@ fn a_file_cut_at_any_byte_costs_what_was_behind_the_cut() {
                 true => (0..bytes).collect(),
                 false => (0..40).map(|_| random.below(bytes)).collect(),
             };
-            for cut in all {
+            for cut in all.into_iter().take_while(|_| !programme.is_over()) {
                 let context = format!("seed {seed}, {name} cut at {cut}");
                 let mut image = sample.image.clone();
                 image.file_mut(&name).truncate(cut as usize);

@@ -76,7 +76,8 @@ fn run_all(name: &'static str, hits: Hits, kind: ErrorKind, for_ever: bool, grow
     for seed in programme.seeds(usual, 10 * usual, &[]) {
         let _replay = programme.replay(seed);
         for from in 1.. {
-            if !is_met(seed, Fault { from, for_ever, kind, hits }, grow_only) {
+            let fault = Fault { from, for_ever, kind, hits };
+            if programme.is_over() || !is_met(seed, fault, grow_only) {
                 break;
             }
             programme.count(1);

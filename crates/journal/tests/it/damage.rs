@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use journal::{Error, Journal, Options, Position, Reason, Recovery};
 
 use crate::model::{Model, Records, open, small};
-use sim::{Fault, Hits, Image, Random, SimDisk};
+use sim::{Fault, Hits, Image, Programme, Random, SimDisk};
 
 /// A journal of several segments, with the sizes of its records.
 pub(crate) struct Sample {
@@ -100,6 +100,7 @@ fn a_flipped_bit_costs_at_most_its_record_and_is_reported() {
     let sizes: usize =
         sample.segments().iter().map(|(_, name)| sample.image.file(name).len()).sum();
     assert!((least..=2 * least).contains(&sizes), "{sizes} bytes in the sample");
+    let programme = Programme::new("cargo test -p tubepost-journal --test it a_flipped_bit_costs");
     let mut image = sample.image.clone();
     for (segment, name) in sample.segments() {
         for byte in 0..sample.image.file(&name).len() {
@@ -124,14 +125,17 @@ fn a_flipped_bit_costs_at_most_its_record_and_is_reported() {
                     goes_on(&image, &found, &recovery, &context);
                 }
                 image.file_mut(&name)[byte] ^= 1 << bit;
+                programme.count(1);
             }
         }
     }
+    programme.finish("bits flipped", 8 * least as u64);
 }
 
 #[test]
 fn a_journal_cut_at_any_byte_keeps_exactly_what_is_before_the_cut() {
-    let sample = Sample::new(30);
+    let sample = Sample::new(if sim::is_torture() { 200 } else { 30 });
+    let programme = Programme::new("cargo test -p tubepost-journal --test it cut_at_any_byte");
     for (segment, name) in sample.segments() {
         for cut in 0..sample.image.file(&name).len() {
             let context = format!("segment {segment} cut at {cut}");
@@ -149,8 +153,10 @@ fn a_journal_cut_at_any_byte_keeps_exactly_what_is_before_the_cut() {
                 found.len() < sample.records.len() && segment != sample.last_segment();
             assert!(reported || !lost_in_the_middle, "{context}: a loss without a report");
             goes_on(&image, &found, &recovery, &context);
+            programme.count(1);
         }
     }
+    programme.finish("cuts", 6000);
 }
 
 #[test]
