@@ -157,8 +157,8 @@ impl Driver {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.step();
         loop {
-            // A peer that always has something to read would keep its thread for itself, and with it
-            // the clock of everybody else.
+            // A peer that always has something to read would keep its thread for itself, and with
+            // it the clock of everybody else.
             if self.reads >= READS_AT_ONCE {
                 self.reads = 0;
                 yield_now().await;
