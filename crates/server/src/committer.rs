@@ -6,45 +6,23 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use broker::{Broker, error::Kind};
-use tokio::sync::watch;
 
-/// The running thread.
-#[derive(Debug)]
-pub(crate) struct Committer {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+use crate::worker::{Failed, Worker};
+
+/// Starts the thread. When the journal fails it says so: from then on nothing can be confirmed and
+/// the process has to end. Stopped, it commits what is pending and makes a last checkpoint.
+///
+/// # Errors
+/// There is no thread to be had.
+pub(crate) fn start(broker: Arc<Broker>, failed: Failed) -> std::io::Result<Worker> {
+    Worker::start("journal", failed, move |stop, failed| run(&broker, stop, failed))
 }
 
-impl Committer {
-    /// Starts the thread. `failed` gets the reason when the journal fails: from then on nothing
-    /// can be confirmed and the process has to end.
-    pub(crate) fn start(
-        broker: Arc<Broker>,
-        failed: watch::Sender<Option<String>>,
-    ) -> std::io::Result<Committer> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let thread = std::thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || run(&broker, &stopped, &failed))?;
-        Ok(Committer { stop, thread })
-    }
-
-    /// Commits what is pending, makes a checkpoint, and ends the thread.
-    pub(crate) fn stop(self) {
-        self.stop.store(true, SeqCst);
-        if self.thread.join().is_err() {
-            tracing::error!("the journal's thread panicked");
-        }
-    }
-}
-
-fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
+fn run(broker: &Broker, stop: &AtomicBool, failed: &Failed) {
     let interval = broker.sync_interval();
     let idle = interval.map_or(IDLE, |interval| interval.min(IDLE));
     let mut synced = Instant::now();

@@ -6,44 +6,22 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use broker::{Broker, Error, error::Kind};
-use tokio::sync::watch;
 
-/// The running thread.
-#[derive(Debug)]
-pub(crate) struct Housekeeper {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+use crate::worker::{Failed, Worker};
+
+/// Starts the thread. When the disk fails it says so.
+///
+/// # Errors
+/// There is no thread to be had.
+pub(crate) fn start(broker: Arc<Broker>, failed: Failed) -> std::io::Result<Worker> {
+    Worker::start("housekeeper", failed, move |stop, failed| run(&broker, stop, failed))
 }
 
-impl Housekeeper {
-    /// Starts the thread. `failed` gets the reason when the disk fails.
-    pub(crate) fn start(
-        broker: Arc<Broker>,
-        failed: watch::Sender<Option<String>>,
-    ) -> std::io::Result<Housekeeper> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let thread = std::thread::Builder::new()
-            .name("housekeeper".to_owned())
-            .spawn(move || run(&broker, &stopped, &failed))?;
-        Ok(Housekeeper { stop, thread })
-    }
-
-    /// Ends the thread.
-    pub(crate) fn stop(self) {
-        self.stop.store(true, SeqCst);
-        if self.thread.join().is_err() {
-            tracing::error!("the housekeeper's thread panicked");
-        }
-    }
-}
-
-fn run(broker: &Broker, stop: &AtomicBool, failed: &watch::Sender<Option<String>>) {
+fn run(broker: &Broker, stop: &AtomicBool, failed: &Failed) {
     let (mut tidied, mut ticked) = (Instant::now(), Instant::now());
     while !stop.load(SeqCst) {
         let mut result = Ok(());

@@ -12,6 +12,7 @@ mod read_buffer;
 mod revocation;
 mod socket;
 pub mod tls;
+mod worker;
 mod write_buffer;
 
 use std::{sync::Arc, time::Duration};

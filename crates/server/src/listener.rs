@@ -10,11 +10,10 @@ use tokio::{
 };
 
 use crate::{
-    Config, Context, amqp091,
-    committer::Committer,
-    housekeeper::Housekeeper,
+    Config, Context, amqp091, committer, housekeeper,
     revocation::{self, Rights},
     tls::Tls,
+    worker::Worker,
 };
 
 /// A socket to accept connections on. It is bound already and does not block.
@@ -35,8 +34,8 @@ pub struct Server {
     failed: watch::Receiver<Option<String>>,
     connections: Arc<Semaphore>,
     sockets_max: u32,
-    committer: Committer,
-    housekeeper: Housekeeper,
+    committer: Worker,
+    housekeeper: Worker,
 }
 
 impl Server {
@@ -59,8 +58,8 @@ impl Server {
         let (drain, draining) = watch::channel(false);
         let (changed, rights) = watch::channel(Rights::now(&broker, &users));
         let (failure, failed) = watch::channel(None);
-        let committer = Committer::start(broker.clone(), failure.clone())?;
-        let housekeeper = Housekeeper::start(broker.clone(), failure)?;
+        let committer = committer::start(broker.clone(), failure.clone())?;
+        let housekeeper = housekeeper::start(broker.clone(), failure)?;
         let limit = config.limits.connections_max.clamp(1, CONNECTIONS_MAX);
         let sockets = limit + (limit / 4).max(UNOPENED_MIN);
         let connections = Arc::new(Semaphore::new(sockets));
