@@ -67,6 +67,7 @@ mod properties;
 mod publisher;
 mod queue;
 mod ready;
+mod record;
 mod recovery;
 mod routes;
 mod routing;

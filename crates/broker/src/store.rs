@@ -1,17 +1,16 @@
-//! Messages on disk: what a message's and a settlement's record in the journal look like, and the
-//! count of bytes that messages hold in memory.
+//! Messages on disk: written once for all their queues, settled, read back, moved; and the count of
+//! bytes that messages hold in memory.
 
 use std::sync::{
     Arc, Mutex, RwLock, RwLockReadGuard,
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use bytes::{Buf, BufMut, Bytes};
-use bytestring::ByteString;
+use bytes::BufMut;
 use journal::{Appender, Journal, Position};
 
 use crate::{
-    Clock, Deaths, Error, Marks, Message, Options, Properties, Timestamp,
+    Clock, Error, Message, Options, Properties, Timestamp,
     alarm::Alarm,
     backlog::BacklogSizes,
     error::Kind,
@@ -19,6 +18,10 @@ use crate::{
     ledger,
     limits::SETTLE_RECORD_MAX,
     queue::QueueId,
+    record::{
+        MESSAGE, MOVED, Moved, PLAIN_MESSAGE, SETTLE, decode_message, decode_queues, encode_head,
+        encode_moved, no_message,
+    },
     sync::{lock, read, write},
 };
 
@@ -44,72 +47,6 @@ pub(crate) struct Store {
     lost: Vec<QueueCheckpoint>,
     /// Messages that could not be read back.
     damaged: AtomicU64,
-}
-
-/// A message with the durable queues that took it:
-/// `u16 count, u64 queue id × count, u8 length + exchange, u8 length + key,
-/// u32 length + properties, body`. Little endian.
-///
-/// Behind the queues stands what the broker itself has to know: `u8 flags`, and for bit 0
-/// `u64 published at`, for bit 1 `u8 priority`, for bit 2 `u64 ttl`, for bit 3
-/// `u32 length + deaths as JSON`.
-pub(crate) const MESSAGE: u8 = 4;
-/// As earlier versions wrote it: without the flags.
-pub(crate) const PLAIN_MESSAGE: u8 = 1;
-/// Messages that a queue is done with: `u64 queue id, u64 position × n`. Little endian.
-pub(crate) const SETTLE: u8 = 2;
-/// A message that compaction wrote again further on: a [`Moved`], then a [`MESSAGE`].
-pub(crate) const MOVED: u8 = 3;
-
-/// What a queue has to know of a message's record, without the message.
-#[derive(Debug, Default)]
-pub(crate) struct Head {
-    pub(crate) published_at: Timestamp,
-    pub(crate) priority: u8,
-    pub(crate) ttl: Option<u64>,
-    /// Bytes of the body.
-    pub(crate) size: u32,
-}
-
-impl Head {
-    /// Of what stands behind a record's queues.
-    pub(crate) fn decode(mut payload: &[u8], is_plain: bool) -> Option<Head> {
-        let marks = decode_marks(&mut payload, is_plain)?;
-        for _ in 0..2 {
-            let length = payload.try_get_u8().ok()?.into();
-            payload = payload.get(length..)?;
-        }
-        let length = payload.try_get_u32_le().ok()? as usize;
-        let size = u32::try_from(payload.len().checked_sub(length)?).unwrap_or(u32::MAX);
-        let Marks { published_at, ttl, priority, .. } = marks;
-        Some(Head { published_at, priority, ttl, size })
-    }
-}
-
-/// Where a message that moved comes from: `u64 origin, u64 from`. Little endian.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Moved {
-    /// Where it was first written: its place in the order.
-    pub(crate) origin: Position,
-    /// Where it was before this move.
-    pub(crate) from: Position,
-    /// The queues that had it then.
-    pub(crate) queues: Vec<QueueId>,
-}
-
-impl Moved {
-    pub(crate) fn decode(payload: &mut impl Buf) -> Option<Moved> {
-        let origin = Position::from_bits(payload.try_get_u64_le().ok()?);
-        let from = Position::from_bits(payload.try_get_u64_le().ok()?);
-        Some(Moved { origin, from, queues: decode_queues(payload)? })
-    }
-
-    /// Passes over what comes before the message, and returns where it was first written.
-    fn skip(payload: &mut impl Buf) -> Option<Position> {
-        let origin = Position::from_bits(payload.try_get_u64_le().ok()?);
-        payload.try_get_u64_le().ok()?;
-        Some(origin)
-    }
 }
 
 impl Store {
@@ -245,14 +182,7 @@ impl Store {
         message: &Message,
         queues: &[QueueId],
     ) -> Result<Position, Error> {
-        let mut head = Vec::with_capacity(64 + queues.len() * 8);
-        put_queues(&mut head, queues)?;
-        put_marks(&mut head, &message.marks)?;
-        for name in [&message.exchange, &message.routing_key] {
-            head.put_u8(u8::try_from(name.len()).map_err(|_| too_long(name))?);
-            head.put_slice(name.as_bytes());
-        }
-        head.put_u32_le(message.properties.len() as u32);
+        let head = encode_head(message, queues)?;
         let mut parts: smallvec::SmallVec<[&[u8]; 4]> =
             smallvec::smallvec![head.as_slice(), &*message.properties];
         parts.extend(message.body.iter().map(|slice| &**slice));
@@ -307,162 +237,10 @@ impl Store {
             _ => from,
         };
         decode_queues(&mut payload).ok_or_else(|| no_message(from))?;
-        let mut head = Vec::with_capacity(18 + queues.len() * 8);
-        head.put_u64_le(origin.to_bits());
-        head.put_u64_le(from.to_bits());
-        put_queues(&mut head, queues)?;
-        if kind == PLAIN_MESSAGE {
-            head.put_u8(0);
-        }
+        let head = encode_moved(origin, from, queues, kind == PLAIN_MESSAGE)?;
         let mut appender = journal.appender()?;
         let position = appender.append(MOVED, &[&head, &payload])?;
         queues.iter().for_each(|_| journal.retain(position));
         Ok(position)
-    }
-}
-
-/// The queues and the message of a record; `None` when it is not what [`MESSAGE`] says.
-pub(crate) fn decode_message(
-    mut payload: Bytes,
-    is_plain: bool,
-) -> Option<(Vec<QueueId>, Message)> {
-    let queues = decode_queues(&mut payload)?;
-    let marks = decode_marks(&mut payload, is_plain)?;
-    let exchange = short_string(&mut payload)?;
-    let routing_key = short_string(&mut payload)?;
-    let length = payload.try_get_u32_le().ok()? as usize;
-    if payload.len() < length {
-        return None;
-    }
-    let properties = payload.split_to(length);
-    let body = smallvec::smallvec![payload];
-    Some((queues, Message { exchange, routing_key, properties, body, persistent: true, marks }))
-}
-
-fn put_marks(out: &mut Vec<u8>, marks: &Marks) -> Result<(), Error> {
-    let Marks { published_at, ttl, priority, deaths } = marks;
-    let flags = u8::from(published_at.0 > 0)
-        | u8::from(*priority > 0) << 1
-        | u8::from(ttl.is_some()) << 2
-        | u8::from(deaths.is_some()) << 3;
-    out.put_u8(flags);
-    if published_at.0 > 0 {
-        out.put_u64_le(published_at.0);
-    }
-    if *priority > 0 {
-        out.put_u8(*priority);
-    }
-    if let Some(ttl) = ttl {
-        out.put_u64_le(*ttl);
-    }
-    if let Some(deaths) = deaths {
-        let json = serde_json::to_vec(&**deaths)
-            .map_err(|error| Error::new(Kind::Internal, format!("deaths: {error}")))?;
-        out.put_u32_le(json.len() as u32);
-        out.put_slice(&json);
-    }
-    Ok(())
-}
-
-fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<Marks> {
-    let flags = if is_plain { 0 } else { payload.try_get_u8().ok()? };
-    let has = |bit: u8| flags & (1 << bit) != 0;
-    let mut marks = Marks::default();
-    if has(0) {
-        marks.published_at = Timestamp(payload.try_get_u64_le().ok()?);
-    }
-    if has(1) {
-        marks.priority = payload.try_get_u8().ok()?;
-    }
-    if has(2) {
-        marks.ttl = Some(payload.try_get_u64_le().ok()?);
-    }
-    if has(3) {
-        let length = payload.try_get_u32_le().ok()? as usize;
-        if payload.remaining() < length {
-            return None;
-        }
-        let json = payload.copy_to_bytes(length);
-        marks.deaths = Some(Arc::new(serde_json::from_slice::<Deaths>(&json).ok()?));
-    }
-    Some(marks)
-}
-
-/// The queues of a message's record, and nothing else of it.
-pub(crate) fn decode_queues(payload: &mut impl Buf) -> Option<Vec<QueueId>> {
-    let count = payload.try_get_u16_le().ok()?;
-    (0..count).map(|_| payload.try_get_u64_le().ok().map(QueueId)).collect()
-}
-
-/// The queue and the positions of a settle record.
-pub(crate) fn decode_settle(mut payload: &[u8]) -> Option<(QueueId, Vec<Position>)> {
-    let queue = QueueId(payload.try_get_u64_le().ok()?);
-    if !payload.len().is_multiple_of(8) {
-        return None;
-    }
-    let mut positions = Vec::with_capacity(payload.len() / 8);
-    while let Ok(bits) = payload.try_get_u64_le() {
-        positions.push(Position::from_bits(bits));
-    }
-    Some((queue, positions))
-}
-
-fn put_queues(out: &mut Vec<u8>, queues: &[QueueId]) -> Result<(), Error> {
-    out.put_u16_le(u16::try_from(queues.len()).map_err(|_| too_many(queues.len()))?);
-    queues.iter().for_each(|queue| out.put_u64_le(queue.0));
-    Ok(())
-}
-
-fn short_string(payload: &mut Bytes) -> Option<ByteString> {
-    let length = usize::from(payload.try_get_u8().ok()?);
-    if payload.len() < length {
-        return None;
-    }
-    ByteString::try_from(payload.split_to(length)).ok()
-}
-
-fn no_message(position: Position) -> Error {
-    Error::new(Kind::Internal, format!("the record at {position:?} is no message"))
-}
-
-fn too_many(queues: usize) -> Error {
-    Error::new(Kind::ResourceError, format!("{queues} queues for one message, more than 65535"))
-}
-
-fn too_long(name: &str) -> Error {
-    Error::precondition(format!("a name of {} bytes, more than 255", name.len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_cut_anywhere_is_no_message_and_no_panic() {
-        let mut record = Vec::new();
-        record.put_u16_le(1);
-        record.put_u64_le(7);
-        let deaths = Deaths {
-            entries: Vec::new(),
-            first: ("x".into(), "q".into(), crate::DeathReason::Expired),
-        };
-        let marks = Marks {
-            published_at: Timestamp(5),
-            ttl: Some(9),
-            priority: 3,
-            deaths: Some(Arc::new(deaths)),
-        };
-        put_marks(&mut record, &marks).unwrap();
-        record.put_slice(b"\x01x\x03a.b");
-        record.put_u32_le(2);
-        record.put_slice(b"ppbody");
-        let (queues, message) = decode_message(record.clone().into(), false).unwrap();
-        assert_eq!((queues, &*message.routing_key), (vec![QueueId(7)], "a.b"));
-        assert_eq!((&message.marks, &message.body[0][..]), (&marks, &b"body"[..]));
-        let head = Head::decode(&record[10..], false).unwrap();
-        assert_eq!((head.priority, head.ttl, head.size), (3, Some(9), 4));
-        for cut in 0..record.len() - 4 {
-            assert!(decode_message(record[..cut].to_vec().into(), false).is_none(), "cut at {cut}");
-        }
     }
 }

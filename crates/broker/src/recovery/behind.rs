@@ -9,8 +9,8 @@ use crate::{
     entry::Ticket,
     index::Slot,
     queue::QueueId,
+    record::{self, Head, Moved},
     routing::Map,
-    store::{self, Head, Moved},
 };
 
 /// What records say, taken in one after the other.
@@ -82,20 +82,20 @@ impl<'a> Behind<'a> {
     pub(super) fn visit(&mut self, record: Record<'_>) {
         let (position, mut payload) = (record.position, record.payload);
         let understood = match record.kind {
-            kind @ (store::MESSAGE | store::PLAIN_MESSAGE) => store::decode_queues(&mut payload)
+            kind @ (record::MESSAGE | record::PLAIN_MESSAGE) => record::decode_queues(&mut payload)
                 .and_then(|queues| {
-                    let head = Head::decode(payload, kind == store::PLAIN_MESSAGE)?;
+                    let head = Head::decode(payload, kind == record::PLAIN_MESSAGE)?;
                     queues.into_iter().for_each(|id| self.message(id, position, &head));
                     Some(())
                 }),
-            store::MOVED => Moved::decode(&mut payload).and_then(|moved| {
+            record::MOVED => Moved::decode(&mut payload).and_then(|moved| {
                 let head = Head::decode(payload, false)?;
                 self.origins.insert(moved.from, moved.origin);
                 self.origins.insert(position, moved.origin);
                 moved.queues.iter().for_each(|&id| self.moved(id, &moved, position, &head));
                 Some(())
             }),
-            store::SETTLE => store::decode_settle(record.payload)
+            record::SETTLE => record::decode_settle(record.payload)
                 .map(|(id, positions)| self.settle(id, positions)),
             _ => None,
         };
