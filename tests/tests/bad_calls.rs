@@ -62,6 +62,18 @@ fn a_data_directory_of_a_newer_version_is_left_alone() -> Result<()> {
 }
 
 #[test]
+fn a_data_directory_of_an_older_version_is_taken_and_says_that_it_is_newer_now() -> Result<()> {
+    let site = Site::new()?;
+    site.serve()?.terminate()?;
+    let format = site.path("data/format");
+    let now = fs::read_to_string(&format)?;
+    fs::write(&format, "tubepost 1\n")?;
+    site.serve()?.terminate()?;
+    ensure!(fs::read_to_string(&format)? == now && now != "tubepost 1\n", "not upgraded");
+    Ok(())
+}
+
+#[test]
 fn malformed_toml_is_shown_with_line_and_column() -> Result<()> {
     let site = Site::new()?;
     for (text, wanted) in [

@@ -3,6 +3,8 @@
 
 mod model;
 
+use std::sync::Arc;
+
 use broker::{Arguments, BindingEnd, ExchangeKind, Options, Value, error::Kind};
 use model::{Client, open};
 use tempfile::tempdir;
@@ -150,4 +152,26 @@ fn messages_over_the_memory_budget_are_read_back_from_disk() {
     assert_eq!(broker.blocked(), None, "{} bytes are held", broker.memory_bytes());
     assert_eq!(client.drain("q"), bodies);
     assert_eq!(broker.memory_bytes(), 0);
+}
+
+#[test]
+fn a_record_that_only_a_newer_version_knows_stops_the_start_and_stays() {
+    let directory = tempdir().unwrap();
+    drop(open(directory.path(), &Options::default()));
+    let messages = || Arc::new(journal::FileDisk::open(directory.path().join("messages")).unwrap());
+    {
+        let options = journal::Options::default();
+        let (journal, _) = journal::Journal::open(messages(), options, &mut |_| {}).unwrap();
+        journal.append(99, &[b"from the future"]).unwrap();
+        journal.commit().unwrap();
+    }
+    let disk = |name: &str| -> Arc<dyn journal::Disk> {
+        Arc::new(journal::FileDisk::open(directory.path().join(name)).unwrap())
+    };
+    let disks =
+        broker::Disks { messages: disk("messages"), ledger: disk("ledger"), index: disk("index") };
+    for _ in 0..2 {
+        let error = broker::Broker::open(&disks, &Options::default()).unwrap_err();
+        assert!(error.text.contains("kind 99") && error.text.contains("version"), "{error}");
+    }
 }

@@ -62,6 +62,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let tls = load_tls(&config)?;
     let data = DataDirectory::prepare(&config.data_dir)?;
     let _lock = data.lock()?;
+    data.upgrade()?;
     let users = Arc::new(Users::open(data.users_file())?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

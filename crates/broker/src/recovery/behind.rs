@@ -6,7 +6,9 @@ use journal::{Position, Record};
 
 use super::declared::Declared;
 use crate::{
+    Error,
     entry::Ticket,
+    error::Kind,
     index::Slot,
     queue::QueueId,
     record::{self, Head, Moved},
@@ -31,7 +33,8 @@ pub(super) struct Behind<'a> {
     origins: HashMap<Position, Position>,
     /// Of all queues that records name.
     pub(super) highest_id: u64,
-    pub(super) unreadable: Vec<String>,
+    /// The first record that this version does not understand.
+    pub(super) unknown: Option<String>,
 }
 
 /// What happened to messages of one queue that were written before a checkpoint.
@@ -75,7 +78,7 @@ impl<'a> Behind<'a> {
             gone: Map::default(),
             origins: HashMap::new(),
             highest_id: 0,
-            unreadable: Vec::new(),
+            unknown: None,
         }
     }
 
@@ -101,7 +104,22 @@ impl<'a> Behind<'a> {
         };
         if understood.is_none() {
             let (kind, position) = (record.kind, record.position);
-            self.unreadable.push(format!("a record of unknown kind {kind} at {position:?}"));
+            self.unknown.get_or_insert_with(|| format!("kind {kind} at {position:?}"));
+        }
+    }
+
+    /// An error if there is a record that this version does not understand. Its checksum was right,
+    /// so a newer one wrote it; passed over, it would be taken for dead and deleted.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match &self.unknown {
+            None => Ok(()),
+            Some(what) => Err(Error::new(
+                Kind::Internal,
+                format!(
+                    "the messages' journal has a record that this version does not know ({what}); \
+                     start the version that wrote it"
+                ),
+            )),
         }
     }
 

@@ -62,6 +62,7 @@ impl Messages {
         let disk = disks.messages.clone();
         let (journal, report) =
             Journal::open(disk, options.journal.clone(), &mut |record| behind.visit(record))?;
+        behind.check()?;
         let mut messages = Messages::new(journal, report, chunks, Map::default(), behind, None);
         messages.damage.extend(damage.map(|reason| {
             format!(
@@ -100,6 +101,7 @@ impl Messages {
             Err(error @ journal::Error::NoRecord(_)) => return Ok(Err(error.to_string())),
             Err(error) => return Err(error.into()),
         };
+        behind.check()?;
         let reclaimed: HashSet<u32> = report.reclaimed.iter().copied().collect();
         let mut kept = Map::default();
         for QueueCheckpoint { id, parts } in queues {
@@ -128,13 +130,13 @@ impl Messages {
         behind: Behind<'_>,
         checkpoint: Option<Position>,
     ) -> Messages {
-        let Behind { added, highest_id, unreadable, .. } = behind;
+        let Behind { added, highest_id, .. } = behind;
         for (id, added) in added {
             let slots: Vec<Slot> = added.into_values().collect();
             slots.iter().for_each(|slot| journal.retain(slot.position));
             queues.entry(id).or_default().push(CheckpointPart::Slots(slots));
         }
-        let damage = unreadable.iter().map(|it| format!("messages: {it}")).collect();
+        let damage = Vec::new();
         Messages { journal, report, chunks, queues, checkpoint, highest_id, damage }
     }
 

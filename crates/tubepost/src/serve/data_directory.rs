@@ -121,7 +121,7 @@ impl DataDirectory {
         let version =
             text.trim().strip_prefix("tubepost ").and_then(|text| text.parse::<u32>().ok());
         match version {
-            Some(FORMAT) => Ok(()),
+            Some(OLDEST_FORMAT..=FORMAT) => Ok(()),
             Some(version) if version > FORMAT => Err(self.failure(
                 &format!("is of format {version}, and this version of tubepost knows {FORMAT}"),
                 "use the version that wrote it; nothing was touched",
@@ -148,6 +148,22 @@ impl DataDirectory {
             }
         }
         self.sync_way()?;
+        self.write_format()
+    }
+
+    /// Says that the directory is of this version's format from now on: what is written into it
+    /// next an earlier version would take for damage. To be called by who holds the lock.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn upgrade(&self) -> Result<(), Failure> {
+        match fs::read_to_string(self.path.join(FORMAT_FILE)) {
+            Ok(text) if text.trim() == format!("tubepost {FORMAT}") => Ok(()),
+            _ => self.write_format(),
+        }
+    }
+
+    fn write_format(&self) -> Result<(), Failure> {
         let write = || -> io::Result<()> {
             let new = self.path.join(FORMAT_NEW);
             let mut options = OpenOptions::new();
@@ -194,7 +210,10 @@ fn is_not_ours(error: &io::Error) -> bool {
     matches!(error.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported)
 }
 
-const FORMAT: u32 = 1;
+/// 2: messages with marks, moved ones, the index; virtual hosts and permissions in the ledger.
+const FORMAT: u32 = 2;
+/// Read, and upgraded.
+const OLDEST_FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";
 const FORMAT_NEW: &str = "format.new";
 const LOCK_FILE: &str = "lock";
@@ -217,7 +236,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/b");
         DataDirectory::prepare(&path).unwrap();
-        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "tubepost 1\n");
+        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "tubepost 2\n");
         DataDirectory::prepare(&path).unwrap();
     }
 
