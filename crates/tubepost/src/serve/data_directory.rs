@@ -244,7 +244,7 @@ mod tests {
     fn a_newer_or_damaged_or_foreign_directory_is_refused_untouched() {
         let directory = tempfile::tempdir().unwrap();
         for (file, text, expected) in [
-            ("format", "tubepost 2\n", "is of format 2, and this version of tubepost knows 1"),
+            ("format", "tubepost 999\n", "is of format 999, and this version of tubepost knows 2"),
             ("format", "something", "is damaged"),
             ("thesis.tex", "x", "it holds thesis.tex"),
         ] {

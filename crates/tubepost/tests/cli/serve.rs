@@ -40,10 +40,10 @@ fn beyond_loopback_it_does_not_start_until_there_is_a_user() {
 #[test]
 fn a_newer_data_directory_is_refused_and_left_alone() {
     let home = Home::new();
-    home.write("tubepost-data/format", "tubepost 2\n");
+    home.write("tubepost-data/format", "tubepost 999\n");
     let ended = serve(&home, &ANY);
     assert_eq!(ended.code, 1, "{ended:?}");
-    assert!(ended.said.contains("is of format 2"), "{ended:?}");
+    assert!(ended.said.contains("is of format 999"), "{ended:?}");
     let left: Vec<_> = fs::read_dir(home.path("tubepost-data")).unwrap().collect();
     assert_eq!(left.len(), 1);
 }
