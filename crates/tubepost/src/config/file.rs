@@ -116,14 +116,14 @@ impl<'a> Document<'a> {
                 prefix => format!("{prefix}.{}", name.get_ref()),
             };
             if key == SUBSCRIPTIONS {
-                match subscription::read_all(self, value) {
+                match subscription::TABLES.read(self, value) {
                     Ok(subscriptions) => settings.subscriptions = subscriptions,
                     Err(wrong) => faults.extend(wrong),
                 }
                 continue;
             }
             if key == TLS_NAMES {
-                match tls_name::read_all(self, value) {
+                match tls_name::TABLES.read(self, value) {
                     Ok(names) => settings.tls_names = names,
                     Err(wrong) => faults.extend(wrong),
                 }

@@ -15,6 +15,7 @@ mod settings;
 mod size;
 mod subscription;
 pub(crate) mod table;
+mod table_array;
 mod tls;
 mod tls_name;
 

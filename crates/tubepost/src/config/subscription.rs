@@ -1,76 +1,41 @@
 //! `[[notify.subscription]]`: what somebody wants to hear of by mail. The form is notify's;
-//! this file finds out where in the document it is wrong.
+//! this file says which keys it has.
 
-use notify::SubscriptionSettings;
-use serde::Deserialize;
-use toml::{
-    Spanned,
-    de::{DeValue, ValueDeserializer},
+use super::table_array::TableArray;
+
+/// `[[notify.subscription]]` in the file.
+pub(super) const TABLES: TableArray = TableArray {
+    header: "notify.subscription",
+    noun: "a subscription",
+    keys: &[
+        "name",
+        "to",
+        "patterns",
+        "people",
+        "packages",
+        "apps",
+        "severity_min",
+        "except_agents",
+    ],
 };
-
-use super::{fault::Fault, file::Document, nearest::nearest};
-
-/// Reads the value of `notify.subscription`.
-pub(super) fn read_all<'a>(
-    document: Document<'a>,
-    value: &Spanned<DeValue<'a>>,
-) -> Result<Vec<SubscriptionSettings>, Vec<Fault>> {
-    let expected = "expected tables, each under [[notify.subscription]]";
-    let DeValue::Array(items) = value.get_ref() else {
-        return Err(vec![document.fault(value.span(), expected)]);
-    };
-    let mut subscriptions: Vec<SubscriptionSettings> = Vec::new();
-    let mut faults = Vec::new();
-    for item in items {
-        match read(document, item) {
-            Ok(subscription) => subscriptions.push(subscription),
-            Err(fault) => faults.push(*fault),
-        }
-    }
-    match faults.is_empty() {
-        true => Ok(subscriptions),
-        false => Err(faults),
-    }
-}
-
-fn read<'a>(
-    document: Document<'a>,
-    item: &Spanned<DeValue<'a>>,
-) -> Result<SubscriptionSettings, Box<Fault>> {
-    if let DeValue::Table(table) = item.get_ref()
-        && let Some(key) = table.keys().find(|key| !KEYS.contains(&key.get_ref().as_ref()))
-    {
-        let unknown = key.get_ref();
-        let meant = match nearest(unknown, KEYS.into_iter()) {
-            Some(meant) => format!("did you mean '{meant}'?"),
-            None => format!("known are {}", KEYS.join(", ")),
-        };
-        let problem = format!("unknown key '{unknown}' of a subscription; {meant}");
-        return Err(Box::new(document.fault(key.span(), problem)));
-    }
-    SubscriptionSettings::deserialize(ValueDeserializer::from(item.clone())).map_err(|error| {
-        let at = error.span().unwrap_or(item.span());
-        Box::new(document.fault(at, error.message().trim_end()))
-    })
-}
-
-const KEYS: [&str; 8] =
-    ["name", "to", "patterns", "people", "packages", "apps", "severity_min", "except_agents"];
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use event::Severity;
+    use notify::SubscriptionSettings;
     use toml::de::DeTable;
 
     use super::*;
+    use crate::config::file::Document;
 
     fn parse(text: &str) -> Result<Vec<SubscriptionSettings>, String> {
         let document = Document { path: Path::new("t.toml"), text };
         let table = DeTable::parse(text).unwrap();
         let value = &table.get_ref()["s"];
-        read_all(document, value)
+        TABLES
+            .read(document, value)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     }
 

@@ -4,12 +4,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use server::tls::{KeyPair, NamedCertificate};
-use toml::{
-    Spanned,
-    de::{DeValue, ValueDeserializer},
-};
 
-use super::{fault::Fault, file::Document, nearest::nearest};
+use super::table_array::TableArray;
 
 /// One of them, as the file has it.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,48 +25,12 @@ impl From<TlsName> for NamedCertificate {
     }
 }
 
-/// Reads the value of `amqp.tls.name`.
-pub(super) fn read_all<'a>(
-    document: Document<'a>,
-    value: &Spanned<DeValue<'a>>,
-) -> Result<Vec<TlsName>, Vec<Fault>> {
-    let DeValue::Array(items) = value.get_ref() else {
-        let expected = "expected tables, each under [[amqp.tls.name]]";
-        return Err(vec![document.fault(value.span(), expected)]);
-    };
-    let mut names = Vec::new();
-    let mut faults = Vec::new();
-    for item in items {
-        match read(document, item) {
-            Ok(name) => names.push(name),
-            Err(fault) => faults.push(*fault),
-        }
-    }
-    match faults.is_empty() {
-        true => Ok(names),
-        false => Err(faults),
-    }
-}
-
-fn read<'a>(document: Document<'a>, item: &Spanned<DeValue<'a>>) -> Result<TlsName, Box<Fault>> {
-    if let DeValue::Table(table) = item.get_ref()
-        && let Some(key) = table.keys().find(|key| !KEYS.contains(&key.get_ref().as_ref()))
-    {
-        let unknown = key.get_ref();
-        let meant = match nearest(unknown, KEYS.into_iter()) {
-            Some(meant) => format!("did you mean '{meant}'?"),
-            None => format!("known are {}", KEYS.join(", ")),
-        };
-        let problem = format!("unknown key '{unknown}' of a TLS name; {meant}");
-        return Err(Box::new(document.fault(key.span(), problem)));
-    }
-    TlsName::deserialize(ValueDeserializer::from(item.clone())).map_err(|error| {
-        let at = error.span().unwrap_or(item.span());
-        Box::new(document.fault(at, error.message().trim_end()))
-    })
-}
-
-const KEYS: [&str; 3] = ["name", "certificate", "key"];
+/// `[[amqp.tls.name]]` in the file.
+pub(super) const TABLES: TableArray = TableArray {
+    header: "amqp.tls.name",
+    noun: "a TLS name",
+    keys: &["name", "certificate", "key"],
+};
 
 #[cfg(test)]
 mod tests {
@@ -79,6 +39,7 @@ mod tests {
     use toml::de::DeTable;
 
     use super::*;
+    use crate::config::file::Document;
 
     #[test]
     fn what_is_missing_or_misspelled_is_refused_with_its_line() {
@@ -90,7 +51,7 @@ mod tests {
         ] {
             let document = Document { path: Path::new("t.toml"), text };
             let table = DeTable::parse(text).unwrap();
-            let faults = read_all(document, &table.get_ref()["n"]).unwrap_err();
+            let faults = TABLES.read::<TlsName>(document, &table.get_ref()["n"]).unwrap_err();
             let fault = faults[0].to_string();
             assert!(fault.starts_with(place) && fault.contains(said), "{fault}");
         }
