@@ -283,7 +283,7 @@ impl Backlog {
                     positions.for_each(|it| step(it, copies, followed));
                 }
                 (Part::Disk(chunk), Some(chunks)) if chunk.is_in(segment) => {
-                    let Ok(mut slots) = chunks.read(chunk) else { continue };
+                    let Ok(mut slots) = chunks.read::<Slot>(chunk) else { continue };
                     let mut moved = Vec::new();
                     slots.iter_mut().for_each(|it| step(&mut it.position, copies, &mut moved));
                     match chunks.rewrite(chunk, &slots) {

@@ -270,6 +270,8 @@ impl Broker {
     }
 
     fn wake_waiting(&self) {
+        // A stream shows nothing that a loss of power could take back.
+        self.store.take_awaiting().iter().for_each(|stream| stream.committed());
         for mailbox in std::mem::take(&mut *lock(&self.waiting)) {
             mailbox.wake_after_commit();
         }

@@ -144,8 +144,8 @@ impl State {
 fn live(queues: &[Arc<Queue>], segment: u32) -> Result<Live, Error> {
     let mut live = Live::new();
     for queue in queues {
-        for slot in queue.live_in(segment)? {
-            let (_, queues) = live.entry(slot.position).or_insert((slot.ticket.size, Vec::new()));
+        for (position, size) in queue.live_in(segment)? {
+            let (_, queues) = live.entry(position).or_insert((size, Vec::new()));
             queues.push(queue.id());
         }
     }

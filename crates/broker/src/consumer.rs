@@ -11,7 +11,7 @@ use std::{
 use bytestring::ByteString;
 
 use crate::{
-    Entry, Mailbox, Queue,
+    Mailbox, Queue, Reading,
     limits::{OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX},
 };
 
@@ -60,6 +60,8 @@ pub struct ConsumerRequest {
     pub priority: i64,
     /// Unacknowledged deliveries it may have; 0 is no limit.
     pub prefetch: u32,
+    /// Of a stream: where it begins, and what it wants.
+    pub reading: Reading,
     /// What it shares with the other consumers of its channel.
     pub shared_limit: Arc<SharedLimit>,
     /// Where its deliveries go.
@@ -121,6 +123,10 @@ impl Consumer {
         self.request.exclusive
     }
 
+    pub(crate) fn reading(&self) -> &Reading {
+        &self.request.reading
+    }
+
     pub(crate) fn mailbox(&self) -> &Mailbox {
         &self.request.mailbox
     }
@@ -130,13 +136,18 @@ impl Consumer {
         self.outbox_messages.fetch_sub(messages, SeqCst);
         self.outbox_bytes.fetch_sub(bytes, SeqCst);
         if self.stalled.swap(false, SeqCst) {
-            self.queue.dispatch();
+            self.queue.dispatch_to(self);
         }
+    }
+
+    /// The next [`Consumer::taken`] tells the queue.
+    pub(crate) fn stall(&self) {
+        self.stalled.store(true, SeqCst);
     }
 
     /// Takes room for one delivery, or says that there is none. Only the queue calls it, under
     /// its lock.
-    pub(crate) fn try_reserve(&self, entry: &Entry) -> bool {
+    pub(crate) fn try_reserve(&self, size_bytes: usize) -> bool {
         if !self.request.no_ack {
             let prefetch = self.prefetch.load(SeqCst);
             if prefetch != 0 && self.unacked.load(SeqCst) >= prefetch {
@@ -158,7 +169,7 @@ impl Consumer {
             self.unacked.fetch_add(1, SeqCst);
         }
         self.outbox_messages.fetch_add(1, SeqCst);
-        self.outbox_bytes.fetch_add(entry.size_bytes(), SeqCst);
+        self.outbox_bytes.fetch_add(size_bytes, SeqCst);
         true
     }
 

@@ -54,6 +54,11 @@ impl Entry {
         self.ticket.returns
     }
 
+    /// Its number, of an entry of a stream.
+    pub fn offset(&self) -> u64 {
+        self.order
+    }
+
     /// Bytes it takes in an outbox.
     pub fn size_bytes(&self) -> usize {
         self.ticket.size as usize

@@ -15,6 +15,8 @@ pub enum Kind {
     PreconditionFailed,
     /// A rule of the protocol is broken in a way that ends the connection (530).
     NotAllowed,
+    /// The kind of queue does not do that (540).
+    NotImplemented,
     /// A limit of the broker is reached (506).
     ResourceError,
     /// There is no space on disk: it may be tried again (506).
@@ -54,6 +56,10 @@ impl Error {
 
     pub(crate) fn without_message() -> Error {
         Error::new(Kind::Internal, "an entry without message and position")
+    }
+
+    pub(crate) fn not_implemented(text: impl Into<String>) -> Error {
+        Error::new(Kind::NotImplemented, text)
     }
 
     pub(crate) fn refused(text: impl Into<String>) -> Error {

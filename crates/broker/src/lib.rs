@@ -72,6 +72,7 @@ mod recovery;
 mod routes;
 mod routing;
 mod store;
+mod stream;
 mod sync;
 mod topology;
 mod virtual_host;
@@ -95,6 +96,7 @@ pub use properties::Properties;
 pub use publisher::{Publish, Publisher, Receipt};
 pub use queue::{Queue, QueueCounts, QueueDeclaration, QueueId};
 pub use routes::Routes;
+pub use stream::{ReadFrom, Reading, StreamFilter};
 pub use virtual_host::{
     BindingEnd, QueueStatus, VirtualHost, VirtualHostLimits, VirtualHostMetadata,
 };

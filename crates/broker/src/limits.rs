@@ -47,6 +47,20 @@ pub(crate) const COPIED_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// Entries in one chunk of a queue on disk: 256 KiB.
 pub(crate) const BACKLOG_CHUNK: usize = 16 * 1024;
 
+/// Bytes of its newest messages that a stream holds in memory for those who read at its end, when
+/// there is memory to spare.
+pub(crate) const STREAM_HOT_BYTES: usize = 1024 * 1024;
+
+/// Messages of a stream in one chunk on disk, 96 KiB: what a reader holds in memory, unless another
+/// is in the same.
+pub(crate) const STREAM_STRETCH: usize = 4096;
+
+/// Messages that a reader looks at in memory under one lock.
+pub(crate) const STREAM_BATCH: usize = 256;
+
+/// Chunks that a reader whose filter lets little through looks into in one turn.
+pub(crate) const STREAM_SCANNED_MAX: usize = 16;
+
 /// Virtual hosts of a broker. Each costs some kilobytes; RabbitMQ sets no limit of its own.
 pub const VHOSTS_MAX: usize = 10_000;
 

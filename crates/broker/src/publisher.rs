@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use hashbrown::Equivalent;
-use journal::Position;
+use journal::{Appender, Position};
 use smallvec::SmallVec;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     limits::ROUTE_CACHE_MAX,
     policy::Overflow,
     queue::{NewEntry, QueueId},
+    record::InStreams,
     routes::{Delaying, Routes},
     routing::Map,
     store::Store,
@@ -180,7 +181,10 @@ pub(crate) fn enqueue(
     }
     let first = receipts.len();
     let refused = refuse(batch, &mut enqueued);
-    append(store, batch, receipts)?;
+    let mut appender = None;
+    let mut in_streams = append(store, &mut appender, batch, receipts)?.into_iter();
+    // A stream's order is the journal's: nobody else appends before it has what was appended.
+    let appender = appender.filter(|_| in_streams.len() > 0);
     let mut by_queue: Vec<(Arc<Queue>, Vec<NewEntry>)> = Vec::new();
     let mut index: Map<QueueId, usize> = Map::default();
     for (publish, receipt) in batch.drain(..).zip(receipts.iter().skip(first)) {
@@ -191,13 +195,15 @@ pub(crate) fn enqueue(
             Receipt::At(position) => Some(*position),
             Receipt::Done | Receipt::Refused => None,
         };
+        let in_streams = in_streams.next().unwrap_or_default();
         for queue in publish.routes.iter() {
             let at = *index.entry(queue.id()).or_insert_with(|| {
                 by_queue.push((queue.clone(), Vec::new()));
                 by_queue.len() - 1
             });
-            let position = position.filter(|_| queue.is_durable());
-            let entry = NewEntry { message: message.clone(), position, share };
+            let position = position.filter(|_| is_kept(&message, queue));
+            let in_stream = in_streams.of(queue.id());
+            let entry = NewEntry { message: message.clone(), position, in_stream, share };
             if let Some((_, entries)) = by_queue.get_mut(at) {
                 entries.push(entry);
             }
@@ -208,7 +214,11 @@ pub(crate) fn enqueue(
             *receipt = Receipt::Refused;
         }
     }
-    for (queue, entries) in by_queue {
+    let (streams, others): (Vec<_>, Vec<_>) =
+        by_queue.into_iter().partition(|(queue, _)| queue.stream().is_some());
+    streams.into_iter().for_each(|(queue, entries)| queue.push(entries.into_iter()));
+    drop(appender);
+    for (queue, entries) in others {
         queue.push(entries.into_iter());
         enqueued.queues.push(queue);
     }
@@ -243,28 +253,45 @@ fn refuse(batch: &mut [Publish], enqueued: &mut Enqueued) -> Vec<usize> {
     refused
 }
 
-/// Appends what has to survive, each message once.
-fn append(store: &Store, batch: &[Publish], receipts: &mut Vec<Receipt>) -> Result<(), Error> {
-    let mut appender = None;
+/// Whether a queue's entry of a message survives a restart. In a stream all do (RabbitMQ).
+fn is_kept(message: &Message, queue: &Queue) -> bool {
+    queue.is_durable() && (message.persistent || queue.stream().is_some())
+}
+
+/// Appends what has to survive, each message once. When streams take some of the batch, returns
+/// what they say of each message, and `appender` has what is to be held until they have them.
+fn append<'a>(
+    store: &'a Store,
+    appender: &mut Option<Appender<'a>>,
+    batch: &[Publish],
+    receipts: &mut Vec<Receipt>,
+) -> Result<Vec<InStreams>, Error> {
+    let streams = batch.iter().any(|it| it.routes.iter().any(|queue| queue.stream().is_some()));
+    let mut all_in_streams = Vec::with_capacity(if streams { batch.len() } else { 0 });
     for Publish { message, routes } in batch {
-        let queues: SmallVec<[QueueId; 8]> = match message.persistent {
-            true => routes.iter().filter(|it| it.is_durable()).map(|it| it.id()).collect(),
-            false => SmallVec::new(),
-        };
+        let kept = routes.iter().filter(|queue| is_kept(message, queue));
+        let queues: SmallVec<[QueueId; 8]> = kept.map(|queue| queue.id()).collect();
+        let mut in_streams = InStreams::default();
         receipts.push(match store.journal().filter(|_| !queues.is_empty()) {
             None => Receipt::Done,
             Some(journal) => {
-                let appender = match &mut appender {
+                let appender = match &mut *appender {
                     Some(appender) => appender,
                     none => none.insert(journal.appender()?),
                 };
-                let position = store.append(appender, message, &queues)?;
+                if streams {
+                    in_streams = InStreams::allocate(message, routes, store.properties());
+                }
+                let position = store.append(appender, message, &queues, &in_streams)?;
                 queues.iter().for_each(|_| journal.retain(position));
                 Receipt::At(position)
             }
         });
+        if streams {
+            all_in_streams.push(in_streams);
+        }
     }
-    Ok(())
+    Ok(all_in_streams)
 }
 
 fn copied(name: &ByteString) -> ByteString {

@@ -6,7 +6,12 @@ use bytes::{Buf, BufMut, Bytes};
 use bytestring::ByteString;
 use journal::Position;
 
-use crate::{Deaths, Error, Marks, Message, Timestamp, error::Kind, queue::QueueId};
+use smallvec::SmallVec;
+
+use crate::{
+    Deaths, Error, Marks, Message, Properties, Queue, Timestamp, error::Kind, queue::QueueId,
+    stream::FilterMark,
+};
 
 /// A message with the durable queues that took it:
 /// `u16 count, u64 queue id × count, u8 length + exchange, u8 length + key,
@@ -14,7 +19,8 @@ use crate::{Deaths, Error, Marks, Message, Timestamp, error::Kind, queue::QueueI
 ///
 /// Behind the queues stands what the broker itself has to know: `u8 flags`, and for bit 0
 /// `u64 published at`, for bit 1 `u8 priority`, for bit 2 `u64 ttl`, for bit 3
-/// `u32 length + deaths as JSON`.
+/// `u32 length + deaths as JSON`, for bit 4 what streams say of it: `u32 filter mark, u16 count,
+/// (u64 queue id, u64 offset) × count`.
 pub(crate) const MESSAGE: u8 = 4;
 /// As earlier versions wrote it: without the flags.
 pub(crate) const PLAIN_MESSAGE: u8 = 1;
@@ -22,6 +28,71 @@ pub(crate) const PLAIN_MESSAGE: u8 = 1;
 pub(crate) const SETTLE: u8 = 2;
 /// A message that compaction wrote again further on: a [`Moved`], then a [`MESSAGE`].
 pub(crate) const MOVED: u8 = 3;
+/// A stream has lost what is before an offset: `u64 queue id, u64 offset`. Little endian.
+pub(crate) const TRIM: u8 = 5;
+
+/// What one stream says of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InStream {
+    /// Its number.
+    pub(crate) offset: u64,
+    pub(crate) filter: FilterMark,
+}
+
+/// What streams say of a message.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct InStreams {
+    pub(crate) filter: FilterMark,
+    /// The number it has in each.
+    pub(crate) offsets: SmallVec<[(QueueId, u64); 1]>,
+}
+
+impl InStreams {
+    /// Of a message that is being appended: the next number in each stream of its routes. The
+    /// caller holds the journal's append lock until they have it.
+    pub(crate) fn allocate(
+        message: &Message,
+        routes: &[Arc<Queue>],
+        properties: &dyn Properties,
+    ) -> InStreams {
+        let streams = routes.iter().filter_map(|queue| Some((queue.id(), queue.stream()?)));
+        let offsets: SmallVec<_> = streams.map(|(id, stream)| (id, stream.allocate())).collect();
+        let filter = match offsets.is_empty() {
+            true => FilterMark::NONE,
+            false => FilterMark::of(&*properties.headers(&message.properties)),
+        };
+        InStreams { filter, offsets }
+    }
+
+    /// What is said of it in that stream.
+    pub(crate) fn of(&self, id: QueueId) -> Option<InStream> {
+        let offset = self.offsets.iter().find(|(queue, _)| *queue == id).map(|(_, offset)| *offset);
+        offset.map(|offset| InStream { offset, filter: self.filter })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+        out.put_u32_le(self.filter.0);
+        out.put_u16_le(
+            u16::try_from(self.offsets.len()).map_err(|_| too_many(self.offsets.len()))?,
+        );
+        for (queue, offset) in &self.offsets {
+            out.put_u64_le(queue.0);
+            out.put_u64_le(*offset);
+        }
+        Ok(())
+    }
+
+    fn decode(payload: &mut impl Buf) -> Option<InStreams> {
+        let filter = FilterMark(payload.try_get_u32_le().ok()?);
+        let one = |payload: &mut _| -> Option<(QueueId, u64)> {
+            let payload: &mut dyn Buf = payload;
+            Some((QueueId(payload.try_get_u64_le().ok()?), payload.try_get_u64_le().ok()?))
+        };
+        let count = payload.try_get_u16_le().ok()?;
+        let offsets: Option<_> = (0..count).map(|_| one(payload)).collect();
+        Some(InStreams { filter, offsets: offsets? })
+    }
+}
 
 /// What a queue has to know of a message's record, without the message.
 #[derive(Debug, Default)]
@@ -31,12 +102,13 @@ pub(crate) struct Head {
     pub(crate) ttl: Option<u64>,
     /// Bytes of the body.
     pub(crate) size: u32,
+    pub(crate) in_streams: InStreams,
 }
 
 impl Head {
     /// Of what stands behind a record's queues.
     pub(crate) fn decode(mut payload: &[u8], is_plain: bool) -> Option<Head> {
-        let marks = decode_marks(&mut payload, is_plain)?;
+        let (marks, in_streams) = decode_marks(&mut payload, is_plain)?;
         for _ in 0..2 {
             let length = payload.try_get_u8().ok()?.into();
             payload = payload.get(length..)?;
@@ -44,7 +116,7 @@ impl Head {
         let length = payload.try_get_u32_le().ok()? as usize;
         let size = u32::try_from(payload.len().checked_sub(length)?).unwrap_or(u32::MAX);
         let Marks { published_at, ttl, priority, .. } = marks;
-        Some(Head { published_at, priority, ttl, size })
+        Some(Head { published_at, priority, ttl, size, in_streams })
     }
 }
 
@@ -75,10 +147,14 @@ impl Moved {
 }
 
 /// What stands before a message's properties and body.
-pub(crate) fn encode_head(message: &Message, queues: &[QueueId]) -> Result<Vec<u8>, Error> {
+pub(crate) fn encode_head(
+    message: &Message,
+    queues: &[QueueId],
+    in_streams: &InStreams,
+) -> Result<Vec<u8>, Error> {
     let mut head = Vec::with_capacity(64 + queues.len() * 8);
     put_queues(&mut head, queues)?;
-    put_marks(&mut head, &message.marks)?;
+    put_marks(&mut head, &message.marks, in_streams)?;
     for name in [&message.exchange, &message.routing_key] {
         head.put_u8(u8::try_from(name.len()).map_err(|_| too_long(name))?);
         head.put_slice(name.as_bytes());
@@ -110,7 +186,7 @@ pub(crate) fn decode_message(
     is_plain: bool,
 ) -> Option<(Vec<QueueId>, Message)> {
     let queues = decode_queues(&mut payload)?;
-    let marks = decode_marks(&mut payload, is_plain)?;
+    let (marks, _) = decode_marks(&mut payload, is_plain)?;
     let exchange = short_string(&mut payload)?;
     let routing_key = short_string(&mut payload)?;
     let length = payload.try_get_u32_le().ok()? as usize;
@@ -122,12 +198,13 @@ pub(crate) fn decode_message(
     Some((queues, Message { exchange, routing_key, properties, body, persistent: true, marks }))
 }
 
-fn put_marks(out: &mut Vec<u8>, marks: &Marks) -> Result<(), Error> {
+fn put_marks(out: &mut Vec<u8>, marks: &Marks, in_streams: &InStreams) -> Result<(), Error> {
     let Marks { published_at, ttl, priority, deaths } = marks;
     let flags = u8::from(published_at.0 > 0)
         | u8::from(*priority > 0) << 1
         | u8::from(ttl.is_some()) << 2
-        | u8::from(deaths.is_some()) << 3;
+        | u8::from(deaths.is_some()) << 3
+        | u8::from(!in_streams.offsets.is_empty()) << 4;
     out.put_u8(flags);
     if published_at.0 > 0 {
         out.put_u64_le(published_at.0);
@@ -144,10 +221,13 @@ fn put_marks(out: &mut Vec<u8>, marks: &Marks) -> Result<(), Error> {
         out.put_u32_le(json.len() as u32);
         out.put_slice(&json);
     }
-    Ok(())
+    match in_streams.offsets.is_empty() {
+        true => Ok(()),
+        false => in_streams.encode(out),
+    }
 }
 
-fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<Marks> {
+fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<(Marks, InStreams)> {
     let flags = if is_plain { 0 } else { payload.try_get_u8().ok()? };
     let has = |bit: u8| flags & (1 << bit) != 0;
     let mut marks = Marks::default();
@@ -168,13 +248,21 @@ fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<Marks> {
         let json = payload.copy_to_bytes(length);
         marks.deaths = Some(Arc::new(serde_json::from_slice::<Deaths>(&json).ok()?));
     }
-    Some(marks)
+    let in_streams = if has(4) { InStreams::decode(payload)? } else { InStreams::default() };
+    Some((marks, in_streams))
 }
 
 /// The queues of a message's record, and nothing else of it.
 pub(crate) fn decode_queues(payload: &mut impl Buf) -> Option<Vec<QueueId>> {
     let count = payload.try_get_u16_le().ok()?;
     (0..count).map(|_| payload.try_get_u64_le().ok().map(QueueId)).collect()
+}
+
+/// The stream and the first offset that it kept.
+pub(crate) fn decode_trim(mut payload: &[u8]) -> Option<(QueueId, u64)> {
+    let queue = QueueId(payload.try_get_u64_le().ok()?);
+    let first = payload.try_get_u64_le().ok()?;
+    payload.is_empty().then_some((queue, first))
 }
 
 /// The queue and the positions of a settle record.
@@ -235,7 +323,11 @@ mod tests {
             priority: 3,
             deaths: Some(Arc::new(deaths)),
         };
-        put_marks(&mut record, &marks).unwrap();
+        let in_streams = InStreams {
+            filter: FilterMark(9),
+            offsets: smallvec::smallvec![(QueueId(7), 5), (QueueId(8), 6)],
+        };
+        put_marks(&mut record, &marks, &in_streams).unwrap();
         record.put_slice(b"\x01x\x03a.b");
         record.put_u32_le(2);
         record.put_slice(b"ppbody");
@@ -244,6 +336,8 @@ mod tests {
         assert_eq!((&message.marks, &message.body[0][..]), (&marks, &b"body"[..]));
         let head = Head::decode(&record[10..], false).unwrap();
         assert_eq!((head.priority, head.ttl, head.size), (3, Some(9), 4));
+        assert_eq!(head.in_streams, in_streams);
+        assert_eq!(in_streams.of(QueueId(8)).map(|it| it.offset), Some(6));
         for cut in 0..record.len() - 4 {
             assert!(decode_message(record[..cut].to_vec().into(), false).is_none(), "cut at {cut}");
         }

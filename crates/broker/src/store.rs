@@ -1,26 +1,30 @@
 //! Messages on disk: written once for all their queues, settled, read back, moved; and the count of
 //! bytes that messages hold in memory.
 
-use std::sync::{
-    Arc, Mutex, RwLock, RwLockReadGuard,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use bytes::BufMut;
 use journal::{Appender, Journal, Position};
 
 use crate::{
-    Clock, Error, Message, Options, Properties, Timestamp,
+    Clock, Error, Message, Options, Properties, Queue, Timestamp,
     alarm::Alarm,
     backlog::BacklogSizes,
+    compaction::Copies,
     error::Kind,
     index::{Chunks, QueueCheckpoint},
     ledger,
     limits::SETTLE_RECORD_MAX,
     queue::QueueId,
     record::{
-        MESSAGE, MOVED, Moved, PLAIN_MESSAGE, SETTLE, decode_message, decode_queues, encode_head,
-        encode_moved, no_message,
+        InStreams, MESSAGE, MOVED, Moved, PLAIN_MESSAGE, SETTLE, TRIM, decode_message,
+        decode_queues, encode_head, encode_moved, no_message,
     },
     sync::{lock, read, write},
 };
@@ -47,6 +51,8 @@ pub(crate) struct Store {
     lost: Vec<QueueCheckpoint>,
     /// Messages that could not be read back.
     damaged: AtomicU64,
+    /// Streams with messages that are not committed yet.
+    awaiting: Mutex<Vec<Arc<Queue>>>,
 }
 
 impl Store {
@@ -70,6 +76,7 @@ impl Store {
             reports: Mutex::default(),
             lost: Vec::new(),
             damaged: AtomicU64::new(0),
+            awaiting: Mutex::default(),
         }
     }
 
@@ -181,8 +188,9 @@ impl Store {
         appender: &mut Appender<'_>,
         message: &Message,
         queues: &[QueueId],
+        in_streams: &InStreams,
     ) -> Result<Position, Error> {
-        let head = encode_head(message, queues)?;
+        let head = encode_head(message, queues, in_streams)?;
         let mut parts: smallvec::SmallVec<[&[u8]; 4]> =
             smallvec::smallvec![head.as_slice(), &*message.properties];
         parts.extend(message.body.iter().map(|slice| &**slice));
@@ -206,6 +214,52 @@ impl Store {
         }
         self.release(positions);
         Ok(())
+    }
+
+    /// Says that a stream has nothing before `first` any more.
+    ///
+    /// # Errors
+    /// The journal failed. On a full disk it is not said: then it is trimmed again after a restart.
+    pub(crate) fn trim(&self, stream: QueueId, first: u64) -> Result<(), Error> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        match journal.append(TRIM, &[&stream.0.to_le_bytes(), &first.to_le_bytes()]) {
+            Ok(_) | Err(journal::Error::Full { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// No longer keeps so many messages of each of these segments.
+    pub(crate) fn release_counts(&self, segments: &[(u32, u32)]) {
+        if let Some(journal) = &self.journal {
+            for &(segment, count) in segments {
+                let anywhere = Position::from_bits(u64::from(segment) << 32);
+                (0..count).for_each(|_| journal.release(anywhere));
+            }
+        }
+    }
+
+    /// Copies of what `queue` had settled before it could follow are not kept for it.
+    pub(crate) fn release_unused(
+        &self,
+        queue: QueueId,
+        copies: &Copies,
+        followed: &HashSet<Position>,
+    ) {
+        let stayed = copies
+            .iter()
+            .filter(|(from, (_, queues))| queues.contains(&queue) && !followed.contains(from));
+        let unused: Vec<Position> = stayed.map(|(_, (to, _))| *to).collect();
+        self.release(&unused);
+    }
+
+    /// Looks at that stream after the next commit.
+    pub(crate) fn await_commit(&self, stream: Arc<Queue>) {
+        lock(&self.awaiting).push(stream);
+    }
+
+    /// The streams to be looked at.
+    pub(crate) fn take_awaiting(&self) -> Vec<Arc<Queue>> {
+        std::mem::take(&mut lock(&self.awaiting))
     }
 
     /// No longer keeps these messages, for a reason that is on disk already.

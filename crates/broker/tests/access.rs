@@ -78,6 +78,7 @@ impl Site {
 
     fn consume(&self, access: &mut Access) -> Result<Arc<Consumer>, Error> {
         let request = ConsumerRequest {
+            reading: Default::default(),
             priority: 0,
             channel: 1,
             tag: "t".into(),

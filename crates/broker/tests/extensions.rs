@@ -286,6 +286,7 @@ fn the_highest_priority_goes_first_also_after_a_restart() {
 
 fn consumer(scene: &Scene, tag: &str, priority: i64, prefetch: u32) -> Arc<broker::Consumer> {
     let request = ConsumerRequest {
+        reading: Default::default(),
         channel: 1,
         tag: tag.into(),
         no_ack: false,

@@ -8,7 +8,7 @@ mod lapin_scenarios;
 use anyhow::{Context, Result};
 use harness::{Broker, RabbitMq, Server, Site, node_script, python_script};
 
-const PYTHON_SCRIPTS: [&str; 8] = [
+const PYTHON_SCRIPTS: [&str; 9] = [
     "pika_connections.py",
     "pika_exchanges.py",
     "pika_alternates.py",
@@ -16,6 +16,7 @@ const PYTHON_SCRIPTS: [&str; 8] = [
     "pika_publish.py",
     "pika_consume.py",
     "pika_extensions.py",
+    "pika_streams.py",
     "amqplain.py",
 ];
 

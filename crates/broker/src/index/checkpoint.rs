@@ -2,14 +2,19 @@
 //! behind that position is read from the journal.
 //!
 //! `"TPCK", u32 version, u64 position, u64 next queue id, u32 queues, (queue)×, u32 crc32c`, each
-//! queue `u64 id, u32 parts, (part)×`, each part `0, u32 count, (slot)×` or `1, chunk`. Little
-//! endian.
+//! queue `u64 id, u32 parts, (part)×`, each part `0, u32 count, (slot)×` or `1, chunk`; of a stream
+//! `2, stretch` or `3, u64 first offset, u32 count, (row)×`. Little endian.
+
+use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
 use journal::Position;
 
-use super::{Chunk, Slot, chunks::checked};
-use crate::queue::QueueId;
+use super::{Chunk, Row, Slot, chunks::checked};
+use crate::{
+    queue::QueueId,
+    stream::{StreamRow, Stretch},
+};
 
 /// A checkpoint as it was read.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +48,13 @@ pub(crate) struct QueueCheckpoint {
 pub(crate) enum CheckpointPart {
     Slots(Vec<Slot>),
     Chunk(Chunk),
+    /// Of a stream: consecutive offsets in a file.
+    Stretch(Arc<Stretch>),
+    /// Of a stream: consecutive offsets from `first` on.
+    Rows {
+        first: u64,
+        rows: Vec<StreamRow>,
+    },
 }
 
 impl Checkpoint {
@@ -72,7 +84,9 @@ impl Checkpoint {
         let mut bytes =
             checked(bytes).and_then(|it| it.strip_prefix(MAGIC)).ok_or(Unusable::Damaged)?;
         match bytes.try_get_u32_le() {
-            Ok(VERSION) => Checkpoint::decode_fields(bytes).ok_or(Unusable::Damaged),
+            Ok(OLDEST_VERSION..=VERSION) => {
+                Checkpoint::decode_fields(bytes).ok_or(Unusable::Damaged)
+            }
             Ok(newer) if newer > VERSION => Err(Unusable::Newer(newer)),
             _ => Err(Unusable::Damaged),
         }
@@ -91,7 +105,8 @@ impl Checkpoint {
     pub(crate) fn files(&self) -> impl Iterator<Item = u64> {
         self.queues.iter().flat_map(|queue| &queue.parts).filter_map(|part| match part {
             CheckpointPart::Chunk(chunk) => Some(chunk.file),
-            CheckpointPart::Slots(_) => None,
+            CheckpointPart::Stretch(stretch) => Some(stretch.chunk.file),
+            CheckpointPart::Slots(_) | CheckpointPart::Rows { .. } => None,
         })
     }
 }
@@ -110,6 +125,16 @@ impl QueueCheckpoint {
                 CheckpointPart::Chunk(chunk) => {
                     out.put_u8(CHUNK);
                     chunk.encode(out);
+                }
+                CheckpointPart::Stretch(stretch) => {
+                    out.put_u8(STRETCH);
+                    stretch.encode(out);
+                }
+                CheckpointPart::Rows { first, rows } => {
+                    out.put_u8(ROWS);
+                    out.put_u64_le(*first);
+                    out.put_u32_le(rows.len() as u32);
+                    rows.iter().for_each(|row| row.encode(out));
                 }
             }
         }
@@ -132,6 +157,13 @@ impl CheckpointPart {
                 Some(CheckpointPart::Slots(slots?))
             }
             CHUNK => Chunk::decode(bytes).map(CheckpointPart::Chunk),
+            STRETCH => Stretch::decode(bytes).map(CheckpointPart::Stretch),
+            ROWS => {
+                let first = bytes.try_get_u64_le().ok()?;
+                let count = bytes.try_get_u32_le().ok()?;
+                let rows: Option<_> = (0..count).map(|_| StreamRow::decode(bytes)).collect();
+                Some(CheckpointPart::Rows { first, rows: rows? })
+            }
             _ => None,
         }
     }
@@ -139,9 +171,13 @@ impl CheckpointPart {
 
 const SLOTS: u8 = 0;
 const CHUNK: u8 = 1;
+const STRETCH: u8 = 2;
+const ROWS: u8 = 3;
 
 const MAGIC: &[u8] = b"TPCK";
-const VERSION: u32 = 2;
+/// With streams. The one before is the same without.
+const VERSION: u32 = 3;
+const OLDEST_VERSION: u32 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,26 @@ use journal::Position;
 
 use crate::{Timestamp, entry::Ticket};
 
+/// What a chunk file has of one entry, in [`ROW_BYTES`].
+pub(crate) trait Row: Copy {
+    /// Where the entry's message is.
+    fn position(&self) -> Position;
+
+    /// Bytes of its body.
+    fn size(&self) -> u32;
+
+    /// It may expire where it lies.
+    fn expires(&self) -> bool;
+
+    fn encode(&self, out: &mut Vec<u8>);
+
+    /// Takes one off the front.
+    fn decode(bytes: &mut &[u8]) -> Option<Self>;
+}
+
+/// Of one entry in a file.
+pub(crate) const ROW_BYTES: usize = 24;
+
 /// What is kept of an entry: where its message is, and what the queue has to know before that is
 /// read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,10 +33,22 @@ pub(crate) struct Slot {
     pub(crate) ticket: Ticket,
 }
 
-impl Slot {
+impl Row for Slot {
+    fn position(&self) -> Position {
+        self.position
+    }
+
+    fn size(&self) -> u32 {
+        self.ticket.size
+    }
+
+    fn expires(&self) -> bool {
+        self.ticket.expires_at.is_some()
+    }
+
     /// `u64 position, u32 size, u8 flags, u8 priority, u16 returns, u64 expires at`. Flags: bit 0,
     /// redelivered. Milliseconds since 1970, 0 for never. Little endian.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, out: &mut Vec<u8>) {
         let Ticket { size, redelivered, priority, returns, expires_at } = self.ticket;
         out.put_u64_le(self.position.to_bits());
         out.put_u32_le(size);
@@ -26,7 +58,7 @@ impl Slot {
         out.put_u64_le(expires_at.map_or(0, |at| at.0));
     }
 
-    pub(crate) fn decode(bytes: &mut &[u8]) -> Option<Slot> {
+    fn decode(bytes: &mut &[u8]) -> Option<Slot> {
         let position = Position::from_bits(bytes.try_get_u64_le().ok()?);
         let size = bytes.try_get_u32_le().ok()?;
         let redelivered = bytes.try_get_u8().ok()? & 1 == 1;
@@ -64,21 +96,21 @@ pub(crate) struct Chunk {
 
 impl Chunk {
     /// The chunk that these entries make. `None` for no entries.
-    pub(crate) fn of(file: u64, first_order: u64, slots: &[Slot]) -> Option<Chunk> {
-        let lowest = slots.iter().map(|slot| slot.position).min()?;
-        let highest = slots.iter().map(|slot| slot.position).max()?;
+    pub(crate) fn of(file: u64, first_order: u64, rows: &[impl Row]) -> Option<Chunk> {
+        let lowest = rows.iter().map(Row::position).min()?;
+        let highest = rows.iter().map(Row::position).max()?;
         let mut segments: Vec<(u32, u32)> = Vec::new();
-        for slot in slots {
-            let segment = slot.position.segment();
+        for row in rows {
+            let segment = row.position().segment();
             // Neighbours mostly lie in one segment.
             match segments.iter_mut().rev().find(|(id, _)| *id == segment) {
                 Some((_, count)) => *count += 1,
                 None => segments.push((segment, 1)),
             }
         }
-        let count = u32::try_from(slots.len()).ok()?;
-        let bytes = slots.iter().map(|slot| u64::from(slot.ticket.size)).sum();
-        let expires = slots.iter().any(|slot| slot.ticket.expires_at.is_some());
+        let count = u32::try_from(rows.len()).ok()?;
+        let bytes = rows.iter().map(|row| u64::from(row.size())).sum();
+        let expires = rows.iter().any(Row::expires);
         let (level, redelivered) = (0, false);
         Some(Chunk {
             file,

@@ -12,7 +12,7 @@ use std::{
 
 use journal::{Disk, DiskFile};
 
-use super::{Checkpoint, Chunk, Slot};
+use super::{Checkpoint, Chunk, Row, chunk::ROW_BYTES};
 use crate::{Error, error::Kind, sync::lock};
 
 /// A chunk that cannot be read.
@@ -51,11 +51,11 @@ impl Chunks {
     }
 
     /// Puts entries into a new file. Not synced: the journal has it all.
-    pub(crate) fn write(&self, first_order: u64, slots: &[Slot]) -> io::Result<Option<Chunk>> {
+    pub(crate) fn write(&self, first_order: u64, rows: &[impl Row]) -> io::Result<Option<Chunk>> {
         let file = self.next_file.fetch_add(1, Relaxed);
-        let Some(chunk) = Chunk::of(file, first_order, slots) else { return Ok(None) };
-        let mut bytes = Vec::with_capacity(slots.len() * SLOT_BYTES + 4);
-        slots.iter().for_each(|slot| slot.encode(&mut bytes));
+        let Some(chunk) = Chunk::of(file, first_order, rows) else { return Ok(None) };
+        let mut bytes = Vec::with_capacity(rows.len() * ROW_BYTES + 4);
+        rows.iter().for_each(|row| row.encode(&mut bytes));
         let sum = crc32c::crc32c(&bytes);
         bytes.extend_from_slice(&sum.to_le_bytes());
         let written = self.disk.create(&name(file))?;
@@ -71,8 +71,8 @@ impl Chunks {
     ///
     /// # Errors
     /// It cannot be written; the old one is still good.
-    pub(crate) fn rewrite(&self, old: &Chunk, slots: &[Slot]) -> io::Result<Chunk> {
-        let chunk = self.write(old.first_order, slots)?.ok_or(io::ErrorKind::InvalidInput)?;
+    pub(crate) fn rewrite(&self, old: &Chunk, rows: &[impl Row]) -> io::Result<Chunk> {
+        let chunk = self.write(old.first_order, rows)?.ok_or(io::ErrorKind::InvalidInput)?;
         self.discard(old);
         Ok(Chunk { redelivered: old.redelivered, level: old.level, ..chunk })
     }
@@ -82,7 +82,7 @@ impl Chunks {
     /// # Errors
     /// The medium cannot read it now, or the file is not what was written. Its messages are still
     /// in the journal: then the checkpoint is given up, so that the next start finds them there.
-    pub(crate) fn read(&self, chunk: &Chunk) -> Result<Vec<Slot>, Unreadable> {
+    pub(crate) fn read<R: Row>(&self, chunk: &Chunk) -> Result<Vec<R>, Unreadable> {
         let file = name(chunk.file);
         let unreadable = |is_damaged, text: String| {
             let error = Error::new(Kind::Internal, format!("index file {file}: {text}"));
@@ -100,10 +100,10 @@ impl Chunks {
             io::ErrorKind::NotFound => damaged(error.to_string()),
             _ => unreadable(false, error.to_string()),
         })?;
-        let mut slots =
+        let mut rows =
             checked(&bytes).ok_or_else(|| damaged("its checksum is wrong".to_owned()))?;
-        let decoded: Vec<Slot> = std::iter::from_fn(|| Slot::decode(&mut slots)).collect();
-        match decoded.len() == chunk.count as usize && slots.is_empty() {
+        let decoded: Vec<R> = std::iter::from_fn(|| R::decode(&mut rows)).collect();
+        match decoded.len() == chunk.count as usize && rows.is_empty() {
             true => Ok(decoded),
             false => Err(damaged(format!("it has {} entries", decoded.len()))),
         }
@@ -281,9 +281,6 @@ const RESERVE: &str = "reserve";
 /// Space held for a checkpoint at the least.
 const RESERVE_BYTES_MIN: u64 = 256 * 1024;
 
-/// Of one entry in a file.
-const SLOT_BYTES: usize = 24;
-
 /// No file of an index is larger; one that is was not written here.
 const FILE_BYTES_MAX: u64 = 4 << 30;
 
@@ -293,7 +290,7 @@ mod tests {
     use sim::{Random, SimDisk};
 
     use super::*;
-    use crate::entry::Ticket;
+    use crate::{entry::Ticket, index::Slot};
 
     #[test]
     fn a_checkpoint_given_up_for_a_damaged_chunk_does_not_come_back_with_the_power() {
@@ -303,7 +300,7 @@ mod tests {
         let chunk = chunks.write(0, &[slot]).unwrap().unwrap();
         chunks.commit(b"a checkpoint", &[]).unwrap();
         disk.directory("index").open(&name(chunk.file)).unwrap().write_at(&[1], 0).unwrap();
-        assert!(chunks.read(&chunk).unwrap_err().is_damaged);
+        assert!(chunks.read::<Slot>(&chunk).unwrap_err().is_damaged);
         // The broker gives back what the next checkpoint allows it to.
         chunks.commit(b"the next one", &[]).unwrap();
         for image in disk.after_power_loss(&mut Random::new(1), 8) {

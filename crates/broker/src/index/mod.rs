@@ -11,5 +11,5 @@ mod chunk;
 mod chunks;
 
 pub(crate) use checkpoint::{Checkpoint, CheckpointPart, QueueCheckpoint, Unusable};
-pub(crate) use chunk::{Chunk, Slot};
+pub(crate) use chunk::{Chunk, Row, Slot};
 pub(crate) use chunks::{Chunks, Unreadable};

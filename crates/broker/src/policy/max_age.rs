@@ -1,7 +1,7 @@
 //! How long a stream keeps its messages: a number and a unit, such as `7D`.
 
 /// Milliseconds, when it is one. RabbitMQ: `rabbit_amqqueue:check_max_age`.
-pub(super) fn milliseconds(text: &str) -> Option<u64> {
+pub(crate) fn milliseconds(text: &str) -> Option<u64> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (count, unit) = text.split_at(digits);
     let seconds = match unit {

@@ -23,7 +23,7 @@ mod effective;
 mod erlang;
 mod in_force;
 mod key;
-mod max_age;
+pub(crate) mod max_age;
 mod mirroring;
 mod policies;
 mod queue_arguments;

@@ -8,12 +8,16 @@ use super::{
     state::{Place, State},
 };
 use crate::{
-    Consumer, ConsumerRequest, DeathReason, Error, Letter, Timestamp, index::Unreadable, sync::lock,
+    Consumer, ConsumerRequest, DeathReason, Error, Letter, Timestamp, index::Unreadable,
+    stream::Stream, sync::lock,
 };
 
 impl Queue {
     pub(crate) fn consume(&self, request: ConsumerRequest) -> Result<Arc<Consumer>, Error> {
         let Some(this) = self.this.upgrade() else { return Err(Error::not_found(self.resource())) };
+        if let Some(stream) = &self.stream {
+            return self.read(stream, request, this);
+        }
         let mut state = lock(&self.state);
         if state.deleted {
             return Err(Error::not_found(self.resource()));
@@ -33,8 +37,37 @@ impl Queue {
         Ok(consumer)
     }
 
+    /// A consumer of a stream. RabbitMQ: `rabbit_stream_queue:consume`; it does not know exclusive
+    /// consumers of streams.
+    fn read(
+        &self,
+        stream: &Stream,
+        request: ConsumerRequest,
+        this: Arc<Queue>,
+    ) -> Result<Arc<Consumer>, Error> {
+        let what = self.resource();
+        if request.prefetch == 0 {
+            let text = format!("consumer prefetch count is not set for stream {what}");
+            return Err(Error::precondition(text));
+        }
+        if request.no_ack {
+            let text = format!("automatic acknowledgement not supported by stream {what}");
+            return Err(Error::not_implemented(text));
+        }
+        if request.shared_limit.is_set() {
+            return Err(Error::not_implemented(format!("{what} does not support global qos")));
+        }
+        let consumer = Arc::new(Consumer::new(request, this));
+        stream.read(consumer.clone(), consumer.reading());
+        Ok(consumer)
+    }
+
     /// Takes a consumer away. `true` when it was the last and the queue goes with its last.
     pub(crate) fn cancel(&self, consumer: &Arc<Consumer>) -> bool {
+        if let Some(stream) = &self.stream {
+            stream.cancel(consumer);
+            return false;
+        }
         let mut state = lock(&self.state);
         let before = state.consumers.len();
         state.consumers.retain(|slot| !Arc::ptr_eq(&slot.consumer, consumer));
@@ -52,8 +85,19 @@ impl Queue {
 
     /// Hands out what consumers have room for: somebody's room grew.
     pub fn dispatch(&self) {
+        if let Some(stream) = &self.stream {
+            return stream.dispatch();
+        }
         self.dispatch_locked(&mut lock(&self.state));
         self.bury();
+    }
+
+    /// Hands out what there is for this consumer, whose room grew.
+    pub(crate) fn dispatch_to(&self, consumer: &Consumer) {
+        match &self.stream {
+            Some(stream) => stream.dispatch_to(consumer),
+            None => self.dispatch(),
+        }
     }
 
     pub(super) fn dispatch_locked(&self, state: &mut State) {
@@ -66,7 +110,7 @@ impl Queue {
             let priority = first.consumer.priority();
             let others = state.consumers.iter().skip(from);
             let group = others.take_while(|it| it.consumer.priority() == priority).count();
-            if !self.dispatch_to(state, from, group, now) {
+            if !self.dispatch_to_group(state, from, group, now) {
                 break;
             }
             from += group;
@@ -80,7 +124,13 @@ impl Queue {
 
     /// Hands out to the `group` consumers behind `from`, until all of them are full. `false` when
     /// there is nothing left to hand out.
-    fn dispatch_to(&self, state: &mut State, from: usize, group: usize, now: Timestamp) -> bool {
+    fn dispatch_to_group(
+        &self,
+        state: &mut State,
+        from: usize,
+        group: usize,
+        now: Timestamp,
+    ) -> bool {
         let mut full = 0;
         while full < group {
             let first = match state.ready.front(self.store.chunks()) {
@@ -103,7 +153,7 @@ impl Queue {
                 let Some(place) = state.consumers.get(at) else { return false };
                 let is_served =
                     state.active.as_ref().is_none_or(|it| Arc::ptr_eq(it, &place.consumer));
-                if !is_served || !place.consumer.try_reserve(first) {
+                if !is_served || !place.consumer.try_reserve(first.size_bytes()) {
                     full += 1;
                     continue;
                 }

@@ -14,6 +14,7 @@ use crate::{
     Consumer, DeathReason, Entry, Error, Timestamp, VirtualHost,
     policy::{Effective, Overflow},
     queue::Dead,
+    stream::Stream,
     sync::lock,
 };
 
@@ -26,6 +27,9 @@ impl Queue {
     /// Other settings are in force from now on. Messages that are in the queue keep the time they
     /// were given to live.
     pub fn set_effective(&self, effective: Effective) {
+        if let Some(stream) = self.stream() {
+            stream.set_retention(&effective);
+        }
         {
             let mut state = lock(&self.state);
             state.effective = Arc::new(effective);
@@ -53,15 +57,21 @@ impl Queue {
 
     pub(super) fn note_what_ticks(&self) {
         let state = lock(&self.state);
-        let ticks = state.expiring || state.effective.expires.is_some();
+        let is_limited = self.stream().is_some_and(Stream::is_limited);
+        let ticks = state.expiring || state.effective.expires.is_some() || is_limited;
         self.ticks.store(ticks, Relaxed);
-        let is_limited = state.effective.max_length.or(state.effective.max_length_bytes).is_some();
-        let may_refuse = is_limited && state.effective.overflow != Overflow::DropHead;
+        let is_bounded = state.effective.max_length.or(state.effective.max_length_bytes).is_some();
+        let may_refuse = is_bounded && state.effective.overflow != Overflow::DropHead;
         self.may_refuse.store(may_refuse, Relaxed);
     }
 
     /// Takes out what expired by now, as far as it stands at the front.
     pub(crate) fn tick(&self, now: Timestamp) {
+        if let Some(stream) = self.stream() {
+            // A failed journal is said by whoever commits.
+            stream.trim(now).ok();
+            return;
+        }
         self.drop_expired(&mut lock(&self.state), now);
         self.bury();
     }
@@ -112,6 +122,9 @@ impl Queue {
         entries: impl IntoIterator<Item = Entry>,
         consumer: Option<&Consumer>,
     ) -> Result<(), Error> {
+        if self.stream().is_some() {
+            return self.settle(entries, consumer);
+        }
         let mut state = lock(&self.state);
         if state.deleted || state.effective.dead_letter_exchange.is_none() {
             drop(state);

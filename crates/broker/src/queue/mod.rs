@@ -29,8 +29,10 @@ use crate::{
     index::CheckpointPart,
     policy::{Definition, Effective, QueueArguments, QueueType},
     ready::Ready,
+    record::InStream,
     routing::Map,
     store::Store,
+    stream::Stream,
     sync::lock,
 };
 
@@ -83,6 +85,8 @@ pub struct Queue {
     /// It refuses messages when it is full.
     may_refuse: AtomicBool,
     state: Mutex<State>,
+    /// What it holds instead, when it is a stream.
+    stream: Option<Stream>,
 }
 
 impl Queue {
@@ -117,7 +121,9 @@ impl Queue {
             used_at: store.now(),
             effective: Arc::new(effective),
         };
+        let is_stream = asked.queue_type == QueueType::Stream;
         let queue = Arc::new_cyclic(|this| Queue {
+            stream: is_stream.then(|| Stream::new(id, store.clone())),
             id,
             vhost,
             declaration,
@@ -157,6 +163,10 @@ impl Queue {
         self.queue_type
     }
 
+    pub(crate) fn stream(&self) -> Option<&Stream> {
+        self.stream.as_ref()
+    }
+
     pub(crate) fn owner(&self) -> Option<ConnectionId> {
         self.owner
     }
@@ -167,6 +177,9 @@ impl Queue {
 
     /// How many messages and consumers it has.
     pub fn counts(&self) -> QueueCounts {
+        if let Some(stream) = &self.stream {
+            return stream.counts();
+        }
         let state = lock(&self.state);
         QueueCounts {
             ready: state.ready.len(),
@@ -178,6 +191,10 @@ impl Queue {
     /// Appends entries in order and hands out what consumers have room for. What dies of it waits
     /// for [`Queue::bury`].
     pub(crate) fn push(&self, entries: impl Iterator<Item = NewEntry>) {
+        if let Some(stream) = &self.stream {
+            stream.push(entries);
+            return self.await_commit();
+        }
         let mut state = lock(&self.state);
         if state.deleted {
             drop(state);
@@ -223,6 +240,24 @@ impl Queue {
         }
     }
 
+    /// What a stream has got is to be seen after the commit.
+    fn await_commit(&self) {
+        let awaiting = self.stream.as_ref().filter(|stream| stream.begins_to_await());
+        if let Some(this) = awaiting.and_then(|_| self.this.upgrade()) {
+            self.store.await_commit(this);
+        }
+    }
+
+    /// What was committed is to be seen by a stream's consumers.
+    pub(crate) fn committed(&self) {
+        if let Some(stream) = &self.stream {
+            stream.awaits_no_more();
+            if stream.committed() {
+                self.await_commit();
+            }
+        }
+    }
+
     /// Whether it takes one more message of that size; `more` messages and bytes are on their way
     /// to it.
     pub(crate) fn refuses(&self, size: u64, more: (u64, u64)) -> bool {
@@ -231,6 +266,9 @@ impl Queue {
 
     /// Puts back what a restart found.
     pub(crate) fn restore(&self, part: CheckpointPart) {
+        if let Some(stream) = &self.stream {
+            return stream.restore(part);
+        }
         {
             let State { ready, next_order, expiring, .. } = &mut *lock(&self.state);
             match part {
@@ -242,6 +280,8 @@ impl Queue {
                     *expiring |= chunk.expires;
                     ready.restore_chunk(chunk, next_order);
                 }
+                // Of streams only.
+                CheckpointPart::Rows { .. } | CheckpointPart::Stretch(_) => {}
             }
         }
         self.note_what_ticks();
@@ -251,8 +291,9 @@ impl Queue {
     /// settle or a requeue.
     ///
     /// # Errors
-    /// A part of the queue on disk cannot be read now.
+    /// A part of the queue on disk cannot be read now. A stream cannot be asked so.
     pub fn get(&self) -> Result<Option<(Entry, usize)>, Error> {
+        self.refuse_stream("basic.get not supported by stream queues")?;
         let got = {
             let mut state = lock(&self.state);
             if state.expiring {
@@ -276,6 +317,9 @@ impl Queue {
     /// # Errors
     /// [`crate::error::Kind::Internal`] when the journal cannot give it back.
     pub fn message(&self, entry: &Entry) -> Result<Arc<Message>, Error> {
+        if let Some(stream) = &self.stream {
+            return stream.message(entry);
+        }
         if let Some(message) = &entry.message {
             return Ok(message.clone());
         }
@@ -293,6 +337,12 @@ impl Queue {
     /// Leaves out an entry whose message cannot be read: the consumer goes on without it, and the
     /// journal keeps it, for a restart after its file was mended.
     pub fn set_aside(&self, entry: Entry, consumer: Option<&Consumer>) {
+        if let Some(stream) = &self.stream {
+            if !stream.has_trimmed(&entry) {
+                self.store.note_damaged();
+            }
+            return stream.settle(1, consumer);
+        }
         self.store.let_go(entry.share as usize);
         self.store.note_damaged();
         let mut state = lock(&self.state);
@@ -307,6 +357,11 @@ impl Queue {
         self.bury();
     }
 
+    /// Whether an entry's message is gone because a stream keeps it no longer: that is no damage.
+    pub fn has_trimmed(&self, entry: &Entry) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.has_trimmed(entry))
+    }
+
     /// Done with these entries: acknowledged, rejected, or sent to a consumer that does not
     /// acknowledge. `consumer` is who had them; `None` after [`Queue::get`].
     ///
@@ -317,6 +372,10 @@ impl Queue {
         entries: impl IntoIterator<Item = Entry>,
         consumer: Option<&Consumer>,
     ) -> Result<(), Error> {
+        if let Some(stream) = &self.stream {
+            stream.settle(entries.into_iter().count(), consumer);
+            return Ok(());
+        }
         let (mut count, mut held) = (0, 0);
         let mut kept: Vec<Entry> = Vec::new();
         for entry in entries {
@@ -364,6 +423,9 @@ impl Queue {
         consumer: Option<&Consumer>,
         sent: bool,
     ) {
+        if let Some(stream) = &self.stream {
+            return stream.settle(entries.into_iter().count(), consumer);
+        }
         let mut entries: Vec<Entry> = entries.into_iter().collect();
         let mut state = lock(&self.state);
         // An entry on its way to a consumer that does not acknowledge was counted nowhere.
@@ -401,8 +463,9 @@ impl Queue {
     /// Drops all messages that are ready; returns how many.
     ///
     /// # Errors
-    /// The journal failed.
+    /// The journal failed. A stream cannot be purged.
     pub fn purge(&self) -> Result<usize, Error> {
+        self.refuse_stream("queue.purge not supported by stream queues")?;
         let mut purged = lock(&self.state).ready.take();
         let count = purged.len();
         let (mut held, mut positions) = (0, Vec::new());
@@ -424,6 +487,9 @@ impl Queue {
         &self,
         allowed: impl FnOnce(&QueueCounts) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
+        if let Some(stream) = &self.stream {
+            return stream.delete(allowed);
+        }
         let (mut ready, consumers, dead) = {
             let mut state = lock(&self.state);
             if state.deleted {
@@ -457,6 +523,14 @@ impl Queue {
         Ok(Some(count))
     }
 
+    /// RabbitMQ: what a stream does not do.
+    fn refuse_stream(&self, what: &str) -> Result<(), Error> {
+        match &self.stream {
+            None => Ok(()),
+            Some(_) => Err(Error::not_implemented(format!("{what} {}", self.resource()))),
+        }
+    }
+
     fn forget(&self, entries: impl Iterator<Item = Entry>) {
         let (mut held, mut positions) = (0, Vec::new());
         for entry in entries {
@@ -473,6 +547,8 @@ impl Queue {
 pub(crate) struct NewEntry {
     pub(crate) message: Arc<Message>,
     pub(crate) position: Option<Position>,
+    /// What the journal says of it in a stream.
+    pub(crate) in_stream: Option<InStream>,
     pub(crate) share: u32,
 }
 

@@ -20,6 +20,9 @@ impl Queue {
     /// # Errors
     /// The index cannot be written.
     pub(crate) fn shrink(&self, spill: bool, page_out: bool) -> std::io::Result<()> {
+        if let Some(stream) = self.stream() {
+            return stream.shrink(spill, page_out);
+        }
         let Some(journal) = self.store.journal() else { return Ok(()) };
         let mut freed = 0;
         let mut result = Ok(());
@@ -37,11 +40,14 @@ impl Queue {
         result
     }
 
-    /// What of the queue lies in this segment of the journal.
+    /// What of the queue lies in this segment of the journal, with the sizes of the bodies.
     ///
     /// # Errors
     /// A part of the queue on disk cannot be read.
-    pub(crate) fn live_in(&self, segment: u32) -> Result<Vec<Slot>, Error> {
+    pub(crate) fn live_in(&self, segment: u32) -> Result<Vec<(Position, u32)>, Error> {
+        if let Some(stream) = self.stream() {
+            return stream.live_in(segment);
+        }
         let (mut live, chunks) = {
             let state = lock(&self.state);
             let delivered = state.outstanding.values().copied();
@@ -51,10 +57,10 @@ impl Queue {
             (live, chunks)
         };
         for (chunk, files) in chunks.iter().zip(self.store.chunks().into_iter().cycle()) {
-            let slots = files.read(chunk).map_err(|it| it.error)?;
+            let slots = files.read::<Slot>(chunk).map_err(|it| it.error)?;
             live.extend(slots.into_iter().filter(|slot| slot.position.segment() == segment));
         }
-        Ok(live)
+        Ok(live.into_iter().map(|slot| (slot.position, slot.ticket.size)).collect())
     }
 
     /// Follows messages of a segment to where they were copied. Those that the queue had settled
@@ -63,6 +69,9 @@ impl Queue {
     /// # Errors
     /// A part of the queue on disk cannot be written: its messages stay where they are.
     pub(crate) fn follow(&self, segment: u32, copies: &Copies) -> std::io::Result<()> {
+        if let Some(stream) = self.stream() {
+            return stream.follow(segment, copies);
+        }
         let mut followed = Vec::with_capacity(copies.len());
         let result = {
             let mut state = lock(&self.state);
@@ -76,16 +85,15 @@ impl Queue {
         };
         self.store.release(&followed);
         let followed: HashSet<Position> = followed.into_iter().collect();
-        let stayed = copies
-            .iter()
-            .filter(|(from, (_, queues))| queues.contains(&self.id) && !followed.contains(from));
-        let unused: Vec<Position> = stayed.map(|(_, (to, _))| *to).collect();
-        self.store.release(&unused);
+        self.store.release_unused(self.id, copies, &followed);
         result
     }
 
     /// What a checkpoint says of the queue, as it stands, that accounts for all before `end`.
     pub(crate) fn checkpoint(&self, end: Position) -> QueueCheckpoint {
+        if let Some(stream) = self.stream() {
+            return stream.checkpoint(end);
+        }
         let state = lock(&self.state);
         let delivered = state.outstanding.iter();
         let delivered: Vec<(u64, Slot)> = delivered

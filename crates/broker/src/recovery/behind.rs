@@ -11,8 +11,9 @@ use crate::{
     error::Kind,
     index::Slot,
     queue::QueueId,
-    record::{self, Head, Moved},
+    record::{self, Head, InStream, Moved},
     routing::Map,
+    stream::StreamRow,
 };
 
 /// What records say, taken in one after the other.
@@ -25,6 +26,10 @@ pub(super) struct Behind<'a> {
     from: Position,
     /// What was written since, by where it was first written.
     pub(super) added: Map<QueueId, BTreeMap<Position, Slot>>,
+    /// The same of streams, by offset.
+    pub(super) rows: Map<QueueId, BTreeMap<u64, StreamRow>>,
+    /// The first offset that streams kept.
+    pub(super) trimmed: Map<QueueId, u64>,
     /// What happened to what was there before.
     pub(super) settled: Map<QueueId, Settled>,
     /// Settled ones among the added, for the sake of copies that are made of them still.
@@ -74,6 +79,8 @@ impl<'a> Behind<'a> {
             declared,
             from,
             added: Map::default(),
+            rows: Map::default(),
+            trimmed: Map::default(),
             settled: Map::default(),
             gone: Map::default(),
             origins: HashMap::new(),
@@ -97,6 +104,12 @@ impl<'a> Behind<'a> {
                 self.origins.insert(position, moved.origin);
                 moved.queues.iter().for_each(|&id| self.moved(id, &moved, position, &head));
                 Some(())
+            }),
+            record::TRIM => record::decode_trim(record.payload).map(|(id, first)| {
+                if self.keeps(id) {
+                    let kept = self.trimmed.entry(id).or_default();
+                    *kept = first.max(*kept);
+                }
             }),
             record::SETTLE => record::decode_settle(record.payload)
                 .map(|(id, positions)| self.settle(id, positions)),
@@ -125,8 +138,19 @@ impl<'a> Behind<'a> {
 
     fn message(&mut self, id: QueueId, position: Position, head: &Head) {
         if self.keeps(id) {
+            self.add(id, position, position, head);
+        }
+    }
+
+    /// A message that is at `position` now, and was first written at `origin`.
+    fn add(&mut self, id: QueueId, origin: Position, position: Position, head: &Head) {
+        if let Some(InStream { offset, filter }) = head.in_streams.of(id) {
+            let Head { size, published_at, .. } = *head;
+            let row = StreamRow { position, size, filter, published_at };
+            self.rows.entry(id).or_default().insert(offset, row);
+        } else {
             let slot = self.slot(id, position, head);
-            self.added.entry(id).or_default().insert(position, slot);
+            self.added.entry(id).or_default().insert(origin, slot);
         }
     }
 
@@ -150,8 +174,7 @@ impl<'a> Behind<'a> {
             let settled = self.settled.entry(id).or_default();
             settled.moved.insert(moved.from, position);
         } else if self.gone.get(&id).is_none_or(|gone| !gone.contains(&moved.origin)) {
-            let slot = self.slot(id, position, head);
-            self.added.entry(id).or_default().insert(moved.origin, slot);
+            self.add(id, moved.origin, position, head);
         }
     }
 

@@ -13,9 +13,12 @@ use crate::{
     broker::{Disks, Options},
     entry::Ticket,
     error::Kind,
-    index::{Checkpoint, CheckpointPart, Chunks, QueueCheckpoint, Slot, Unreadable, Unusable},
+    index::{
+        Checkpoint, CheckpointPart, Chunk, Chunks, QueueCheckpoint, Slot, Unreadable, Unusable,
+    },
     queue::QueueId,
     routing::Map,
+    stream::{StreamRow, Stretch},
 };
 
 /// One queue's messages, in order.
@@ -107,6 +110,7 @@ impl Messages {
         for QueueCheckpoint { id, parts } in queues {
             let since = Since {
                 settled: behind.settled.remove(&id).unwrap_or_default(),
+                trimmed: behind.trimmed.get(&id).copied().unwrap_or_default(),
                 reclaimed: &reclaimed,
                 chunks: &chunks,
                 journal: &journal,
@@ -130,11 +134,22 @@ impl Messages {
         behind: Behind<'_>,
         checkpoint: Option<Position>,
     ) -> Messages {
-        let Behind { added, highest_id, .. } = behind;
+        let Behind { added, rows, trimmed, highest_id, .. } = behind;
         for (id, added) in added {
             let slots: Vec<Slot> = added.into_values().collect();
             slots.iter().for_each(|slot| journal.retain(slot.position));
             queues.entry(id).or_default().push(CheckpointPart::Slots(slots));
+        }
+        for (id, rows) in rows {
+            let kept = rows.range(trimmed.get(&id).copied().unwrap_or_default()..);
+            let kept: Vec<(u64, StreamRow)> = kept.map(|(offset, row)| (*offset, *row)).collect();
+            kept.iter().for_each(|(_, row)| journal.retain(row.position));
+            queues.entry(id).or_default().extend(runs(&kept));
+        }
+        for (id, first) in trimmed {
+            // Whatever is left of it, no number is given again.
+            let none = CheckpointPart::Rows { first, rows: Vec::new() };
+            queues.entry(id).or_default().push(none);
         }
         let damage = Vec::new();
         Messages { journal, report, chunks, queues, checkpoint, highest_id, damage }
@@ -152,6 +167,16 @@ impl Messages {
     }
 }
 
+/// Rows of a stream as parts, each of consecutive offsets.
+fn runs(rows: &[(u64, StreamRow)]) -> Vec<CheckpointPart> {
+    let runs = rows.chunk_by(|(one, _), (next, _)| one + 1 == *next);
+    let part = |run: &[(u64, StreamRow)]| {
+        let first = run.first().map_or(0, |(offset, _)| *offset);
+        CheckpointPart::Rows { first, rows: run.iter().map(|(_, row)| *row).collect() }
+    };
+    runs.map(part).collect()
+}
+
 fn cannot_begin(error: &std::io::Error) -> Error {
     Error::new(Kind::Internal, format!("the index directory cannot be used: {error}"))
 }
@@ -161,6 +186,8 @@ pub(super) fn count(parts: &[CheckpointPart]) -> usize {
     let count = |part: &CheckpointPart| match part {
         CheckpointPart::Slots(slots) => slots.len(),
         CheckpointPart::Chunk(chunk) => chunk.count as usize,
+        CheckpointPart::Stretch(stretch) => stretch.chunk.count as usize,
+        CheckpointPart::Rows { rows, .. } => rows.len(),
     };
     parts.iter().map(count).sum()
 }
@@ -169,14 +196,19 @@ pub(super) fn count(parts: &[CheckpointPart]) -> usize {
 fn retained<'a>(parts: impl Iterator<Item = &'a CheckpointPart>) -> Vec<(u32, u64)> {
     let mut retained: BTreeMap<u32, u64> = BTreeMap::new();
     let mut add = |segment, count| *retained.entry(segment).or_default() += count;
+    let of_chunk = |chunk: &Chunk, add: &mut dyn FnMut(u32, u64)| {
+        chunk.segments.iter().for_each(|(id, count)| add(*id, u64::from(*count)));
+    };
     for part in parts {
         match part {
             CheckpointPart::Slots(slots) => {
                 slots.iter().for_each(|slot| add(slot.position.segment(), 1));
             }
-            CheckpointPart::Chunk(chunk) => {
-                chunk.segments.iter().for_each(|(id, count)| add(*id, u64::from(*count)));
+            CheckpointPart::Rows { rows, .. } => {
+                rows.iter().for_each(|row| add(row.position.segment(), 1));
             }
+            CheckpointPart::Chunk(chunk) => of_chunk(chunk, &mut add),
+            CheckpointPart::Stretch(stretch) => of_chunk(&stretch.chunk, &mut add),
         }
     }
     retained.into_iter().collect()
@@ -185,6 +217,8 @@ fn retained<'a>(parts: impl Iterator<Item = &'a CheckpointPart>) -> Vec<(u32, u6
 /// What happened since a checkpoint to one queue's messages in it.
 struct Since<'a> {
     settled: Settled,
+    /// The first offset that it kept, if it is a stream.
+    trimmed: u64,
     /// Segments that were deleted since.
     reclaimed: &'a HashSet<u32>,
     chunks: &'a Chunks,
@@ -194,21 +228,79 @@ struct Since<'a> {
 impl Since<'_> {
     /// The parts as they are now. Only chunks that something may have happened to are read.
     fn of(&self, parts: Parts) -> Result<Parts, Unreadable> {
-        let part = |part| match part {
-            CheckpointPart::Slots(slots) => Ok(self.left(slots)),
-            CheckpointPart::Chunk(chunk) => {
-                let reclaimed = |(id, _): &(u32, u32)| self.reclaimed.contains(id);
-                if !self.settled.may_concern(chunk.lowest, chunk.highest)
-                    && !chunk.segments.iter().any(reclaimed)
-                {
-                    return Ok(CheckpointPart::Chunk(chunk));
+        let mut now = Parts::new();
+        for part in parts {
+            match part {
+                CheckpointPart::Slots(slots) => now.push(self.left(slots)),
+                CheckpointPart::Chunk(chunk) if !self.may_concern(&chunk) => {
+                    now.push(CheckpointPart::Chunk(chunk));
                 }
-                let slots = self.chunks.read(&chunk)?;
-                self.chunks.discard(&chunk);
-                Ok(self.left(slots))
+                CheckpointPart::Chunk(chunk) => {
+                    let slots = self.chunks.read(&chunk)?;
+                    self.chunks.discard(&chunk);
+                    now.push(self.left(slots));
+                }
+                CheckpointPart::Rows { first, rows } => {
+                    now.extend(runs(&self.rows_left(first, &rows)));
+                    // The last one says where the next message comes.
+                    let (first, rows) = (first + rows.len() as u64, Vec::new());
+                    now.push(CheckpointPart::Rows { first, rows });
+                }
+                CheckpointPart::Stretch(stretch)
+                    if stretch.first() >= self.trimmed && !self.may_concern(&stretch.chunk) =>
+                {
+                    now.push(CheckpointPart::Stretch(stretch));
+                }
+                CheckpointPart::Stretch(stretch) => {
+                    let rows: Vec<StreamRow> = self.chunks.read(&stretch.chunk)?;
+                    let left = runs(&self.rows_left(stretch.first(), &rows));
+                    stretch.discard(self.chunks);
+                    for part in left {
+                        now.extend(self.rewritten(part)?);
+                    }
+                }
             }
-        };
-        parts.into_iter().map(part).collect()
+        }
+        Ok(now)
+    }
+
+    /// Whether something in it may not be what and where it was.
+    fn may_concern(&self, chunk: &Chunk) -> bool {
+        let reclaimed = |(id, _): &(u32, u32)| self.reclaimed.contains(id);
+        self.settled.may_concern(chunk.lowest, chunk.highest)
+            || chunk.segments.iter().any(reclaimed)
+    }
+
+    /// Rows of a stream as a stretch in a file of its own.
+    fn rewritten(&self, part: CheckpointPart) -> Result<Option<CheckpointPart>, Unreadable> {
+        let CheckpointPart::Rows { first, rows } = part else { return Ok(Some(part)) };
+        let written = Stretch::write(self.chunks, first, &rows).map_err(|error| {
+            let text = format!("the index cannot be written: {error}");
+            // The journal has it all.
+            Unreadable { error: Error::new(Kind::Internal, text), is_damaged: true }
+        })?;
+        Ok(written.map(CheckpointPart::Stretch))
+    }
+
+    /// What a stream has still of rows from `first` on, and where.
+    fn rows_left(&self, first: u64, rows: &[StreamRow]) -> Vec<(u64, StreamRow)> {
+        let left = (first..).zip(rows).filter_map(|(offset, row)| {
+            let position = self.settled.where_now(row.position);
+            let kept =
+                |it: &Position| offset >= self.trimmed && !self.reclaimed.contains(&it.segment());
+            let position = self.follow(row.position, position.filter(kept))?;
+            Some((offset, StreamRow { position, ..*row }))
+        });
+        left.collect()
+    }
+
+    /// A message that was at one place is at another now, or nowhere; returns that.
+    fn follow(&self, was: Position, now: Option<Position>) -> Option<Position> {
+        if now != Some(was) {
+            self.journal.release(was);
+            now.iter().for_each(|&position| self.journal.retain(position));
+        }
+        now
     }
 
     fn left(&self, slots: Vec<Slot>) -> CheckpointPart {
@@ -217,10 +309,7 @@ impl Since<'_> {
             // A segment goes when all in it was settled or moved on: what is left there of a
             // checkpoint was settled, even if what said so was not on the medium yet.
             let position = position.filter(|it| !self.reclaimed.contains(&it.segment()));
-            if position != Some(slot.position) {
-                self.journal.release(slot.position);
-                position.iter().for_each(|&position| self.journal.retain(position));
-            }
+            let position = self.follow(slot.position, position);
             let ticket = Ticket { redelivered: true, ..slot.ticket };
             position.map(|position| Slot { position, ticket })
         });

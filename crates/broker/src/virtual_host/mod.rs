@@ -31,7 +31,7 @@ use crate::{
     connection::ConnectionId,
     error::{Kind, Resource},
     ledger::{Change, Ledger},
-    policy::PoliciesInForce,
+    policy::{PoliciesInForce, QueueType},
     store::Store,
     sync::{read, write},
     topology::{Leg, Orphans, Route, Topology},
@@ -185,6 +185,11 @@ impl VirtualHost {
 
     fn exchange_resource<'a>(&'a self, name: &'a str) -> Resource<'a> {
         Resource { kind: "exchange", name, vhost: &self.name }
+    }
+
+    /// Which kind of queue that is, whosever it is.
+    pub fn queue_type(&self, name: &str) -> Option<QueueType> {
+        read(&self.topology).queue(name).map(|queue| queue.queue_type())
     }
 
     /// The queue as this connection may see it.

@@ -109,11 +109,7 @@ impl VirtualHost {
                 "Cannot declare a server-named queue for type {}",
                 other.module()
             ))),
-            QueueType::Quorum => Ok(()),
-            QueueType::Stream => Err(Error::precondition(format!(
-                "streams are not in this version of Tubepost ({})",
-                self.queue_resource(name)
-            ))),
+            QueueType::Quorum | QueueType::Stream => Ok(()),
         }
     }
 

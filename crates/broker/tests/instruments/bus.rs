@@ -372,6 +372,7 @@ impl Bus {
     ) -> Result<usize, Error> {
         let connection = &self.connections[by as usize];
         let request = ConsumerRequest {
+            reading: Default::default(),
             priority: 0,
             channel: 1,
             tag: number.to_string().into(),

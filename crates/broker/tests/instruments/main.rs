@@ -16,3 +16,4 @@ mod ledger;
 mod naive;
 mod power_loss;
 mod run;
+mod stream_power_loss;

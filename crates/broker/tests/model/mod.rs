@@ -8,8 +8,8 @@ use broker::policy::{Policy, PolicyKind};
 use broker::{
     Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Disks, Entry, Error,
     ExchangeDeclaration, ExchangeKind, Headers, Letter, Mailbox, Message, Options, Publish,
-    Publisher, QueueCounts, QueueDeclaration, RecoveryReport, Routes, SharedLimit, VirtualHost,
-    Wake,
+    Publisher, QueueCounts, QueueDeclaration, Reading, RecoveryReport, Routes, SharedLimit, Value,
+    VirtualHost, Wake,
 };
 use bytes::Bytes;
 use journal::FileDisk;
@@ -50,6 +50,34 @@ impl Client {
 
     pub fn declare(&self, name: &str, durable: bool) {
         self.vhost.declare_queue(queue(name, durable), self.id, false).unwrap();
+    }
+
+    pub fn declare_stream(&self, name: &str, arguments: &[(&str, Value)]) {
+        let kind = ("x-queue-type", Value::Longstr("stream".into()));
+        let arguments = arguments.iter().cloned().chain([kind]);
+        let arguments = arguments.map(|(name, value)| (name.to_owned(), value)).collect();
+        let declaration = QueueDeclaration { arguments, ..queue(name, true) };
+        self.vhost.declare_queue(declaration, self.id, false).unwrap();
+    }
+
+    /// Reads a stream from somewhere on until nothing comes any more, and settles it: offsets and
+    /// bodies.
+    pub fn read_all(&self, stream: &str, reading: Reading) -> Vec<(u64, String)> {
+        let consumer = self.read(stream, "all", 100, false, reading).unwrap();
+        let mut all = Vec::new();
+        loop {
+            let received: Vec<Entry> = self.receive().into_iter().map(|(_, entry)| entry).collect();
+            if received.is_empty() {
+                break;
+            }
+            for entry in &received {
+                let body = consumer.queue().message(entry).unwrap().body.concat();
+                all.push((entry.offset(), String::from_utf8(body).unwrap()));
+            }
+            consumer.queue().settle(received, Some(&consumer)).unwrap();
+        }
+        self.vhost.cancel(&consumer).unwrap();
+        all
     }
 
     pub fn exchange(&self, name: &str, kind: ExchangeKind, auto_delete: bool) {
@@ -111,7 +139,19 @@ impl Client {
     }
 
     pub fn consume(&self, queue: &str, tag: &str, prefetch: u32, no_ack: bool) -> Arc<Consumer> {
+        self.read(queue, tag, prefetch, no_ack, Reading::default()).unwrap()
+    }
+
+    pub fn read(
+        &self,
+        queue: &str,
+        tag: &str,
+        prefetch: u32,
+        no_ack: bool,
+        reading: Reading,
+    ) -> Result<Arc<Consumer>, Error> {
         let request = ConsumerRequest {
+            reading,
             channel: 1,
             tag: tag.into(),
             no_ack,
@@ -121,9 +161,9 @@ impl Client {
             shared_limit: Arc::new(SharedLimit::default()),
             mailbox: self.mailbox.clone(),
         };
-        let consumer = self.vhost.consume(queue, self.id, request).unwrap();
+        let consumer = self.vhost.consume(queue, self.id, request)?;
         consumer.queue().dispatch();
-        consumer
+        Ok(consumer)
     }
 
     /// What is in the mailbox: tag of the consumer, entry.

@@ -1,15 +1,48 @@
 //! What the broker has to tell the receiver of a message, as RabbitMQ's headers: its deaths
-//! (`x-death` and the like), and how often it came back (`x-delivery-count`).
+//! (`x-death` and the like), how often it came back (`x-delivery-count`), and its number in a
+//! stream (`x-stream-offset`).
 
 use amqp091::{FieldTable, FieldValue, PropertyList, ShortStr};
-use broker::{Death, DeathReason, Deaths, Message};
+use broker::{Death, DeathReason, Deaths, Entry, Message, Queue, policy::QueueType};
 use bytes::Bytes;
 
+/// What a queue has to say of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    Nothing,
+    /// How often a queue that counts that had it back (RabbitMQ: quorum queues).
+    Returns(u16),
+    /// Its number in a stream.
+    Offset(u64),
+}
+
+impl Told {
+    pub(super) fn of(queue: &Queue, entry: &Entry) -> Told {
+        match (queue.queue_type(), entry.returns()) {
+            (QueueType::Stream, _) => Told::Offset(entry.offset()),
+            (QueueType::Classic, _) | (QueueType::Quorum, 0) => Told::Nothing,
+            (QueueType::Quorum, returns) => Told::Returns(returns),
+        }
+    }
+
+    fn header(self) -> Option<(&'static str, FieldValue)> {
+        match self {
+            Told::Nothing => None,
+            Told::Returns(returns) => Some(("x-delivery-count", FieldValue::I64(returns.into()))),
+            Told::Offset(offset) => {
+                let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+                Some(("x-stream-offset", FieldValue::I64(offset)))
+            }
+        }
+    }
+}
+
 /// The properties of a message as its receiver is to see them; `None` when they stay as they were
-/// published, which is nearly always. `returns` is how often a queue that counts that had it back.
-pub(super) fn shown(message: &Message, returns: u16) -> Option<PropertyList> {
+/// published, which is nearly always.
+pub(super) fn shown(message: &Message, told: Told) -> Option<PropertyList> {
     let deaths = message.marks.deaths.as_deref();
-    if deaths.is_none() && returns == 0 {
+    let told = told.header();
+    if deaths.is_none() && told.is_none() {
         return None;
     }
     let list = PropertyList::parse(message.properties.clone()).ok()?;
@@ -20,9 +53,9 @@ pub(super) fn shown(message: &Message, returns: u16) -> Option<PropertyList> {
         // RabbitMQ: or it would expire again; what it was stands in its death.
         properties.expiration = None;
     }
-    if returns > 0 {
+    if let Some((name, value)) = told {
         let headers = properties.headers.get_or_insert_default();
-        headers.insert(ShortStr::from_static("x-delivery-count"), FieldValue::I64(returns.into()));
+        headers.insert(ShortStr::from_static(name), value);
     }
     Some(PropertyList::from(&properties))
 }
@@ -96,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_message_that_nothing_happened_to_stays_as_it_is() {
-        assert!(shown(&message(&BasicProperties::default(), None), 0).is_none());
+        assert!(shown(&message(&BasicProperties::default(), None), Told::Nothing).is_none());
     }
 
     #[test]
@@ -119,7 +152,7 @@ mod tests {
             priority: Some(4),
             ..BasicProperties::default()
         };
-        let list = shown(&message(&published, Some(deaths)), 3).unwrap();
+        let list = shown(&message(&published, Some(deaths)), Told::Returns(3)).unwrap();
         let properties = list.decode().unwrap();
         assert_eq!((&properties.expiration, properties.priority), (&None, Some(4)));
         let headers = properties.headers.unwrap();

@@ -3,10 +3,11 @@
 use std::{mem, sync::Arc};
 
 use amqp091::{ChannelId, FieldTable, ReplyCode, ShortStr, encode_method, method::basic};
-use broker::{Consumer, ConsumerRequest, Entry, Letter, Queue, policy::QueueType};
+use broker::{Consumer, ConsumerRequest, Entry, Letter, Queue, Reading, policy::QueueType};
 use bytestring::ByteString;
 
 use super::{
+    annotations::Told,
     arguments::to_value,
     channel::Unacked,
     connection::{Connection, blocking},
@@ -47,8 +48,13 @@ impl Connection {
             false => self.queue_name(id, &method.queue)?,
         };
         let priority = consumer_priority(&method.arguments)?;
+        let reading = match self.vhost.queue_type(&queue) {
+            Some(QueueType::Stream) => Reading::of_arguments(&self.arguments(&method.arguments)?)?,
+            _ => Reading::default(),
+        };
         let Some(channel) = self.channels.get(&id.0) else { return Ok(()) };
         let request = ConsumerRequest {
+            reading,
             priority,
             channel: id.0.into(),
             tag: tag.clone(),
@@ -144,14 +150,14 @@ impl Connection {
             routing_key: ShortStr::try_from(message.routing_key.clone())?,
             message_count: u32::try_from(left).unwrap_or(u32::MAX),
         };
-        let returns = counted_returns(&queue, &entry);
+        let told = Told::of(&queue, &entry);
         let unacked = Unacked { tag: delivery_tag, queue, consumer: None, entry };
         match method.no_ack {
             true => self.settled.push(unacked),
             false => channel.unacked.push_back(unacked),
         }
         self.send(id, &get_ok);
-        self.send_content(id, &message, returns);
+        self.send_content(id, &message, told);
         Ok(())
     }
 
@@ -184,7 +190,9 @@ impl Connection {
         for entry in entries {
             match self.deliver_one(id, consumer, &entry) {
                 Err(error) => {
-                    report_damage(consumer.queue(), &error);
+                    if !consumer.queue().has_trimmed(&entry) {
+                        report_damage(consumer.queue(), &error);
+                    }
                     consumer.queue().set_aside(entry, Some(consumer));
                 }
                 Ok(_) if consumer.is_no_ack() => done.push(entry),
@@ -221,7 +229,7 @@ impl Connection {
             routing_key: ShortStr::try_from(message.routing_key.clone()).unwrap_or_default(),
         };
         encode_method(id, &deliver, self.out.tail());
-        self.send_content(id, &message, counted_returns(consumer.queue(), entry));
+        self.send_content(id, &message, Told::of(consumer.queue(), entry));
         Ok(delivery_tag)
     }
 
@@ -296,14 +304,6 @@ fn consumer_priority(arguments: &FieldTable) -> Result<i64, Refusal> {
         );
         Refusal::new(ReplyCode::PreconditionFailed, text)
     })
-}
-
-/// How often a queue that counts that had a message back (RabbitMQ: quorum queues).
-fn counted_returns(queue: &Queue, entry: &Entry) -> u16 {
-    match queue.queue_type() {
-        QueueType::Quorum => entry.returns(),
-        _ => 0,
-    }
 }
 
 /// A damaged record is never delivered and never dropped: it stays in the journal, and everything

@@ -1,7 +1,7 @@
 //! The methods that change or ask the topology: exchanges, queues, bindings.
 
 use amqp091::{
-    ChannelId, FieldTable, FieldValue, ReplyCode, ShortStr,
+    ChannelId, ReplyCode, ShortStr,
     method::{exchange, queue},
 };
 use broker::{BindingEnd, ExchangeDeclaration, QueueDeclaration, QueueStatus};
@@ -136,7 +136,6 @@ impl Connection {
             true => generated("amq.gen-"),
             false => name,
         };
-        check_queue_type(&name, &method.arguments)?;
         let declaration = QueueDeclaration {
             name,
             durable: method.durable,
@@ -221,17 +220,6 @@ impl Connection {
             Some(last) if !last.is_empty() => Ok(last.clone()),
             _ => Err(Refusal::new(ReplyCode::NotFound, "no previously declared queue")),
         }
-    }
-}
-
-/// What the broker cannot do at all; all else that is wrong with a type it says itself.
-fn check_queue_type(name: &str, arguments: &FieldTable) -> Result<(), Refusal> {
-    match arguments.get("x-queue-type").and_then(FieldValue::as_str) {
-        Some("stream") => Err(Refusal::new(
-            ReplyCode::NotImplemented,
-            format!("streams are not in this version of Tubepost (queue '{name}')"),
-        )),
-        _ => Ok(()),
     }
 }
 

@@ -7,7 +7,7 @@ use amqp091::{
 use broker::{Marks, Message, Publish};
 
 use super::{
-    annotations,
+    annotations::{self, Told},
     arguments::MessageHeaders,
     channel::{Channel, Confirm},
     connection::Connection,
@@ -174,15 +174,14 @@ impl Connection {
                 routing_key: ShortStr::try_from(message.routing_key.clone())?,
             },
         );
-        self.send_content(id, message, 0);
+        self.send_content(id, message, Told::Nothing);
         Ok(())
     }
 
-    /// Header and body frames behind a method with content. `returns` is how often a queue that
-    /// counts that had it back.
-    pub(super) fn send_content(&mut self, id: ChannelId, message: &Message, returns: u16) {
+    /// Header and body frames behind a method with content.
+    pub(super) fn send_content(&mut self, id: ChannelId, message: &Message, told: Told) {
         let size = message.body_len() as u64;
-        match annotations::shown(message, returns) {
+        match annotations::shown(message, told) {
             None => encode_header(id, size, &message.properties, self.out.tail()),
             Some(list) => encode_header(id, size, list.as_bytes(), self.out.tail()),
         };

@@ -59,6 +59,7 @@ impl From<broker::Error> for Refusal {
             Kind::ResourceLocked => ReplyCode::ResourceLocked,
             Kind::PreconditionFailed => ReplyCode::PreconditionFailed,
             Kind::NotAllowed => ReplyCode::NotAllowed,
+            Kind::NotImplemented => ReplyCode::NotImplemented,
             Kind::ResourceError | Kind::DiskFull => ReplyCode::ResourceError,
             Kind::Internal => ReplyCode::InternalError,
         };
