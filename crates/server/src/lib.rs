@@ -51,6 +51,8 @@ pub struct Limits {
     pub transaction_bytes_max: u64,
     /// How long a peer has from its first packet to an open connection.
     pub handshake_timeout: Duration,
+    /// How long a delivery may wait for its acknowledgement; a queue may ask for less.
+    pub consumer_timeout: Duration,
     /// Open connections at one time.
     pub connections_max: usize,
 }
@@ -70,6 +72,7 @@ impl Default for Limits {
             name_bytes_max: 255,
             transaction_bytes_max: 64 * 1024 * 1024,
             handshake_timeout: Duration::from_secs(10),
+            consumer_timeout: Duration::from_secs(30 * 60),
             connections_max: 65_536,
         }
     }

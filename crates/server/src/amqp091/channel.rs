@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, VecDeque},
     mem,
     sync::Arc,
+    time::Instant,
 };
 
 use amqp091::Assembler;
@@ -43,6 +44,8 @@ pub(super) struct Unacked {
     /// `None` for what `basic.get` took.
     pub(super) consumer: Option<Arc<Consumer>>,
     pub(super) entry: Entry,
+    /// When it went out.
+    pub(super) since: Instant,
 }
 
 impl Channel {

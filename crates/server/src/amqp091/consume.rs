@@ -1,6 +1,6 @@
 //! Consuming, and deliveries on their way to the client.
 
-use std::{mem, sync::Arc};
+use std::{mem, sync::Arc, time::Instant};
 
 use amqp091::{ChannelId, FieldTable, ReplyCode, ShortStr, encode_method, method::basic};
 use broker::{Consumer, ConsumerRequest, Entry, Letter, Queue, Reading, policy::QueueType};
@@ -151,7 +151,8 @@ impl Connection {
             message_count: u32::try_from(left).unwrap_or(u32::MAX),
         };
         let told = Told::of(&queue, &entry);
-        let unacked = Unacked { tag: delivery_tag, queue, consumer: None, entry };
+        let since = Instant::now();
+        let unacked = Unacked { tag: delivery_tag, queue, consumer: None, entry, since };
         match method.no_ack {
             true => self.settled.push(unacked),
             false => channel.unacked.push_back(unacked),
@@ -186,7 +187,7 @@ impl Connection {
         }
         let (messages, bytes) =
             (entries.len(), entries.iter().map(Entry::size_bytes).sum::<usize>());
-        let mut done = Vec::new();
+        let (mut done, since) = (Vec::new(), Instant::now());
         for entry in entries {
             match self.deliver_one(id, consumer, &entry) {
                 Err(error) => {
@@ -199,7 +200,7 @@ impl Connection {
                 Ok(tag) => {
                     let (queue, consumer) = (consumer.queue().clone(), Some(consumer.clone()));
                     if let Some(channel) = self.channels.get_mut(&id.0) {
-                        channel.unacked.push_back(Unacked { tag, queue, consumer, entry });
+                        channel.unacked.push_back(Unacked { tag, queue, consumer, entry, since });
                     }
                 }
             }

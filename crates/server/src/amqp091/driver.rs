@@ -276,6 +276,7 @@ impl Driver {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "no connection.close-ok"));
             }
         }
+        self.connection.close_overdue(std::time::Instant::now());
         let Some(heartbeat) = self.heartbeat else { return Ok(()) };
         // Who is not read cannot be heard: then it counts whether it takes what is written.
         let last_sign = match (self.may_read(), !self.must_write()) {

@@ -10,6 +10,7 @@ mod arguments;
 mod channel;
 mod connection;
 mod consume;
+mod consumer_timeout;
 mod declare;
 mod driver;
 mod expiration;

@@ -6,6 +6,7 @@ use amqp091::{
     method::{basic, channel, connection, exchange, queue},
 };
 use server::Limits;
+use std::time::Duration;
 
 use crate::{
     client::{Client, Said, open, text},
@@ -214,4 +215,45 @@ fn a_short_string_ends_at_255_octets() {
     let longest = ShortStr::try_from(bytestring::ByteString::from("n".repeat(255))).unwrap();
     let declare = queue::Declare { queue: longest, ..queue::Declare::default() };
     assert_eq!(client.call(1, &declare).name(), "queue.declare-ok");
+}
+
+/// Declares a queue that may ask for a time of its own, puts a message into it and takes it.
+fn hold_a_delivery(client: &mut Client, id: u16, queue: &str, own: Option<i64>) {
+    let named = |ms| (ShortStr::from_static("x-consumer-timeout"), FieldValue::I64(ms));
+    let arguments: FieldTable = own.map(named).into_iter().collect();
+    let declare = queue::Declare { queue: text(queue), arguments, ..queue::Declare::default() };
+    assert_eq!(client.call(id, &declare).name(), "queue.declare-ok");
+    client.publish_with(id, "", queue, b"held", &BasicProperties::default(), false);
+    let consume = basic::Consume { queue: text(queue), ..basic::Consume::default() };
+    assert_eq!(client.call(id, &consume).name(), "basic.consume-ok");
+    assert_eq!(&*client.content(id).body.concat(), b"held");
+}
+
+#[test]
+fn the_time_that_a_delivery_is_held() {
+    let text_of = |ms| {
+        format!(
+            "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value \
+             used: {ms} ms. This timeout value can be configured, see consumers doc guide to learn \
+             more"
+        )
+    };
+    let limits = Limits { consumer_timeout: Duration::from_millis(1500), ..Limits::default() };
+    let server = TestServer::with_limits(limits);
+    // The queue asks for less, or for more than there is.
+    for (queue, own, used) in
+        [("own", Some(20), 20), ("more", Some(60_000), 1500), ("none", None, 1500)]
+    {
+        let mut client = Client::open_channel(&server).wait_up_to(Duration::from_secs(20));
+        // Another channel, and one that settles, are not concerned.
+        client.call(2, &channel::Open::default());
+        client.call(2, &basic::Qos { prefetch_count: 1, ..basic::Qos::default() });
+        hold_a_delivery(&mut client, 1, queue, own);
+        assert_eq!(client.channel_closed(1), (406, text_of(used)));
+        client.send(1, &channel::CloseOk {});
+        // It is there again, for somebody else.
+        client.send(2, &basic::Get { queue: text(queue), no_ack: true, ..Default::default() });
+        let Method::BasicGetOk(got) = client.content(2).method else { panic!("it is lost") };
+        assert!(got.redelivered);
+    }
 }

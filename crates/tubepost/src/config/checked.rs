@@ -68,6 +68,7 @@ pub(crate) struct Amqp {
     pub(crate) connections_max: NonZeroU32,
     /// From accept to open.
     pub(crate) handshake_timeout: Duration,
+    pub(crate) consumer_timeout: Duration,
     /// Consumers of one channel.
     pub(crate) consumers_per_channel_max: NonZeroU32,
     /// Bytes that one transaction holds back.
@@ -167,6 +168,7 @@ impl Config {
                 message_bytes_max: settings.need(&table::AMQP_MESSAGE_BYTES_MAX)?,
                 connections_max: settings.need(&table::AMQP_CONNECTIONS_MAX)?,
                 handshake_timeout: settings.need(&table::AMQP_HANDSHAKE_TIMEOUT)?,
+                consumer_timeout: settings.need(&table::AMQP_CONSUMER_TIMEOUT)?,
                 consumers_per_channel_max: settings.need(&table::AMQP_CONSUMERS_PER_CHANNEL_MAX)?,
                 transaction_bytes_max: settings.need(&table::AMQP_TRANSACTION_BYTES_MAX)?,
                 name_bytes_max: settings.need(&table::AMQP_NAME_BYTES_MAX)?,

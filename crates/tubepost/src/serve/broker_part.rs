@@ -81,6 +81,7 @@ pub(crate) fn start(
             consumers_per_channel_max: limits.consumers_per_channel_max.get(),
             arguments_max: limits.arguments_max.get(),
             table_depth_max: limits.table_depth_max,
+            consumer_timeout: limits.consumer_timeout,
             name_bytes_max: limits.name_bytes_max,
             transaction_bytes_max: limits.transaction_bytes_max,
             handshake_timeout: limits.handshake_timeout,

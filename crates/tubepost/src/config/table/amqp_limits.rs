@@ -1,8 +1,8 @@
 //! The options that bound what one AMQP client may take.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
-use super::checks::{count, name_bytes, table_depth};
+use super::checks::{count, name_bytes, positive_duration, table_depth};
 use crate::config::{
     declared::{Declaration, Declared, Fallback, Mask, Verb},
     size::parse_size,
@@ -21,6 +21,22 @@ pub(crate) static AMQP_CONSUMERS_PER_CHANNEL_MAX: Declared<NonZeroU32> = Declare
         verbs: &[Verb::Serve, Verb::Config],
     },
     parse: count,
+};
+
+pub(crate) static AMQP_CONSUMER_TIMEOUT: Declared<Duration> = Declared {
+    declaration: Declaration {
+        key: "amqp.consumer_timeout",
+        flag: Some("amqp-consumer-timeout"),
+        variable: "TUBEPOST_AMQP_CONSUMER_TIMEOUT",
+        value: "DURATION",
+        default: Fallback::Text("30m"),
+        help: "How long a consumer may hold a message without acknowledging it, before its channel \
+               is closed and the message goes to another; a queue may ask for less",
+        example: "2h",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: positive_duration,
 };
 
 pub(crate) static AMQP_TRANSACTION_BYTES_MAX: Declared<u64> = Declared {

@@ -1,0 +1,79 @@
+//! A delivery that is not settled in time closes its channel: who holds it is stuck, and what is in
+//! its hands would otherwise be nobody's for ever (RabbitMQ: `consumer_timeout`).
+
+use std::time::{Duration, Instant};
+
+use amqp091::{ChannelId, ReplyCode};
+
+use super::{
+    channel::{Channel, Unacked},
+    connection::{Connection, Phase},
+    refusal::Refusal,
+};
+
+/// A delivery that was not settled in time.
+struct Overdue {
+    channel: ChannelId,
+    queue: String,
+    delivery_tag: u64,
+    after: Duration,
+}
+
+impl Connection {
+    /// Closes the channels that hold a delivery for too long.
+    pub(super) fn close_overdue(&mut self, now: Instant) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        let timeout = self.agreed.limits.consumer_timeout;
+        let overdue: Vec<Overdue> = self
+            .channels
+            .iter()
+            .filter(|(_, channel)| !channel.is_closing)
+            .filter_map(|(id, channel)| overdue(ChannelId(*id), channel, timeout, now))
+            .collect();
+        for Overdue { channel, queue, delivery_tag, after } in overdue {
+            let milliseconds = after.as_millis();
+            tracing::warn!(
+                connection = self.id.0,
+                channel = channel.0,
+                "delivery {delivery_tag} of queue '{queue}' was not settled within \
+                 {milliseconds} ms; the channel is closed. Settle sooner, or raise \
+                 amqp.consumer_timeout or the queue's x-consumer-timeout"
+            );
+            let text = format!(
+                "delivery acknowledgement on channel {} timed out. Timeout value used: \
+                 {milliseconds} ms. This timeout value can be configured, see consumers doc guide \
+                 to learn more",
+                channel.0
+            );
+            self.refuse(channel, Refusal::new(ReplyCode::PreconditionFailed, text));
+        }
+    }
+}
+
+/// The first delivery of a channel that is out for longer than its queue, or the server, allows.
+/// They are in the order they went out: only a queue with a time of its own asks for a look past
+/// the first.
+fn overdue(id: ChannelId, channel: &Channel, timeout: Duration, now: Instant) -> Option<Overdue> {
+    let after = |unacked: &Unacked| {
+        let own = unacked.queue.effective().consumer_timeout.map(Duration::from_millis);
+        own.map_or(timeout, |own| own.min(timeout))
+    };
+    let is_overdue = |unacked: &&Unacked| now.duration_since(unacked.since) > after(unacked);
+    let has_own = channel
+        .consumers
+        .values()
+        .any(|consumer| consumer.queue().effective().consumer_timeout.is_some());
+    let mut held = channel.unacked.iter();
+    let unacked = match has_own {
+        false => held.next().filter(is_overdue),
+        true => held.find(is_overdue),
+    }?;
+    Some(Overdue {
+        channel: id,
+        queue: unacked.queue.name().to_string(),
+        delivery_tag: unacked.tag,
+        after: after(unacked),
+    })
+}
