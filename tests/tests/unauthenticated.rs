@@ -4,7 +4,6 @@
 #![allow(clippy::print_stdout, reason = "what a failed test shows, and the numbers")]
 
 use std::{
-    fs,
     io::{ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -13,8 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use harness::{Site, scaled};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use harness::{Site, allow_files, resident_bytes, scaled};
 
 const PEERS: usize = 1000;
 /// Of resident memory, for each peer.
@@ -181,19 +179,4 @@ fn log_in(address: SocketAddr) -> Result<Duration> {
         ensure!(payload[..4] == [0, 10, 0, expected], "{payload:?}");
     }
     Ok(begun.elapsed())
-}
-
-fn resident_bytes(pid: u32) -> Result<u64> {
-    let pages = fs::read_to_string(format!("/proc/{pid}/statm"))?;
-    let resident = pages.split(' ').nth(1).context("statm has a second number")?;
-    Ok(resident.parse::<u64>()? * rustix::param::page_size() as u64)
-}
-
-/// Lets this process and its children have so many files open.
-fn allow_files(count: u64) -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    let current = limit.maximum.map_or(count, |maximum| maximum.min(count));
-    ensure!(current >= count, "{count} open files are needed, {current} are allowed");
-    setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum })?;
-    Ok(())
 }

@@ -123,6 +123,12 @@ const PROGRAMMES: &[Programme] = &[
         filters: &[],
     },
     Programme {
+        name: "many",
+        what: "the binary: 10,000 idle connections, 2,047 channels of one, 100,000 queues",
+        stand: Stand::Binary("many"),
+        filters: &[],
+    },
+    Programme {
         name: "backlog",
         what: "the binary: 10,000,000 messages of 1 KiB that wait; takes 11 GB in the temporary \
                directory, and is skipped where less than 20 GB are free",

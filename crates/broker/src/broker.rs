@@ -295,8 +295,13 @@ impl Broker {
     /// The journal failed.
     pub fn tick(&self) -> Result<(), Error> {
         let now = self.store.now();
-        self.queues().filter(|queue| queue.ticks()).for_each(|queue| queue.tick(now));
-        self.vhosts().iter().try_for_each(|vhost| vhost.delete_disused(now))
+        self.store.ticking().iter().try_for_each(|queue| {
+            queue.tick(now);
+            match queue.home().filter(|_| queue.is_disused(now)) {
+                Some(vhost) => vhost.delete_disused(queue),
+                None => Ok(()),
+            }
+        })
     }
 
     /// What has to be done now and then, beside the commits: moves long queues to disk, gives

@@ -4,7 +4,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc, Mutex, RwLock, RwLockReadGuard,
+        Arc, Mutex, RwLock, RwLockReadGuard, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
@@ -51,6 +51,8 @@ pub(crate) struct Store {
     lost: Vec<QueueCheckpoint>,
     /// Messages that could not be read back.
     damaged: AtomicU64,
+    /// Queues that the clock looks at: with many queues, few of all.
+    ticking: Mutex<Vec<Weak<Queue>>>,
     /// Streams with messages that are not committed yet.
     awaiting: Mutex<Vec<Arc<Queue>>>,
 }
@@ -76,6 +78,7 @@ impl Store {
             reports: Mutex::default(),
             lost: Vec::new(),
             damaged: AtomicU64::new(0),
+            ticking: Mutex::default(),
             awaiting: Mutex::default(),
         }
     }
@@ -250,6 +253,22 @@ impl Store {
             .filter(|(from, (_, queues))| queues.contains(&queue) && !followed.contains(from));
         let unused: Vec<Position> = stayed.map(|(_, (to, _))| *to).collect();
         self.release(&unused);
+    }
+
+    /// The clock has something to do with that queue.
+    pub(crate) fn look_at_by_clock(&self, queue: Weak<Queue>) {
+        lock(&self.ticking).push(queue);
+    }
+
+    /// The queues that the clock has something to do with.
+    pub(crate) fn ticking(&self) -> Vec<Arc<Queue>> {
+        let mut queues = Vec::new();
+        lock(&self.ticking).retain(|queue| {
+            let ticking = queue.upgrade().filter(|queue| queue.goes_on_ticking());
+            queues.extend(ticking.iter().cloned());
+            ticking.is_some()
+        });
+        queues
     }
 
     /// Looks at that stream after the next commit.

@@ -4,7 +4,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Weak, atomic::Ordering::Relaxed},
+    sync::{
+        Arc, Weak,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
 };
 
 use journal::Position;
@@ -47,7 +50,16 @@ impl Queue {
 
     /// Whether the clock has anything to do with it.
     pub(crate) fn ticks(&self) -> bool {
-        self.ticks.load(Relaxed)
+        self.ticks.load(SeqCst)
+    }
+
+    /// Whether it stays on the list of those that the clock looks at.
+    pub(crate) fn goes_on_ticking(&self) -> bool {
+        // Ask again after it is off: it may have begun anew in between.
+        self.ticks() || {
+            self.is_ticking.store(false, SeqCst);
+            self.ticks() && !self.is_ticking.swap(true, SeqCst)
+        }
     }
 
     /// Whether it refuses messages when it is full.
@@ -59,7 +71,10 @@ impl Queue {
         let state = lock(&self.state);
         let is_limited = self.stream().is_some_and(Stream::is_limited);
         let ticks = state.expiring || state.effective.expires.is_some() || is_limited;
-        self.ticks.store(ticks, Relaxed);
+        self.ticks.store(ticks, SeqCst);
+        if ticks && !self.is_ticking.swap(true, SeqCst) {
+            self.store.look_at_by_clock(self.this.clone());
+        }
         let is_bounded = state.effective.max_length.or(state.effective.max_length_bytes).is_some();
         let may_refuse = is_bounded && state.effective.overflow != Overflow::DropHead;
         self.may_refuse.store(may_refuse, Relaxed);
@@ -74,6 +89,11 @@ impl Queue {
         }
         self.drop_expired(&mut lock(&self.state), now);
         self.bury();
+    }
+
+    /// The virtual host that it is in.
+    pub(crate) fn home(&self) -> Option<Arc<VirtualHost>> {
+        self.home.get().and_then(Weak::upgrade)
     }
 
     /// Whether nobody has had to do with it for as long as it is to stay.
@@ -154,8 +174,7 @@ impl Queue {
         if lock(&self.state).dead.is_empty() {
             return;
         }
-        let home = self.home.get().and_then(Weak::upgrade);
-        match (home, self.this.upgrade()) {
+        match (self.home(), self.this.upgrade()) {
             (Some(home), Some(this)) => home.bury(this),
             // A queue of its own, in a test.
             _ => drop(self.settle_dead(self.take_dead())),

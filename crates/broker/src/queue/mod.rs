@@ -82,6 +82,8 @@ pub struct Queue {
     home: OnceLock<Weak<VirtualHost>>,
     /// The clock has something to do with it.
     ticks: AtomicBool,
+    /// It is on the list of those that the clock looks at.
+    is_ticking: AtomicBool,
     /// It refuses messages when it is full.
     may_refuse: AtomicBool,
     state: Mutex<State>,
@@ -133,6 +135,7 @@ impl Queue {
             this: this.clone(),
             home: OnceLock::new(),
             ticks: AtomicBool::new(false),
+            is_ticking: AtomicBool::new(false),
             may_refuse: AtomicBool::new(false),
             state: Mutex::new(state),
         });

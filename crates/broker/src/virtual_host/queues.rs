@@ -6,7 +6,7 @@ use bytestring::ByteString;
 
 use super::{VirtualHost, check_reserved, check_same, check_same_argument};
 use crate::{
-    Consumer, ConsumerRequest, Error, Queue, QueueDeclaration, Timestamp, Value,
+    Consumer, ConsumerRequest, Error, Queue, QueueDeclaration, Value,
     binding::DestinationKey,
     connection::ConnectionId,
     ledger::Change,
@@ -182,17 +182,12 @@ impl VirtualHost {
         Ok(())
     }
 
-    /// Deletes the queues that nobody has had to do with for as long as they were to stay.
+    /// Deletes a queue that nobody has had to do with for as long as it was to stay.
     ///
     /// # Errors
     /// The journal failed.
-    pub(crate) fn delete_disused(&self, now: Timestamp) -> Result<(), Error> {
-        let disused: Vec<Arc<Queue>> = read(&self.topology)
-            .queues()
-            .filter(|queue| queue.ticks() && queue.is_disused(now))
-            .cloned()
-            .collect();
-        disused.iter().try_for_each(|queue| self.end_queue(queue, |_| Ok(())).map(drop))
+    pub(crate) fn delete_disused(&self, queue: &Arc<Queue>) -> Result<(), Error> {
+        self.end_queue(queue, |_| Ok(())).map(drop)
     }
 
     /// Deletes the exclusive queues of a connection that ends.
