@@ -311,8 +311,7 @@ impl Run {
     /// The process ends and starts again, or the power fails and nothing unsynced is there.
     fn crash(&mut self, power: bool) -> Result<(), Stopped> {
         if power {
-            let nothing = self.disk.after_power_loss(&mut self.random, 0).swap_remove(0);
-            self.disk = SimDisk::from_image(nothing);
+            self.disk = SimDisk::from_image(self.disk.durable());
         }
         self.is_down = true;
         let (bus, report) = Bus::open(&self.disk, &self.options).map_err(Stopped)?;
