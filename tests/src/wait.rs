@@ -17,6 +17,8 @@ pub fn wait_for<T>(
     mut condition: impl FnMut() -> Result<T, String>,
 ) -> Result<T> {
     let deadline = Instant::now() + Duration::from_secs(seconds);
+    // What a test waits for thousands of times comes within milliseconds.
+    let mut pause = Duration::from_millis(1);
     loop {
         let seen = match condition() {
             Ok(value) => return Ok(value),
@@ -26,9 +28,13 @@ pub fn wait_for<T>(
             bail!("waited {seconds} s for {what}; last seen: {seen}");
         }
         // tidy: the pause between two looks; no test depends on its length.
-        thread::sleep(Duration::from_millis(10));
+        thread::sleep(pause);
+        pause = (pause * 2).min(PAUSE_MAX);
     }
 }
+
+/// Between two looks at what takes longer.
+const PAUSE_MAX: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {

@@ -357,7 +357,9 @@ impl Broker {
         if journal.durable_end().segment() == 0 {
             return Ok(());
         }
-        let queues: Vec<Arc<Queue>> = self.durable_queues().collect();
+        let mut queues: Vec<Arc<Queue>> = self.durable_queues().collect();
+        // The same queues are the same bytes.
+        queues.sort_unstable_by_key(|queue| queue.id());
         let lost = self.store.lost();
         let (from, discarded, mut checkpoint) = self.store.between_publishes(|| {
             let from = journal.durable_end();

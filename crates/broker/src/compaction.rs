@@ -149,6 +149,8 @@ fn live(queues: &[Arc<Queue>], segment: u32) -> Result<Live, Error> {
             queues.push(queue.id());
         }
     }
+    // The same message is the same bytes, in whatever order its queues were looked at.
+    live.values_mut().for_each(|(_, queues)| queues.sort_unstable());
     Ok(live)
 }
 

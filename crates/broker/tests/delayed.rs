@@ -13,11 +13,10 @@ use std::{
 };
 
 use broker::{
-    Arguments, BindingEnd, Broker, Clock, ExchangeDeclaration, ExchangeKind, Headers, Options,
-    Properties, Timestamp, Value, error::Kind,
+    Arguments, BindingEnd, Broker, Clock, ExchangeDeclaration, ExchangeKind, Headers as _, Options,
+    Timestamp, Value, error::Kind,
 };
-use bytes::Bytes;
-use model::{Client, open};
+use model::{Client, Plain, open, read, written};
 
 /// A clock that a test turns.
 #[derive(Debug)]
@@ -37,31 +36,6 @@ impl Hands {
     fn forward(&self, milliseconds: u64) {
         self.0.fetch_add(milliseconds, SeqCst);
     }
-}
-
-/// Properties of a protocol that has nothing but headers, written as the ledger writes them.
-#[derive(Debug)]
-struct Plain;
-
-impl Properties for Plain {
-    fn headers<'a>(&self, properties: &'a Bytes) -> Box<dyn Headers + 'a> {
-        Box::new(read(properties))
-    }
-
-    fn with_header(&self, properties: &Bytes, name: &str, value: Value) -> Bytes {
-        let headers = read(properties);
-        let others = headers.iter().filter(|(it, _)| *it != name);
-        let others = others.map(|(name, value)| (name.to_owned(), value.clone()));
-        written(&others.chain([(name.to_owned(), value)]).collect())
-    }
-}
-
-fn read(properties: &Bytes) -> Arguments {
-    serde_json::from_slice(properties).unwrap_or_default()
-}
-
-fn written(headers: &Arguments) -> Bytes {
-    serde_json::to_vec(headers).unwrap().into()
 }
 
 fn delay(milliseconds: i64) -> Arguments {

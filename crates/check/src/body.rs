@@ -58,15 +58,16 @@ impl Body {
         let name = format!("{publisher} {sequence} ");
         let head = name.len() + HASH_DIGITS + 1;
         let mut state = fnv(BASIS, name.as_bytes()) | 1;
-        let filler: Vec<u8> = (head..size_bytes)
-            .map(|_| {
-                // Xorshift: a filler that no other message has.
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state as u8
-            })
-            .collect();
+        let filler_bytes = size_bytes.saturating_sub(head);
+        let mut filler = Vec::with_capacity(filler_bytes.next_multiple_of(8));
+        while filler.len() < filler_bytes {
+            // Xorshift: a filler that no other message has.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            filler.extend_from_slice(&state.to_le_bytes());
+        }
+        filler.truncate(filler_bytes);
         let checksum = checksum(message, &filler);
         let mut bytes = format!("{name}{checksum} ").into_bytes();
         bytes.extend_from_slice(&filler);

@@ -22,7 +22,9 @@ pub(crate) fn start(broker: Arc<Broker>, failed: Failed) -> std::io::Result<Work
 }
 
 fn run(broker: &Broker, stop: &AtomicBool, failed: &Failed) {
-    let (mut tidied, mut ticked) = (Instant::now(), Instant::now());
+    // The first time at once: a server that always ends before its time came would never make a
+    // checkpoint, and each start would take longer than the one before.
+    let (mut tidied, mut ticked) = (None::<Instant>, Instant::now());
     while !stop.load(SeqCst) {
         let mut result = Ok(());
         if broker.wait_due(PAGE_OUT_EVERY) {
@@ -33,8 +35,8 @@ fn run(broker: &Broker, stop: &AtomicBool, failed: &Failed) {
             ticked = Instant::now();
             result = result.and_then(|()| broker.tick());
         }
-        if tidied.elapsed() >= TIDY_EVERY {
-            tidied = Instant::now();
+        if tidied.is_none_or(|it| it.elapsed() >= TIDY_EVERY) {
+            tidied = Some(Instant::now());
             result = result.and_then(|()| broker.tidy());
         }
         broker.reports().iter().for_each(|report| tracing::error!("{report}"));

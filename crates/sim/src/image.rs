@@ -1,6 +1,7 @@
 //! What is on a disk at one moment: names and bytes. Cheap to copy; a copy's bytes become its own
 //! when they are changed.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -92,9 +93,11 @@ impl Image {
     pub(crate) fn apply(&mut self, change: &Change) {
         match change {
             Change::Size { file, bytes } => {
-                let file = self.bytes_mut(*file);
-                if file.len() < *bytes {
-                    file.resize(*bytes, 0);
+                let file = self.files.entry(*file).or_default();
+                if file.is_empty() {
+                    *file = zeros(*bytes);
+                } else if file.len() < *bytes {
+                    Arc::make_mut(file).resize(*bytes, 0);
                 }
             }
             Change::Write { file, offset, bytes } => {
@@ -123,5 +126,43 @@ impl Image {
 
     fn bytes_mut(&mut self, file: u64) -> &mut Vec<u8> {
         Arc::make_mut(self.files.entry(file).or_default())
+    }
+}
+
+/// Zeros, shared by all files of one thread that have this size and nothing else: what holds space
+/// for a bad day is much larger than all else on the disk, and is never written.
+fn zeros(bytes: usize) -> Arc<Vec<u8>> {
+    thread_local!(static LARGE: RefCell<Arc<Vec<u8>>> = RefCell::default());
+    if bytes < LARGE_BYTES {
+        return Arc::new(vec![0; bytes]);
+    }
+    LARGE.with_borrow_mut(|large| {
+        if large.len() != bytes {
+            *large = Arc::new(vec![0; bytes]);
+        }
+        large.clone()
+    })
+}
+
+/// Files of fewer zeros are as quickly made as shared.
+const LARGE_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_into_one_file_of_zeros_is_in_no_other() {
+        let mut image = Image::default();
+        let bytes = LARGE_BYTES;
+        for (name, file) in [("a", 1), ("b", 2)] {
+            image.apply(&Change::Link { name: name.to_owned(), file });
+            image.apply(&Change::Size { file, bytes });
+        }
+        image.apply(&Change::Write { file: 1, offset: 7, bytes: vec![9] });
+        image.apply(&Change::Size { file: 1, bytes: 2 * bytes });
+        assert_eq!((image.file("a")[7], image.file("a").len()), (9, 2 * bytes));
+        assert!(image.file("b").iter().all(|byte| *byte == 0));
+        assert_eq!(image.file("b").len(), bytes);
     }
 }

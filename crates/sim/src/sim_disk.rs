@@ -155,6 +155,11 @@ impl SimDisk {
         self.lock().live.clone()
     }
 
+    /// What a machine finds at the least after a power loss now: nothing but what was synced.
+    pub fn durable(&self) -> Image {
+        self.lock().durable.clone()
+    }
+
     /// What a machine may find after a power loss now: what is durable, and of the rest any part.
     /// All parts if they are few, else nothing, everything, and `samples` random parts.
     pub fn after_power_loss(&self, random: &mut Random, samples: usize) -> Vec<Image> {

@@ -6,6 +6,7 @@ use super::VirtualHost;
 use crate::{
     Binding,
     binding::Destination,
+    exchange::Exchange,
     ledger::{Bound, BoundTo, Change},
     queue::QueueId,
     sync::read,
@@ -16,7 +17,7 @@ impl VirtualHost {
     /// Its durable exchanges, as changes that declare them.
     pub(crate) fn snapshot_exchanges(&self, changes: &mut Vec<Change>) {
         let topology = read(&self.topology);
-        for exchange in topology.exchanges().filter(|it| it.declaration.durable) {
+        for exchange in by_name(&topology).filter(|it| it.declaration.durable) {
             let (vhost, declaration) = (self.name.clone(), exchange.declaration.clone());
             changes.push(Change::Exchange { vhost, declaration });
         }
@@ -35,13 +36,12 @@ impl VirtualHost {
     /// Its durable bindings.
     pub(crate) fn snapshot_bindings(&self, changes: &mut Vec<Change>) {
         let topology = read(&self.topology);
-        for exchange in topology.exchanges() {
-            for binding in exchange.bindings() {
-                let source = &exchange.declaration.name;
-                if self.is_durable(&topology, source, binding) {
-                    changes.push(Change::Bound(self.bound(source, binding)));
-                }
-            }
+        for exchange in by_name(&topology) {
+            let source = &exchange.declaration.name;
+            let durable = exchange.bindings().filter(|it| self.is_durable(&topology, source, it));
+            let mut bounds: Vec<Bound> = durable.map(|it| self.bound(source, it)).collect();
+            bounds.sort_by(|a, b| (&a.key, &a.destination).cmp(&(&b.key, &b.destination)));
+            changes.extend(bounds.into_iter().map(Change::Bound));
         }
     }
 
@@ -67,4 +67,11 @@ impl VirtualHost {
             arguments: binding.arguments.clone(),
         }
     }
+}
+
+/// In an order, so that the same virtual host is the same bytes.
+fn by_name(topology: &Topology) -> impl Iterator<Item = &Exchange> {
+    let mut exchanges: Vec<&Exchange> = topology.exchanges().collect();
+    exchanges.sort_unstable_by(|a, b| a.declaration.name.cmp(&b.declaration.name));
+    exchanges.into_iter()
 }

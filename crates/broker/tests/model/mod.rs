@@ -7,9 +7,9 @@ use std::{path::Path, sync::Arc};
 use broker::policy::{Policy, PolicyKind};
 use broker::{
     Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Disks, Entry, Error,
-    ExchangeDeclaration, ExchangeKind, Headers, Letter, Mailbox, Message, Options, Publish,
-    Publisher, QueueCounts, QueueDeclaration, Reading, RecoveryReport, Routes, SharedLimit, Value,
-    VirtualHost, Wake,
+    ExchangeDeclaration, ExchangeKind, Headers, Letter, Mailbox, Message, Options, Properties,
+    Publish, Publisher, QueueCounts, QueueDeclaration, Reading, RecoveryReport, Routes,
+    SharedLimit, Value, VirtualHost, Wake,
 };
 use bytes::Bytes;
 use journal::FileDisk;
@@ -218,4 +218,31 @@ pub fn alternate_policy(pattern: &str, alternate: &str) -> Policy {
         "definition": {"alternate-exchange": alternate},
     });
     Policy::parse(PolicyKind::User, "/", "alternate", &body).unwrap()
+}
+
+/// Properties of a protocol that has nothing but headers, written as the ledger writes them.
+#[derive(Debug)]
+pub struct Plain;
+
+impl Properties for Plain {
+    fn headers<'a>(&self, properties: &'a Bytes) -> Box<dyn Headers + 'a> {
+        Box::new(read(properties))
+    }
+
+    fn with_header(&self, properties: &Bytes, name: &str, value: Value) -> Bytes {
+        let headers = read(properties);
+        let others = headers.iter().filter(|(it, _)| *it != name);
+        let others = others.map(|(name, value)| (name.to_owned(), value.clone()));
+        written(&others.chain([(name.to_owned(), value)]).collect())
+    }
+}
+
+/// The headers of such properties.
+pub fn read(properties: &Bytes) -> Arguments {
+    serde_json::from_slice(properties).unwrap_or_default()
+}
+
+/// Such properties.
+pub fn written(headers: &Arguments) -> Bytes {
+    serde_json::to_vec(headers).unwrap().into()
 }

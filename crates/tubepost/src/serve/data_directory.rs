@@ -284,4 +284,18 @@ mod tests {
         fs::write(&path, "x").unwrap();
         assert!(said(DataDirectory::prepare(&path)).contains("--data-dir"));
     }
+
+    /// What a version wrote is read by all later ones: without an example nobody would notice.
+    #[test]
+    fn a_format_is_given_out_with_a_golden_directory_of_it() {
+        for format in OLDEST_FORMAT..=FORMAT {
+            let golden = format!("../broker/tests/golden/format-{format}/contents.txt");
+            let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(golden);
+            let golden = golden.display().to_string();
+            assert!(
+                Path::new(&golden).is_file(),
+                "{golden}: see crates/broker/tests/golden/main.rs"
+            );
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod routing;
 mod topology;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use broker::ExchangeKind;
 use check::MessageId;
@@ -106,7 +107,8 @@ pub(crate) struct Naive {
     /// by now.
     pub(crate) held: BTreeMap<(u64, MessageId), Held>,
     limits: BTreeMap<u32, u32>,
-    stored: Vec<Stored>,
+    /// Shared by the copies of a model that one is made of before each command.
+    stored: Rc<Vec<Stored>>,
     pending: Vec<Stored>,
     /// Numbers of queues, consumers and copies given out.
     numbers: u64,
@@ -457,7 +459,7 @@ impl Naive {
     }
 
     fn commit(&mut self) -> usize {
-        self.stored.append(&mut self.pending);
+        Rc::make_mut(&mut self.stored).append(&mut self.pending);
         0
     }
 
@@ -480,10 +482,10 @@ impl Naive {
                 self.bindings.push(bound);
             }
         }
-        for record in self.stored.clone() {
-            match record {
-                Stored::Message { queues, message } => {
-                    for number in queues {
+        for record in self.stored.clone().iter() {
+            match *record {
+                Stored::Message { ref queues, message } => {
+                    for &number in queues {
                         let order = self.number();
                         let copy = Copy { order, message, redelivered: true, stored: true };
                         self.numbered(number).into_iter().for_each(|it| it.ready.push(copy));
