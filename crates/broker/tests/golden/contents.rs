@@ -2,7 +2,12 @@
 
 use std::fmt::Write as _;
 
-use broker::{Broker, Destination, Message, Queue, VirtualHost, policy::PolicyKind};
+use broker::{
+    Broker, Destination, Message, Queue, VirtualHost,
+    policy::{PolicyKind, QueueType},
+};
+
+use crate::model;
 
 /// Behind a message that is marked as redelivered.
 pub(crate) const MARK: &str = " redelivered";
@@ -54,7 +59,7 @@ fn of_vhost(vhost: &VirtualHost, out: &mut String) {
         let limit = vhost.effective_of(&queue).max_length_bytes;
         let declared = json(queue.declaration());
         writeln!(out, "  queue {declared}, most bytes {limit:?}").unwrap();
-        messages(&queue, out);
+        messages(vhost, &queue, out);
     }
     for exchange in vhost.exchanges() {
         if let Some(count) = vhost.delayed_messages(&exchange.name) {
@@ -63,7 +68,10 @@ fn of_vhost(vhost: &VirtualHost, out: &mut String) {
     }
 }
 
-fn messages(queue: &Queue, out: &mut String) {
+fn messages(vhost: &VirtualHost, queue: &Queue, out: &mut String) {
+    if queue.queue_type() == QueueType::Stream {
+        return stream(vhost, queue, out);
+    }
     let mut held = Vec::new();
     while let Some((entry, _)) = queue.get().unwrap() {
         let message = queue.message(&entry).unwrap();
@@ -73,6 +81,12 @@ fn messages(queue: &Queue, out: &mut String) {
         let line = format!("{}, returns {returns}{mark}", in_words(&message));
         writeln!(out, "    in {name}: {line}").unwrap();
         held.push(entry);
+    }
+}
+
+fn stream(vhost: &VirtualHost, queue: &Queue, out: &mut String) {
+    for (offset, message) in model::read_stream(vhost, queue.name()) {
+        writeln!(out, "    in {}, {offset}: {}", queue.name(), in_words(&message)).unwrap();
     }
 }
 

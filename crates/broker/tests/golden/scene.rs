@@ -160,6 +160,7 @@ fn topology(client: &Client) {
         ("delayed", vec![]),
         ("gone", vec![]),
         ("kept", vec![("x-of-every-type", every_type)]),
+        ("log", vec![("x-queue-type", text("stream")), ("x-max-length-bytes", Value::Long(500))]),
         ("long", vec![]),
         ("mortal", vec![("x-dead-letter-exchange", text("")), ("x-max-length", Value::Long(2))]),
         ("timed", vec![("x-message-ttl", Value::Long(60_000))]),
@@ -263,6 +264,14 @@ fn long(broker: &Broker, client: &mut Client) {
         broker.tidy().unwrap();
     }
     settle_all_but_every_third(client, 20);
+    // A stream, of which the oldest is trimmed away and the rest is in chunks.
+    for first in (0..50).step_by(10) {
+        let bodies: Vec<String> = (first..first + 10).map(|n| format!("{n:03} in a log")).collect();
+        client.publish("", "log", &bodies.iter().map(String::as_str).collect::<Vec<_>>());
+        broker.commit().unwrap();
+        broker.tick().unwrap();
+        broker.tidy().unwrap();
+    }
     // Larger than a segment.
     client.publish("", "long", &[&format!("060 is large {:05000}", 0)]);
     broker.commit().unwrap();
@@ -284,6 +293,7 @@ fn sparse(broker: &Broker, client: &mut Client) {
         client.publish("", "busy", &bodies.iter().map(String::as_str).collect::<Vec<_>>());
         if round % 4 == 0 {
             client.publish("x.fanout", "", &[&format!("{round:02} stays and moves")]);
+            client.publish("", "log", &[&format!("{round:02} stays in the log")]);
         }
         broker.commit().unwrap();
         let queue = client.vhost.queue("busy", client.id).unwrap();
@@ -307,6 +317,9 @@ fn came_back(client: &Client) {
 fn after_the_checkpoint(broker: &Broker, client: &mut Client) {
     client.publish("x.fanout", "", &["after the checkpoint", "and settled in one queue"]);
     client.publish("", "long", &["061 is the last"]);
+    client.publish("", "log", &["after the checkpoint", "and the last of the log"]);
+    broker.commit().unwrap();
+    broker.tick().unwrap();
     let queue = client.vhost.queue("kept", client.id).unwrap();
     let mut taken = Vec::new();
     while let Some((entry, _)) = queue.get().unwrap() {

@@ -8,7 +8,7 @@ use broker::policy::{Policy, PolicyKind};
 use broker::{
     Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Disks, Entry, Error,
     ExchangeDeclaration, ExchangeKind, Headers, Letter, Mailbox, Message, Options, Properties,
-    Publish, Publisher, QueueCounts, QueueDeclaration, Reading, RecoveryReport, Routes,
+    Publish, Publisher, QueueCounts, QueueDeclaration, ReadFrom, Reading, RecoveryReport, Routes,
     SharedLimit, Value, VirtualHost, Wake,
 };
 use bytes::Bytes;
@@ -60,24 +60,13 @@ impl Client {
         self.vhost.declare_queue(declaration, self.id, false).unwrap();
     }
 
-    /// Reads a stream from somewhere on until nothing comes any more, and settles it: offsets and
-    /// bodies.
+    /// Reads a stream from somewhere on until nothing comes any more: offsets and bodies.
     pub fn read_all(&self, stream: &str, reading: Reading) -> Vec<(u64, String)> {
         let consumer = self.read(stream, "all", 100, false, reading).unwrap();
-        let mut all = Vec::new();
-        loop {
-            let received: Vec<Entry> = self.receive().into_iter().map(|(_, entry)| entry).collect();
-            if received.is_empty() {
-                break;
-            }
-            for entry in &received {
-                let body = consumer.queue().message(entry).unwrap().body.concat();
-                all.push((entry.offset(), String::from_utf8(body).unwrap()));
-            }
-            consumer.queue().settle(received, Some(&consumer)).unwrap();
-        }
+        let all = read_on(&consumer, &self.mailbox);
         self.vhost.cancel(&consumer).unwrap();
-        all
+        let text = |message: Arc<Message>| String::from_utf8(message.body.concat()).unwrap();
+        all.into_iter().map(|(offset, message)| (offset, text(message))).collect()
     }
 
     pub fn exchange(&self, name: &str, kind: ExchangeKind, auto_delete: bool) {
@@ -197,6 +186,45 @@ impl Client {
 
     pub fn counts(&self, queue: &str) -> QueueCounts {
         self.vhost.check_queue(queue, self.id).unwrap().counts
+    }
+}
+
+/// All that is in a stream, with the offsets.
+pub fn read_stream(vhost: &VirtualHost, stream: &str) -> Vec<(u64, Arc<Message>)> {
+    let mailbox = Mailbox::new(Nobody);
+    let request = ConsumerRequest {
+        reading: Reading { from: ReadFrom::First, filter: None },
+        channel: 1,
+        tag: "r".into(),
+        no_ack: false,
+        exclusive: false,
+        priority: 0,
+        prefetch: 100,
+        shared_limit: Arc::default(),
+        mailbox: mailbox.clone(),
+    };
+    let consumer = vhost.consume(stream, ConnectionId(0), request).unwrap();
+    consumer.queue().dispatch();
+    let all = read_on(&consumer, &mailbox);
+    vhost.cancel(&consumer).unwrap();
+    all
+}
+
+/// What a consumer of a stream gets until nothing comes any more; it settles all of it.
+fn read_on(consumer: &Arc<Consumer>, mailbox: &Mailbox) -> Vec<(u64, Arc<Message>)> {
+    let (mut all, mut letters) = (Vec::new(), Vec::new());
+    loop {
+        mailbox.drain(&mut letters);
+        if letters.is_empty() {
+            return all;
+        }
+        for letter in letters.drain(..) {
+            let Letter::Deliveries { entries, .. } = letter else { continue };
+            let message = |entry: &Entry| consumer.queue().message(entry).unwrap();
+            all.extend(entries.iter().map(|entry| (entry.offset(), message(entry))));
+            consumer.taken(entries.len(), entries.iter().map(Entry::size_bytes).sum());
+            consumer.queue().settle(entries, Some(consumer)).unwrap();
+        }
     }
 }
 
