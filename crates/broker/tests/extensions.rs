@@ -13,11 +13,12 @@ use std::{
     },
 };
 
+use broker::policy::{Policy, PolicyKind};
 use broker::{
     Arguments, Broker, Clock, ConsumerRequest, DeathReason, Marks, Message, Options, Publish,
     Publisher, QueueDeclaration, Receipt, SharedLimit, Timestamp, Value,
 };
-use model::{Client, open};
+use model::{Client, Plain, open, written};
 use tempfile::tempdir;
 
 #[derive(Debug, Clone, Default)]
@@ -376,4 +377,64 @@ fn a_queue_that_nobody_uses_goes() {
     assert_eq!(scene.ready("q"), 0);
     scene.pass(1);
     assert!(scene.client.vhost.check_queue("q", scene.client.id).is_err());
+}
+
+#[test]
+fn a_queue_that_takes_nothing_twice_drops_what_is_in_it_still() {
+    let directory = tempdir().unwrap();
+    let options = Options { properties: Arc::new(Plain), ..Options::default() };
+    let (broker, _) = open(directory.path(), &options);
+    let mut client = Client::new(&broker);
+    let arguments = [("x-message-deduplication".to_owned(), Value::Bool(true))];
+    let declaration =
+        QueueDeclaration { arguments: arguments.into_iter().collect(), ..model::queue("q", true) };
+    client.vhost.declare_queue(declaration, client.id, false).unwrap();
+    let mut publish = |who: &str, body: &str| {
+        let header = ("x-deduplication-header".to_owned(), Value::Longstr(who.to_owned()));
+        let headers = Arguments::from_iter(Some(header).filter(|_| !who.is_empty()));
+        client.publish_with("", "q", &headers, written(&headers), &[body]);
+    };
+    for (who, body) in [("a", "1"), ("a", "2"), ("b", "3"), ("", "4"), ("", "5"), ("b", "6")] {
+        publish(who, body);
+    }
+    let queue = broker.vhost("/").unwrap().queue("q", broker.new_connection()).unwrap();
+    let (first, left) = queue.get().unwrap().unwrap();
+    assert_eq!((queue.message(&first).unwrap().body.concat(), left), (b"1".to_vec(), 3));
+    // With a consumer it is there still, and when it comes back as well.
+    publish("a", "7");
+    queue.requeue([first], None, true);
+    publish("a", "8");
+    assert_eq!(queue.counts().ready, 4);
+    let (first, _) = queue.get().unwrap().unwrap();
+    queue.settle([first], None).unwrap();
+    publish("a", "9");
+    assert_eq!(queue.purge(), Ok(4));
+    publish("b", "10");
+    assert_eq!(queue.counts().ready, 1);
+    broker.commit().unwrap();
+    drop((queue, client, broker));
+    // What was dropped does not come with a restart either.
+    let (broker, report) = open(directory.path(), &options);
+    assert_eq!(report.messages, 1);
+    assert_eq!(Client::new(&broker).drain("q"), ["10*"]);
+}
+
+#[test]
+fn a_policys_time_to_live_counts_after_a_crash_as_well() {
+    let directory = tempdir().unwrap();
+    {
+        let scene = Scene::open(directory.path(), 1000);
+        scene.declare("q", &[]);
+        let body = serde_json::json!({"pattern": "^q$", "definition": {"message-ttl": 500}});
+        let policy = Policy::parse(PolicyKind::User, "/", "short", &body).unwrap();
+        scene.broker.set_policy(policy).unwrap();
+        scene.publish("q", "by policy", Marks::default());
+        scene.publish("q", "by itself", ttl(100));
+        scene.broker.commit().unwrap();
+    }
+    // Nothing but the journal knows of them.
+    let scene = Scene::open(directory.path(), 1499);
+    assert_eq!(scene.client.counts("q").ready, 2);
+    scene.pass(1);
+    assert_eq!(scene.client.counts("q").ready, 0);
 }

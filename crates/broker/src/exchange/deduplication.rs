@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
-use crate::{Value, clock::Timestamp, routing::Map};
+use crate::{Headers, Value, clock::Timestamp, routing::Map};
 
 /// A set of identities, each for some time.
 #[derive(Debug)]
@@ -35,6 +35,13 @@ struct Stay {
 pub struct Identity(SmallVec<[u8; 36]>);
 
 impl Identity {
+    /// Of a message by its headers, and how many milliseconds it wishes to be remembered.
+    pub(crate) fn of_message(headers: &dyn Headers) -> Option<(Identity, Option<u64>)> {
+        let identity = Identity::of(&headers.header(IDENTITY_HEADER)?)?;
+        let ttl = headers.header(TTL_HEADER).as_ref().and_then(Value::as_integer);
+        Some((identity, ttl.and_then(|ttl| u64::try_from(ttl).ok())))
+    }
+
     /// Of a header's value. None of an array or a table, as in the plugin, and of nothing. Integers
     /// are the same in every width, and never the same as a text.
     pub fn of(value: &Value) -> Option<Identity> {
@@ -151,10 +158,10 @@ const PLAIN_BYTES_MAX: usize = 35;
 const STALE_MAX: usize = 64;
 
 /// The header in which a message says who it is.
-pub(crate) const IDENTITY_HEADER: &str = "x-deduplication-header";
+const IDENTITY_HEADER: &str = "x-deduplication-header";
 
 /// The header in which a message says how many milliseconds it is to be remembered.
-pub(crate) const TTL_HEADER: &str = "x-cache-ttl";
+const TTL_HEADER: &str = "x-cache-ttl";
 
 #[cfg(test)]
 mod tests {

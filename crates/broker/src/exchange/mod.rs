@@ -21,7 +21,7 @@ pub(crate) use self::{
     settings::{HashOn, Settings},
 };
 use crate::{
-    Arguments, Headers, Value,
+    Arguments, Headers,
     binding::{Binding, Destination, DestinationKey},
     clock::Clock,
     error::Resource,
@@ -184,9 +184,6 @@ impl Exchange {
 }
 
 fn is_duplicate(seen: &Mutex<Deduplicator>, headers: &dyn Headers, clock: &dyn Clock) -> bool {
-    let identity = headers.header(deduplication::IDENTITY_HEADER);
-    let Some(identity) = identity.and_then(|it| Identity::of(&it)) else { return false };
-    let ttl_ms = headers.header(deduplication::TTL_HEADER);
-    let ttl_ms = ttl_ms.as_ref().and_then(Value::as_integer).and_then(|it| u64::try_from(it).ok());
+    let Some((identity, ttl_ms)) = Identity::of_message(headers) else { return false };
     !lock(seen).enter(identity, ttl_ms, clock.now())
 }

@@ -195,6 +195,7 @@ impl Queue {
             let mut state = lock(&self.state);
             for Dead { entry, .. } in dead {
                 held += entry.share as usize;
+                state.left(entry.order);
                 positions.extend(state.come_back(&entry));
             }
         }

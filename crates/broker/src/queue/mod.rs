@@ -5,6 +5,7 @@
 //! consumer's mailbox until its connection takes it.
 
 mod dispatch;
+mod duplicates;
 mod dying;
 mod state;
 mod upkeep;
@@ -20,9 +21,9 @@ use journal::Position;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::state::Dead;
-use self::state::State;
+use self::{duplicates::Duplicates, state::State};
 use crate::{
-    Arguments, Consumer, DeathReason, Entry, Error, Letter, Message, VirtualHost,
+    Arguments, Consumer, DeathReason, Entry, Error, Letter, Message, Value, VirtualHost,
     connection::ConnectionId,
     entry::Ticket,
     error::Resource,
@@ -87,6 +88,8 @@ pub struct Queue {
     /// It refuses messages when it is full.
     may_refuse: AtomicBool,
     state: Mutex<State>,
+    /// It takes no message twice.
+    deduplicates: bool,
     /// What it holds instead, when it is a stream.
     stream: Option<Stream>,
 }
@@ -109,6 +112,8 @@ impl Queue {
         let asked = asked.unwrap_or_default();
         let effective = Effective::of_queue(&asked, &Definition::default());
         let priority_max = effective.max_priority.unwrap_or(0);
+        let deduplicates =
+            declaration.arguments.get("x-message-deduplication") == Some(&Value::Bool(true));
         let state = State {
             ready: Ready::new(store.backlog(), priority_max),
             unacknowledged: 0,
@@ -122,9 +127,11 @@ impl Queue {
             dead: VecDeque::new(),
             used_at: store.now(),
             effective: Arc::new(effective),
+            duplicates: deduplicates.then(Duplicates::new),
         };
         let is_stream = asked.queue_type == QueueType::Stream;
         let queue = Arc::new_cyclic(|this| Queue {
+            deduplicates,
             stream: is_stream.then(|| Stream::new(id, store.clone())),
             id,
             vhost,
@@ -205,10 +212,18 @@ impl Queue {
             return self.store.release(&positions);
         }
         let (mut held, queue_ttl) = (0, state.effective.message_ttl);
+        let mut again = Vec::new();
         let was_expiring = state.expiring;
         for new in entries {
-            held += new.share as usize;
             let order = state.next_order;
+            if let Some(duplicates) = &mut state.duplicates {
+                let headers = self.store.properties().headers(&new.message.properties);
+                if !duplicates.enter(order, &*headers, self.store.now()) {
+                    again.extend(new.position);
+                    continue;
+                }
+            }
+            held += new.share as usize;
             state.next_order += 1;
             let marks = &new.message.marks;
             let ttl = marks.ttl.into_iter().chain(queue_ttl).min();
@@ -238,6 +253,10 @@ impl Queue {
         self.drop_surplus(&mut state);
         let began = state.expiring && !was_expiring;
         drop(state);
+        if !again.is_empty() {
+            // A failed journal is said by whoever commits.
+            self.store.settle(self.id, &again).ok();
+        }
         if began {
             self.note_what_ticks();
         }
@@ -352,6 +371,7 @@ impl Queue {
         if consumer.is_none_or(|consumer| !consumer.is_no_ack()) {
             state.unacknowledged -= 1;
         }
+        state.left(entry.order);
         if let Some(consumer) = consumer {
             consumer.give_back(1);
         }
@@ -384,7 +404,7 @@ impl Queue {
         for entry in entries {
             count += 1;
             held += entry.share as usize;
-            if entry.position.is_some() {
+            if entry.position.is_some() || self.deduplicates {
                 kept.push(entry);
             }
         }
@@ -394,6 +414,9 @@ impl Queue {
             let mut state = lock(&self.state);
             let positions: Vec<Position> =
                 kept.iter().filter_map(|entry| state.come_back(entry)).collect();
+            if self.deduplicates {
+                kept.iter().for_each(|entry| state.left(entry.order));
+            }
             if counted {
                 state.unacknowledged -= count;
             }
@@ -474,6 +497,9 @@ impl Queue {
         let (mut held, mut positions) = (0, Vec::new());
         let drained = purged.drain(self.store.chunks(), &mut |entry| {
             held += entry.share as usize;
+            if self.deduplicates {
+                lock(&self.state).left(entry.order);
+            }
             positions.extend(entry.position);
         });
         // What could be read is purged, whatever the rest is.

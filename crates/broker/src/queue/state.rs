@@ -4,6 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use journal::Position;
 
+use super::duplicates::Duplicates;
 use crate::{
     Consumer, DeathReason, Entry, Timestamp,
     index::Slot,
@@ -32,6 +33,8 @@ pub(super) struct State {
     pub(super) expiring: bool,
     /// What left without being consumed and has not been seen to yet.
     pub(super) dead: VecDeque<Dead>,
+    /// What is in it, if it takes nothing twice.
+    pub(super) duplicates: Option<Duplicates>,
     /// When somebody last had to do with it.
     pub(super) used_at: Timestamp,
 }
@@ -54,6 +57,13 @@ impl State {
     /// Where the journal has an entry that is with a consumer: compaction may have moved it.
     pub(super) fn position_of(&self, entry: &Entry) -> Option<Position> {
         self.outstanding.get(&entry.order).map(|slot| slot.position).or(entry.position)
+    }
+
+    /// An entry has left the queue for good.
+    pub(super) fn left(&mut self, order: u64) {
+        if let Some(duplicates) = &mut self.duplicates {
+            duplicates.leave(order);
+        }
     }
 
     /// Takes an entry off the list of what is out; returns where the journal has it.

@@ -22,6 +22,8 @@ use crate::{
 /// wherever compaction moved it since.
 pub(super) struct Behind<'a> {
     declared: &'a Declared,
+    /// How long queues let a message live.
+    ttls: Map<QueueId, Option<u64>>,
     /// Where the checkpoint ends.
     from: Position,
     /// What was written since, by where it was first written.
@@ -77,6 +79,7 @@ impl<'a> Behind<'a> {
     pub(super) fn new(declared: &'a Declared, from: Position) -> Behind<'a> {
         Behind {
             declared,
+            ttls: Map::default(),
             from,
             added: Map::default(),
             rows: Map::default(),
@@ -154,8 +157,9 @@ impl<'a> Behind<'a> {
         }
     }
 
-    fn slot(&self, id: QueueId, position: Position, head: &Head) -> Slot {
-        let ttl = head.ttl.into_iter().chain(self.declared.message_ttl(id)).min();
+    fn slot(&mut self, id: QueueId, position: Position, head: &Head) -> Slot {
+        let of_queue = self.ttls.entry(id).or_insert_with(|| self.declared.message_ttl(id));
+        let ttl = head.ttl.into_iter().chain(*of_queue).min();
         let ticket = Ticket {
             size: head.size,
             redelivered: true,

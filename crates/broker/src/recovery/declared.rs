@@ -15,7 +15,7 @@ use crate::{
     binding::Destination,
     broker::DEFAULT_VHOST,
     ledger::{Bound, BoundTo, Change},
-    policy::Policies,
+    policy::{Effective, Policies, QueueArguments},
     queue::QueueId,
     routing::Map,
     store::Store,
@@ -64,10 +64,13 @@ impl Declared {
             || self.lost.contains(&id)
     }
 
-    /// How long that queue's arguments let a message live, in milliseconds.
+    /// How long that queue lets a message live, in milliseconds: by its arguments, or by a policy
+    /// of now. Which one was in force when the message came nobody has written down.
     pub(super) fn message_ttl(&self, id: QueueId) -> Option<u64> {
-        let ttl = self.queues.get(&id)?.1.arguments.get("x-message-ttl")?;
-        u64::try_from(ttl.as_integer()?).ok()
+        let (vhost, declaration) = self.queues.get(&id)?;
+        let asked = QueueArguments::of(&declaration.arguments);
+        let applied = self.policies.of_queue(vhost, &declaration.name, asked.queue_type);
+        Effective::of_queue(&asked, &applied.definition()).message_ttl
     }
 
     /// Whether the ledger knows nothing of a queue with that number.
