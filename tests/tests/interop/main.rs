@@ -1,14 +1,17 @@
-//! Unmodified clients work against Tubepost: pika, py-amqp (AMQPLAIN), amqplib, lapin,
-//! fedora-messaging, and sockets that send what no client would. The same scenarios run against
-//! Debian's RabbitMQ first of all, so that what they ask for is what RabbitMQ does.
+//! Unmodified clients work against Tubepost: pika, py-amqp (AMQPLAIN), kombu, Celery, amqplib,
+//! lapin, rabbitmq-c's tools, fedora-messaging, and sockets that send what no client would. The
+//! same scenarios run against Debian's RabbitMQ first of all, so that what they ask for is what
+//! RabbitMQ does.
 
+mod amqp_tools;
+mod celery_scenarios;
 mod fedora_messaging_scenarios;
 mod lapin_scenarios;
 
 use anyhow::{Context, Result};
 use harness::{Broker, RabbitMq, Server, Site, node_script, python_script};
 
-const PYTHON_SCRIPTS: [&str; 8] = [
+const PYTHON_SCRIPTS: [&str; 9] = [
     "pika_connections.py",
     "pika_exchanges.py",
     "pika_alternates.py",
@@ -17,6 +20,7 @@ const PYTHON_SCRIPTS: [&str; 8] = [
     "pika_consume.py",
     "pika_extensions.py",
     "amqplain.py",
+    "kombu_scenarios.py",
 ];
 
 /// Silent clients are dropped after this long, in the scenarios that wait for it.
@@ -32,7 +36,10 @@ fn rabbitmq_itself_passes_the_interop_scenarios() -> Result<()> {
     python_script("bad_input.py", &url, Broker::RabbitMq3, &HANDSHAKE_TIMEOUT)?;
     node_script("amqplib_scenarios.mjs", &url)?;
     lapin_scenarios::run_all(&url)?;
-    fedora_messaging_scenarios::run_all(&Site::beside(&url)?)
+    let site = Site::beside(&url)?;
+    amqp_tools::run_all(&site)?;
+    celery_scenarios::run_all(&site, Broker::RabbitMq3)?;
+    fedora_messaging_scenarios::run_all(&site)
 }
 
 fn tubepost() -> Result<(Site, Server)> {
@@ -42,7 +49,7 @@ fn tubepost() -> Result<(Site, Server)> {
 }
 
 #[test]
-fn pika_works_against_tubepost() -> Result<()> {
+fn pika_and_kombu_work_against_tubepost() -> Result<()> {
     let (site, mut server) = tubepost()?;
     for script in PYTHON_SCRIPTS {
         python_script(script, &site.amqp_url(), Broker::Tubepost, &[])?;
@@ -86,6 +93,20 @@ fn amqplib_works_against_tubepost() -> Result<()> {
 fn lapin_works_against_tubepost() -> Result<()> {
     let (site, mut server) = tubepost()?;
     lapin_scenarios::run_all(&site.amqp_url())?;
+    still_runs(&mut server)
+}
+
+#[test]
+fn celery_works_against_tubepost() -> Result<()> {
+    let (site, mut server) = tubepost()?;
+    celery_scenarios::run_all(&site, Broker::Tubepost)?;
+    still_runs(&mut server)
+}
+
+#[test]
+fn the_tools_of_rabbitmq_c_work_against_tubepost() -> Result<()> {
+    let (site, mut server) = tubepost()?;
+    amqp_tools::run_all(&site)?;
     still_runs(&mut server)
 }
 
