@@ -114,6 +114,63 @@ const scenarios = {
     assert.deepEqual(order, ["return", "confirm"]);
   },
 
+  async a_full_queue_refuses_and_the_publisher_hears(connection) {
+    const channel = await channelOf(connection, "createConfirmChannel");
+    const options = { exclusive: true, maxLength: 1, arguments: { "x-overflow": "reject-publish" } };
+    const { queue } = await channel.assertQueue("", options);
+    const outcome = (body) => new Promise((resolve) => {
+      channel.sendToQueue(queue, Buffer.from(body), {}, (error) => resolve(error));
+    });
+    assert.equal(await outcome("one"), null);
+    assert.match(String(await outcome("one too many")), /nack/i);
+    assert.equal((await channel.checkQueue(queue)).messageCount, 1);
+  },
+
+  async what_a_lost_connection_held_comes_again(connection) {
+    const channel = await channelOf(connection);
+    const { queue } = await channel.assertQueue(name("queue"), { durable: false });
+    for (const body of ["one", "two", "three"]) channel.sendToQueue(queue, Buffer.from(body));
+    const lost = await amqplib.connect(url);
+    lost.on("error", () => {});
+    const inbox = new Inbox();
+    const held = await channelOf(lost);
+    await held.consume(queue, inbox.push);
+    const [first] = await inbox.until(3);
+    held.ack(first);
+    await held.checkQueue(queue);
+    lost.connection.stream.destroy();
+    const again = new Inbox();
+    await channel.consume(queue, again.push, { noAck: true });
+    const messages = await again.until(2);
+    assert.deepEqual(messages.map((message) => [message.content.toString(), message.fields.redelivered]),
+      [["two", true], ["three", true]]);
+    await channel.deleteQueue(queue);
+  },
+
+  async a_mistake_of_the_connection_closes_all_of_it(connection) {
+    const closed = once(connection, "error");
+    const channel = await channelOf(connection);
+    const { queue } = await channel.assertQueue("", { exclusive: true });
+    await channel.consume(queue, () => {}, { consumerTag: "mine" });
+    channel.consume(queue, () => {}, { consumerTag: "mine" }).catch(() => {});
+    const [error] = await closed;
+    assert.match(error.message, /530.*attempt to reuse consumer tag 'mine'/);
+  },
+
+  async what_is_rejected_is_a_dead_letter_with_its_history(connection) {
+    const channel = await channelOf(connection);
+    const dead = (await channel.assertQueue("", { exclusive: true })).queue;
+    const options = { exclusive: true, deadLetterExchange: "", deadLetterRoutingKey: dead };
+    const { queue } = await channel.assertQueue("", options);
+    channel.sendToQueue(queue, Buffer.from("poison"));
+    const inbox = new Inbox();
+    await channel.consume(dead, inbox.push, { noAck: true });
+    await channel.consume(queue, (message) => channel.nack(message, false, false));
+    const [letter] = await inbox.until(1);
+    const [death] = letter.properties.headers["x-death"];
+    assert.deepEqual([death.reason, death.queue, death.count], ["rejected", queue, 1]);
+  },
+
   async bodies_of_every_size_arrive_equal(connection) {
     const channel = await channelOf(connection, "createConfirmChannel");
     const { queue } = await channel.assertQueue("", { exclusive: true });

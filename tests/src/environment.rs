@@ -24,6 +24,15 @@ pub fn python() -> Result<PathBuf> {
     given_or("TUBEPOST_PYTHON", &target_directory().join("test-env/venv/bin/python"))
 }
 
+/// The source of fedora-messaging with its tests.
+///
+/// # Errors
+/// It was not fetched.
+pub(crate) fn fedora_messaging_suite() -> Result<PathBuf> {
+    let place = target_directory().join("test-env/suites/fedora_messaging-3.9.1");
+    given_or("TUBEPOST_FEDORA_MESSAGING_SUITE", &place)
+}
+
 /// Node.js.
 ///
 /// # Errors

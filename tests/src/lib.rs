@@ -8,11 +8,14 @@
 
 mod authority;
 mod browser;
+mod celery;
 mod environment;
 mod fedora_messaging;
+mod fedora_messaging_suite;
 mod forgetful_site;
 mod load;
 mod mailbox;
+mod network;
 mod port;
 mod process;
 mod rabbitmq;
@@ -31,12 +34,15 @@ pub mod wire;
 
 pub use authority::{Authority, Files, Is};
 pub use browser::Page;
+pub use celery::CeleryWorker;
 pub use environment::{chromium, node, python, root, tubepost_binary};
 pub use fedora_messaging::{Consumer, publish as publish_by_fedora_messaging};
+pub use fedora_messaging_suite::{SuiteTally, run_suite, suite_tests};
 pub use forgetful_fs::{ForgetfulFs, Loss, Lost};
 pub use forgetful_site::ForgetfulSite;
 pub use load::{Burst, Load, Verdict, Wrong};
 pub use mailbox::{Mail, Mailbox};
+pub use network::Network;
 pub use port::free_port;
 pub use process::{Finished, Process, run};
 pub use rabbitmq::RabbitMq;
@@ -45,7 +51,9 @@ pub use resources::{allow_files, files_max, resident_bytes};
 pub use rustix::process::Signal;
 pub use samples::{fedora_events, own_events};
 pub use scale::{is_time_over, is_torture, scaled, seed};
-pub use script::{Broker, node_script, node_script_trusting, python_script};
+pub use script::{
+    Broker, differential, node_script, node_script_trusting, python_script, python_script_with,
+};
 pub use server::Server;
 pub use site::{Site, events_of, wait_for_events};
 pub use small_disk::{SmallDisk, free_bytes};

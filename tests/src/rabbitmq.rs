@@ -1,6 +1,6 @@
 //! RabbitMQ as Debian ships it, as a child with its own node name, directories and ports.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -26,6 +26,19 @@ impl RabbitMq {
     /// # Errors
     /// It is not installed, or ends, with its log.
     pub fn start() -> Result<RabbitMq> {
+        RabbitMq::start_with(None)
+    }
+
+    /// As [`RabbitMq::start`], with the users, rights and policies of a definitions file, and with
+    /// no others.
+    ///
+    /// # Errors
+    /// As [`RabbitMq::start`], or it does not take the file.
+    pub fn start_defined(definitions: &Path) -> Result<RabbitMq> {
+        RabbitMq::start_with(Some(definitions))
+    }
+
+    fn start_with(definitions: Option<&Path>) -> Result<RabbitMq> {
         let script = environment::rabbitmq_server()?;
         let directory = tempfile::Builder::new().prefix("tubepost-rabbitmq-").tempdir()?;
         let at = |name: &str| directory.path().join(name);
@@ -33,7 +46,11 @@ impl RabbitMq {
             fs::create_dir(at(folder))?;
         }
         fs::write(at("plugins"), "[].\n")?;
-        fs::write(at("rabbitmq.conf"), format!("handshake_timeout = {HANDSHAKE_TIMEOUT_MS}\n"))?;
+        let mut configuration = format!("handshake_timeout = {HANDSHAKE_TIMEOUT_MS}\n");
+        if let Some(file) = definitions {
+            configuration += &format!("load_definitions = {}\n", file.display());
+        }
+        fs::write(at("rabbitmq.conf"), configuration)?;
         let (port, distribution, mapper) = (free_port(), free_port(), free_port());
         // Started by RabbitMQ itself it would outlive it, as a daemon.
         let mut port_mapper = Command::new("epmd");
@@ -69,6 +86,11 @@ impl RabbitMq {
         node.wait_for_line("its start-up", 90, |line| line.contains("Server startup complete"))
             .context("RabbitMQ did not come up")?;
         Ok(RabbitMq { port, _node: node, _port_mapper: port_mapper, _directory: directory })
+    }
+
+    /// Where it listens, on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Its address, for any AMQP client.

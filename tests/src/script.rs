@@ -20,15 +20,56 @@ pub enum Broker {
 /// # Errors
 /// Which did not, and why.
 pub fn python_script(name: &str, url: &str, broker: Broker, more: &[&str]) -> Result<()> {
+    run_python(&mut Command::new(python()?), name, url, broker, more)
+}
+
+/// As [`python_script`], with these variables in its environment.
+///
+/// # Errors
+/// As [`python_script`].
+pub fn python_script_with(
+    name: &str,
+    url: &str,
+    broker: Broker,
+    variables: &[(&str, &str)],
+) -> Result<()> {
+    let mut command = Command::new(python()?);
+    command.envs(variables.iter().copied());
+    run_python(&mut command, name, url, broker, &[])
+}
+
+fn run_python(
+    command: &mut Command,
+    name: &str,
+    url: &str,
+    broker: Broker,
+    more: &[&str],
+) -> Result<()> {
     let broker = match broker {
         Broker::Tubepost => "tubepost",
         Broker::RabbitMq3 => "rabbitmq-3",
     };
-    let mut command = Command::new(python()?);
     command.current_dir(root().join("tests/python"));
     command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
     command.arg(name).arg(url).args(["--broker", broker]).args(more);
-    all_held(name, &run(name, &mut command, b"", 200)?)
+    all_held(name, &run(name, command, b"", 200)?)
+}
+
+/// Runs the differential test's scripts against two brokers on loopback; `differences` is the
+/// document that lists what may differ. Code 0 means that nothing else does.
+///
+/// # Errors
+/// It does not end.
+pub fn differential(rabbitmq: u16, tubepost: u16, differences: &Path) -> Result<Finished> {
+    let mut command = Command::new(python()?);
+    command.current_dir(root().join("tests/python"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
+    command.args(["-m", "differential"]);
+    for (option, port) in [("--rabbitmq", rabbitmq), ("--tubepost", tubepost)] {
+        command.args([option, &format!("127.0.0.1:{port}")]);
+    }
+    command.arg("--differences").arg(differences);
+    run("the differential test", &mut command, b"", 150)
 }
 
 /// Runs a Node scenario file against the bus; all its scenarios must hold.

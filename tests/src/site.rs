@@ -7,14 +7,21 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Result, anyhow, ensure};
+use auth::Users;
+use broker::{Broker, Disks};
+use definitions::Definitions;
+use journal::{Disk, FileDisk};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Finished, Process, Server, Strace, free_port, run, tubepost_binary, wait_for};
+use crate::{
+    Finished, Network, Process, Server, Strace, free_port, run, tubepost_binary, wait_for,
+};
 
 /// The topic of the events by which a subscriber is seen to receive.
 pub(crate) const PROBE: &str = "org.example.probe";
@@ -125,6 +132,24 @@ impl Site {
     /// The page's address.
     pub fn http_url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.http_port)
+    }
+
+    /// Gives the server, while it does not run, what a definitions file of RabbitMQ's says.
+    ///
+    /// # Errors
+    /// The file cannot be, with all that is wrong with it.
+    pub fn define(&self, definitions: &Path) -> Result<()> {
+        let open = |name: &str| -> Result<Arc<dyn Disk>> {
+            Ok(Arc::new(FileDisk::open(self.data.join(name))?))
+        };
+        let disks =
+            Disks { messages: open("messages")?, ledger: open("ledger")?, index: open("index")? };
+        let (broker, _) = Broker::open(&disks, &broker::Options::default())?;
+        let users = Users::open(self.data.join("users.json"))?;
+        let text = fs::read_to_string(definitions)?;
+        Definitions::parse(&text)?.import(&broker, &users)?;
+        broker.commit()?;
+        Ok(())
     }
 
     /// What the pages answer to a GET: the head and the body.
@@ -273,6 +298,18 @@ impl Site {
     pub fn serve_under(&self, strace: &Strace) -> Result<Server> {
         strace.clear()?;
         Server::start(&mut self.server_command(&strace.words()), self.amqp_port, self.http_port)
+    }
+
+    /// Starts `tubepost serve` in another network, where this program cannot look; waits until it
+    /// says that it serves.
+    ///
+    /// # Errors
+    /// It ends, with its log.
+    pub fn serve_in(&self, network: &Network) -> Result<Process> {
+        let mut server =
+            Process::start("tubepost serve", &mut self.server_command(&network.words()))?;
+        server.wait_for_line("its greeting", 30, |line| line == "Tubepost listens.")?;
+        Ok(server)
     }
 
     /// Starts `tubepost serve` and does not wait; it may end before it serves.

@@ -14,6 +14,7 @@ use crate::project;
 /// Where everything is.
 pub(crate) struct Tools {
     python: PathBuf,
+    fedora_messaging_suite: PathBuf,
     node: PathBuf,
     node_modules: PathBuf,
     chromium: PathBuf,
@@ -25,6 +26,7 @@ impl Tools {
     pub(crate) fn variables(self) -> Vec<(String, PathBuf)> {
         [
             ("TUBEPOST_PYTHON", self.python),
+            ("TUBEPOST_FEDORA_MESSAGING_SUITE", self.fedora_messaging_suite),
             ("TUBEPOST_NODE", self.node),
             ("TUBEPOST_NODE_MODULES", self.node_modules),
             ("TUBEPOST_CHROMIUM", self.chromium),
@@ -58,9 +60,11 @@ pub(crate) fn everything() -> Result<Tools> {
     let home = project::target_directory()?.join("test-env");
     std::fs::create_dir_all(&home)?;
     let python = python::environment(&home)?;
+    let fedora_messaging_suite = python::fedora_messaging_suite(&home, &python)?;
     let (node, node_modules) = node::packages(&home)?;
     Ok(Tools {
         python,
+        fedora_messaging_suite,
         node,
         node_modules,
         chromium: debian::chromium()?,

@@ -5,7 +5,8 @@
 mod model;
 
 use broker::{
-    Arguments, BindingEnd, Broker, ExchangeDeclaration, ExchangeKind, Options, Value,
+    Arguments, BindingEnd, Broker, ExchangeDeclaration, ExchangeKind, Options, QueueDeclaration,
+    Value,
     error::Kind,
     policy::{ExchangeEffective, PolicyKind},
 };
@@ -291,4 +292,49 @@ fn a_deduplicating_exchange_passes_each_identity_once() {
     assert_eq!([passes("a"), passes("a"), passes("b"), passes("b")], [true, false, true, false]);
     assert!(passes("c") && passes("a"), "the oldest of three was forgotten");
     assert!((0..3).all(|_| !client.route("once", "k", &()).unwrap().is_empty()), "without it all");
+}
+
+#[test]
+fn what_was_never_bound_is_unbound_already_whoever_is_missing() {
+    let (broker, client) = client();
+    let other = Client::new(&broker);
+    let mine = QueueDeclaration { exclusive: true, ..model::queue("mine", false) };
+    client.vhost.declare_queue(mine, client.id, false).unwrap();
+    let unbind = |who: &Client, source: &str, to: BindingEnd<'_>, key: &str| {
+        who.vhost.unbind(&source.into(), to, key.into(), Arguments::default(), who.id)
+    };
+    for (source, to) in [
+        ("amq.direct", BindingEnd::Queue("none")),
+        ("none", BindingEnd::Queue("mine")),
+        ("none", BindingEnd::Exchange("neither")),
+        ("amq.direct", BindingEnd::Exchange("none")),
+    ] {
+        unbind(&client, source, to, "k").unwrap();
+    }
+    // Another connection's queue is locked only where there is something to take away.
+    unbind(&other, "amq.direct", BindingEnd::Queue("mine"), "k").unwrap();
+    client.bind("amq.direct", "mine", "k");
+    let refused = unbind(&other, "amq.direct", BindingEnd::Queue("mine"), "k").unwrap_err();
+    assert_eq!(refused.kind, Kind::ResourceLocked);
+    unbind(&client, "amq.direct", BindingEnd::Queue("mine"), "k").unwrap();
+    for (source, to) in [("", BindingEnd::Queue("none")), ("amq.direct", BindingEnd::Exchange(""))]
+    {
+        assert_eq!(unbind(&client, source, to, "k").unwrap_err().kind, Kind::AccessRefused);
+    }
+}
+
+#[test]
+fn a_queue_does_not_become_exclusive_nor_stop_being_it() {
+    let (_broker, client) = client();
+    for (name, exclusive) in [("mine", true), ("everybodys", false)] {
+        let declare = |exclusive| {
+            let declaration = QueueDeclaration { exclusive, ..model::queue(name, false) };
+            client.vhost.declare_queue(declaration, client.id, false)
+        };
+        declare(exclusive).unwrap();
+        declare(exclusive).unwrap();
+        let refused = declare(!exclusive).unwrap_err();
+        assert_eq!(refused.kind, Kind::ResourceLocked, "{name}");
+        assert!(refused.text.contains("the exclusive property value does not match"), "{refused}");
+    }
 }

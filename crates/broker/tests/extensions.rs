@@ -253,6 +253,25 @@ fn a_full_queue_drops_its_oldest_or_refuses_the_newest() {
 }
 
 #[test]
+fn what_comes_back_to_a_full_queue_is_its_oldest_and_goes() {
+    let directory = tempdir().unwrap();
+    let scene = Scene::open(directory.path(), 10_000);
+    scene.declare("dead", &[]);
+    let dead = [("x-dead-letter-exchange", text("")), ("x-dead-letter-routing-key", text("dead"))];
+    scene.declare("q", &[&dead[..], &[("x-max-length", number(1))]].concat());
+    scene.publish("q", "1", Marks::default());
+    let queue = scene.client.vhost.queue("q", scene.client.id).unwrap();
+    let (held, _) = queue.get().unwrap().unwrap();
+    scene.publish("q", "2", Marks::default());
+    assert_eq!(scene.ready("q"), 1, "what was delivered does not count");
+    queue.requeue([held], None, true);
+    assert_eq!(scene.message("q").unwrap().body[0], "2");
+    let letter = scene.message("dead").unwrap();
+    assert_eq!(deaths(&letter), [("q".to_owned(), DeathReason::Maxlen, 1)]);
+    assert_eq!(letter.body[0], "1");
+}
+
+#[test]
 fn the_limit_counts_within_a_batch() {
     let directory = tempdir().unwrap();
     let scene = Scene::open(directory.path(), 10_000);

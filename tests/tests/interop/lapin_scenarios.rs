@@ -9,8 +9,9 @@ use lapin::{
     message::Delivery,
     options::{
         BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions,
-        BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
-        QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+        BasicPublishOptions, BasicQosOptions, BasicRecoverOptions, ConfirmSelectOptions,
+        ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+        QueuePurgeOptions,
     },
     types::{AMQPValue, FieldTable, ShortString},
 };
@@ -24,8 +25,12 @@ pub(crate) fn run_all(url: &str) -> Result<()> {
         confirms_and_returns(&connect(url).await?).await.context("confirms and returns")?;
         topics_and_headers(&connect(url).await?).await.context("topics and headers")?;
         prefetch_and_requeue(&connect(url).await?).await.context("prefetch and requeue")?;
+        a_full_queue(&connect(url).await?).await.context("a full queue")?;
+        a_lost_connection(url).await.context("a lost connection")?;
+        a_deleted_queue(&connect(url).await?).await.context("a deleted queue")?;
         large_bodies(&connect(url).await?).await.context("large bodies")?;
         channel_errors(&connect(url).await?).await.context("channel errors")?;
+        a_connection_error(&connect(url).await?).await.context("a connection error")?;
         a_wrong_password(url).await.context("a wrong password")
     })
 }
@@ -139,6 +144,68 @@ async fn prefetch_and_requeue(connection: &Connection) -> Result<()> {
     again.ack(BasicAckOptions { multiple: true }).await?;
     let third = next(&mut consumer).await?;
     ensure!(third.data == b"2" && !third.redelivered, "{third:?}");
+    Ok(())
+}
+
+async fn a_full_queue(connection: &Connection) -> Result<()> {
+    let channel = connection.create_channel().await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(1));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    let queue = channel.queue_declare("".into(), options, arguments).await?.name().clone();
+    for taken in [true, false] {
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        let confirm =
+            channel.basic_publish("".into(), queue.clone(), options, b"one", properties).await?;
+        let confirm = timeout(PATIENCE, confirm).await??;
+        ensure!(confirm.is_ack() == taken && confirm.is_nack() != taken, "{confirm:?}");
+    }
+    Ok(())
+}
+
+async fn a_lost_connection(url: &str) -> Result<()> {
+    let (lost, other) = (connect(url).await?, connect(url).await?);
+    let (channel, watcher) = (lost.create_channel().await?, other.create_channel().await?);
+    let name = ShortString::from("lapin.lost");
+    let options = QueueDeclareOptions::default();
+    watcher.queue_declare(name.clone(), options, FieldTable::default()).await?;
+    for body in [b"1", b"2"] {
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        watcher.basic_publish("".into(), name.clone(), options, body, properties).await?;
+    }
+    let mut consumer = consume(&channel, &name).await?;
+    let first = next(&mut consumer).await?;
+    next(&mut consumer).await?;
+    first.ack(BasicAckOptions::default()).await?;
+    lost.close(200, "bye".into()).await?;
+    let again = next(&mut consume(&watcher, &name).await?).await?;
+    ensure!(again.data == b"2" && again.redelivered, "{again:?}");
+    watcher.queue_delete(name, QueueDeleteOptions::default()).await?;
+    Ok(())
+}
+
+async fn a_deleted_queue(connection: &Connection) -> Result<()> {
+    let channel = connection.create_channel().await?;
+    let queue = queue(&channel).await?;
+    let mut consumer = consume(&channel, &queue).await?;
+    let other = connection.create_channel().await?;
+    other.queue_delete(queue, QueueDeleteOptions::default()).await?;
+    let end = timeout(PATIENCE, consumer.next()).await.context("no cancel came")?;
+    ensure!(end.is_none_or(|delivery| delivery.is_err()), "a delivery from a queue that is gone");
+    ensure!(channel.status().connected(), "the channel lives on");
+    Ok(())
+}
+
+async fn a_connection_error(connection: &Connection) -> Result<()> {
+    let channel = connection.create_channel().await?;
+    let queue = queue(&channel).await?;
+    let options = BasicGetOptions { no_ack: true };
+    channel.basic_get(queue.clone(), options).await?;
+    let recovered = channel.basic_recover(BasicRecoverOptions { requeue: false }).await;
+    expect_refused(recovered, "NOT_IMPLEMENTED - requeue=false")?;
+    ensure!(!connection.status().connected(), "the whole connection is closed");
     Ok(())
 }
 

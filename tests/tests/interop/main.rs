@@ -1,7 +1,10 @@
-//! Unmodified clients work against Tubepost: pika, py-amqp (AMQPLAIN), amqplib, lapin,
-//! fedora-messaging, and sockets that send what no client would. The same scenarios run against
-//! Debian's RabbitMQ first of all, so that what they ask for is what RabbitMQ does.
+//! Unmodified clients work against Tubepost: pika, py-amqp (AMQPLAIN), kombu, Celery, amqplib,
+//! lapin, rabbitmq-c's tools, fedora-messaging, and sockets that send what no client would. The
+//! same scenarios run against Debian's RabbitMQ first of all, so that what they ask for is what
+//! RabbitMQ does.
 
+mod amqp_tools;
+mod celery_scenarios;
 mod fedora_messaging_scenarios;
 mod lapin_scenarios;
 
@@ -18,6 +21,7 @@ const PYTHON_SCRIPTS: [&str; 9] = [
     "pika_extensions.py",
     "pika_streams.py",
     "amqplain.py",
+    "kombu_scenarios.py",
 ];
 
 /// Silent clients are dropped after this long, in the scenarios that wait for it.
@@ -33,7 +37,10 @@ fn rabbitmq_itself_passes_the_interop_scenarios() -> Result<()> {
     python_script("bad_input.py", &url, Broker::RabbitMq3, &HANDSHAKE_TIMEOUT)?;
     node_script("amqplib_scenarios.mjs", &url)?;
     lapin_scenarios::run_all(&url)?;
-    fedora_messaging_scenarios::run_all(&Site::beside(&url)?)
+    let site = Site::beside(&url)?;
+    amqp_tools::run_all(&site)?;
+    celery_scenarios::run_all(&site, Broker::RabbitMq3)?;
+    fedora_messaging_scenarios::run_all(&site)
 }
 
 fn tubepost() -> Result<(Site, Server)> {
@@ -43,7 +50,7 @@ fn tubepost() -> Result<(Site, Server)> {
 }
 
 #[test]
-fn pika_works_against_tubepost() -> Result<()> {
+fn pika_and_kombu_work_against_tubepost() -> Result<()> {
     let (site, mut server) = tubepost()?;
     for script in PYTHON_SCRIPTS {
         python_script(script, &site.amqp_url(), Broker::Tubepost, &[])?;
@@ -87,6 +94,20 @@ fn amqplib_works_against_tubepost() -> Result<()> {
 fn lapin_works_against_tubepost() -> Result<()> {
     let (site, mut server) = tubepost()?;
     lapin_scenarios::run_all(&site.amqp_url())?;
+    still_runs(&mut server)
+}
+
+#[test]
+fn celery_works_against_tubepost() -> Result<()> {
+    let (site, mut server) = tubepost()?;
+    celery_scenarios::run_all(&site, Broker::Tubepost)?;
+    still_runs(&mut server)
+}
+
+#[test]
+fn the_tools_of_rabbitmq_c_work_against_tubepost() -> Result<()> {
+    let (site, mut server) = tubepost()?;
+    amqp_tools::run_all(&site)?;
     still_runs(&mut server)
 }
 

@@ -14,7 +14,7 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 10] = [
     Need {
         what: "git (the hook's tests push with it)",
         is_there: || find_program(&["git"]).is_some(),
@@ -47,6 +47,16 @@ const NEEDS: [Need; 8] = [
         what: "RabbitMQ (it must pass the interop tests, or they are wrong)",
         is_there: || rabbitmq_server().is_ok(),
         packages: &["rabbitmq-server"],
+    },
+    Need {
+        what: "rabbitmq-c's amqp-* tools (they publish and consume)",
+        is_there: || find_program(&["amqp-declare-queue"]).is_some(),
+        packages: &["amqp-tools"],
+    },
+    Need {
+        what: "ip (a network of its own for a suite that knows its ports)",
+        is_there: || find_program(&["ip"]).is_some(),
+        packages: &["iproute2"],
     },
     Need {
         what: "strace (it makes system calls of the server fail)",

@@ -1,4 +1,5 @@
-//! The Python environment: a venv with exactly the packages of `tests/python/requirements.txt`.
+//! The Python environment: a venv with exactly the packages of `tests/python/requirements.txt`, and
+//! beside it the sources of `tests/python/suites.txt`.
 
 use std::{
     fs,
@@ -39,4 +40,47 @@ pub(super) fn environment(home: &Path) -> Result<PathBuf> {
     run_command(Command::new(&python).args(pip).arg("check"))?;
     fs::write(&stamp, stamp_text)?;
     Ok(python)
+}
+
+/// fedora-messaging's source with its tests; fetched anew when the list of suites changed.
+///
+/// # Errors
+/// It cannot be downloaded, has another hash than the list, or cannot be unpacked.
+pub(super) fn fedora_messaging_suite(home: &Path, python: &Path) -> Result<PathBuf> {
+    let list = project::root().join("tests/python/suites.txt");
+    let wanted =
+        fs::read_to_string(&list).with_context(|| format!("{} cannot be read", list.display()))?;
+    let folder = home.join("suites");
+    let stamp = folder.join("made-from.txt");
+    let suite = |name: &str| {
+        let pin = wanted.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("=="));
+        let version = pin.and_then(|pin| pin.split_whitespace().next());
+        let version = version.with_context(|| format!("{}: no {name}", list.display()))?;
+        Ok(format!("{name}-{version}"))
+    };
+    let name: Result<String> = suite("fedora_messaging");
+    let place = folder.join(name?);
+    if place.exists() && fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) {
+        return Ok(place);
+    }
+    println!("fetching {}", place.display());
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    // pip looks into the metadata of what it downloads, with the backend that the venv has.
+    let words = ["-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"];
+    run_command(
+        Command::new(python)
+            .args(words)
+            .args(["--no-binary", ":all:", "--no-build-isolation", "--dest"])
+            .arg(&folder)
+            .arg("--requirement")
+            .arg(&list),
+    )?;
+    let archive = place.with_added_extension("tar.gz");
+    run_command(
+        Command::new(python).args(["-m", "tarfile", "--extract"]).args([&archive, &folder]),
+    )?;
+    fs::write(&stamp, &wanted)?;
+    Ok(place)
 }

@@ -481,6 +481,7 @@ impl Queue {
                 false => state.ready.put_back(entry),
             }
         }
+        self.drop_surplus(&mut state);
         self.dispatch_locked(&mut state);
         drop(state);
         self.bury();

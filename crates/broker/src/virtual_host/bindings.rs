@@ -66,10 +66,12 @@ impl VirtualHost {
         Ok(())
     }
 
-    /// Takes a binding away; one that is not there is away already (RabbitMQ).
+    /// Takes a binding away; one that is not there is away already, and so is one of a queue or
+    /// exchange that is not there (RabbitMQ).
     ///
     /// # Errors
-    /// As [`VirtualHost::bind`].
+    /// [`crate::error::Kind::ResourceLocked`] for another connection's queue,
+    /// [`crate::error::Kind::AccessRefused`] for the default exchange.
     pub fn unbind(
         &self,
         source: &ByteString,
@@ -79,11 +81,23 @@ impl VirtualHost {
         connection: ConnectionId,
     ) -> Result<(), Error> {
         let _turn = self.turn()?;
-        let binding = self.check_ends(source, destination, key, arguments, connection)?;
-        let changes = {
+        refuse_default(source)?;
+        if let BindingEnd::Exchange(name) = destination {
+            refuse_default(name)?;
+        }
+        let (binding, changes) = {
             let topology = read(&self.topology);
+            let destination = match destination {
+                BindingEnd::Queue(name) => topology.queue(name).cloned().map(Destination::Queue),
+                BindingEnd::Exchange(name) => Some(Destination::Exchange(name.into())),
+            };
+            let Some(destination) = destination else { return Ok(()) };
+            let binding = Binding { destination, key, arguments };
             if !topology.exchange(source).is_some_and(|it| it.has(&binding)) {
                 return Ok(());
+            }
+            if let Destination::Queue(queue) = &binding.destination {
+                self.check_owner(queue, connection)?;
             }
             let mut changes = Vec::new();
             if self.is_durable(&topology, source, &binding) {
@@ -91,7 +105,7 @@ impl VirtualHost {
             }
             let orphans = topology.orphans_without(source);
             changes.extend(self.orphaned(&topology, &orphans));
-            changes
+            (binding, changes)
         };
         self.ledger.record(&changes)?;
         self.apply(|topology| topology.unbind(source, &binding));

@@ -205,18 +205,22 @@ impl VirtualHost {
 
     fn check_owner(&self, queue: &Queue, connection: ConnectionId) -> Result<(), Error> {
         match queue.owner() {
-            Some(owner) if owner != connection => Err(Error::new(
-                Kind::ResourceLocked,
-                format!(
-                    "cannot obtain exclusive access to locked {}. It could be originally declared \
-                     on another connection or the exclusive property value does not match that of \
-                     the original declaration.",
-                    queue.resource()
-                ),
-            )),
+            Some(owner) if owner != connection => Err(locked(queue)),
             _ => Ok(()),
         }
     }
+}
+
+/// RabbitMQ: one refusal for another's queue and for one that is declared exclusive or not
+/// exclusive after all.
+fn locked(queue: &Queue) -> Error {
+    let text = format!(
+        "cannot obtain exclusive access to locked {}. It could be originally declared on another \
+         connection or the exclusive property value does not match that of the original \
+         declaration.",
+        queue.resource()
+    );
+    Error::new(Kind::ResourceLocked, text)
 }
 
 /// Refuses names that RabbitMQ reserves.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 
-use super::{VirtualHost, check_reserved, check_same, check_same_argument};
+use super::{VirtualHost, check_reserved, check_same, check_same_argument, locked};
 use crate::{
     Consumer, ConsumerRequest, Error, Queue, QueueDeclaration, Value,
     binding::DestinationKey,
@@ -56,6 +56,9 @@ impl VirtualHost {
         let current = read(&self.topology).queue(&declaration.name).cloned();
         if let Some(queue) = current {
             self.check_owner(&queue, connection)?;
+            if declaration.exclusive != queue.declaration().exclusive {
+                return Err(locked(&queue));
+            }
             check_equivalent(&declaration, &queue)?;
             queue.touch();
             return Ok(status(&queue));
@@ -237,7 +240,6 @@ fn check_equivalent(received: &QueueDeclaration, queue: &Queue) -> Result<(), Er
     let (what, current) = (queue.resource(), queue.declaration());
     check_same("durable", what, received.durable, current.durable)?;
     check_same("auto_delete", what, received.auto_delete, current.auto_delete)?;
-    check_same("exclusive", what, received.exclusive, current.exclusive)?;
     let (received, current) = (&received.arguments, &current.arguments);
     let same = |name: &&str| check_same_argument(name, what, received, current);
     COMPARED_ARGUMENTS.iter().try_for_each(same)?;

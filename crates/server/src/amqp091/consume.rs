@@ -47,7 +47,7 @@ impl Connection {
             true => self.declare_reply_queue(id, &method, &tag)?,
             false => self.queue_name(id, &method.queue)?,
         };
-        let priority = consumer_priority(&method.arguments)?;
+        let priority = consumer_priority(&method.arguments, &queue, self.vhost.name())?;
         let reading = match self.vhost.queue_type(&queue) {
             Some(QueueType::Stream) => Reading::of_arguments(&self.arguments(&method.arguments)?)?,
             _ => Reading::default(),
@@ -296,11 +296,12 @@ impl Connection {
 }
 
 /// RabbitMQ: `x-priority`, an integer of any width.
-fn consumer_priority(arguments: &FieldTable) -> Result<i64, Refusal> {
+fn consumer_priority(arguments: &FieldTable, queue: &str, vhost: &str) -> Result<i64, Refusal> {
     let Some(value) = arguments.get("x-priority") else { return Ok(0) };
     to_value(value).as_integer().ok_or_else(|| {
         let text = format!(
-            "invalid arg 'x-priority' for basic.consume: {{unacceptable_type,{}}}",
+            "invalid arg 'x-priority' for queue '{queue}' in vhost '{vhost}': \"expected integer, got \
+             {}\"",
             value.type_name()
         );
         Refusal::new(ReplyCode::PreconditionFailed, text)

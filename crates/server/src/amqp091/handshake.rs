@@ -250,6 +250,7 @@ fn start(context: &Context, is_certified: bool) -> connection::Start {
         "consumer_cancel_notify",
         "connection.blocked",
         "authentication_failure_close",
+        "consumer_priorities",
         "per_consumer_qos",
         "direct_reply_to",
     ] {

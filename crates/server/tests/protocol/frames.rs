@@ -236,16 +236,6 @@ fn refusals_that_close_a_channel_have_rabbitmqs_words() {
             "no exchange 'no' in vhost '/'",
         ),
         (
-            exchange::Unbind {
-                source: text("amq.topic"),
-                destination: text("no"),
-                ..Default::default()
-            }
-            .into(),
-            404,
-            "no exchange 'no' in vhost '/'",
-        ),
-        (
             exchange::Delete { exchange: text("amq.none"), ..Default::default() }.into(),
             403,
             "deletion of system exchange 'amq.none' in vhost '/' not allowed",

@@ -84,6 +84,7 @@ fn start_says_what_clients_look_for() {
         "basic.nack",
         "connection.blocked",
         "consumer_cancel_notify",
+        "consumer_priorities",
         "direct_reply_to",
         "exchange_exchange_bindings",
         "per_consumer_qos",

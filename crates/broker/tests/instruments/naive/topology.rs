@@ -18,6 +18,9 @@ impl Naive {
     ) -> Result<usize, Refusal> {
         match self.visible(name, by) {
             Ok(queue) => {
+                if queue.exclusive != exclusive {
+                    return Err(Refusal::ResourceLocked);
+                }
                 let there = (queue.durable, queue.exclusive, queue.auto_delete);
                 let same = there == (durable, exclusive, auto_delete);
                 if same { Ok(queue.ready.len()) } else { Err(Refusal::PreconditionFailed) }
@@ -150,8 +153,20 @@ impl Naive {
         arguments: Pairs,
         by: u32,
     ) -> Result<usize, Refusal> {
-        let to = self.ends(source, to, arguments, by)?;
-        let bound = Bound { source: source.to_owned(), to, key: key.to_owned(), arguments };
+        let (target, owner) = match to {
+            End::Exchange(name) => (Target::Exchange(name.to_owned()), None),
+            End::Queue(name) => match self.queue(name) {
+                Some(queue) => (Target::Queue(queue.number), queue.owner),
+                None => return Ok(0),
+            },
+        };
+        let bound = Bound { source: source.to_owned(), to: target, key: key.to_owned(), arguments };
+        if !self.bindings.iter().any(|other| other.is_same(&bound)) {
+            return Ok(0);
+        }
+        if owner.is_some_and(|owner| owner != by) {
+            return Err(Refusal::ResourceLocked);
+        }
         self.remove_bindings(|other| other.is_same(&bound));
         Ok(0)
     }

@@ -1,0 +1,104 @@
+//! fedora-messaging's own integration suite, unmodified, from its source distribution.
+//!
+//! It knows the ports of its bus: 5672, and 15672 for the HTTP API. So server and suite run in a
+//! network of their own. It sleeps much; in several networks at once it takes as long as its
+//! longest test.
+
+use std::{
+    process::Command,
+    thread::{self, JoinHandle},
+};
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use crate::{Network, Site, environment::fedora_messaging_suite, python, run};
+
+const AMQP_PORT: u16 = 5672;
+const HTTP_PORT: u16 = 15672;
+
+/// What became of the suite's tests.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct SuiteTally {
+    /// They ran and held.
+    pub passed: usize,
+    /// They failed, or could not be run.
+    pub failed: usize,
+}
+
+/// The suite's tests, by pytest's names.
+///
+/// # Errors
+/// pytest cannot list them.
+pub fn suite_tests() -> Result<Vec<String>> {
+    let mut command = pytest(&[])?;
+    command.args(["--collect-only", "-q", "tests/integration"]);
+    let done = run("pytest --collect-only", &mut command, b"", 60)?;
+    ensure!(done.code() == 0, "pytest lists no tests:\n{}{}", done.stdout, done.stderr);
+    Ok(done.stdout.lines().filter(|line| line.contains("::")).map(str::to_owned).collect())
+}
+
+/// Runs these tests, in so many networks, each with a Tubepost of its own and its share of them;
+/// returns the tally and what pytest said of failures.
+///
+/// # Errors
+/// A server does not start, pytest does not end, or this is not root.
+pub fn run_suite(tests: &[String], networks: usize) -> Result<(SuiteTally, String)> {
+    let shares = (0..networks).map(|share| {
+        let take = tests.iter().skip(share).step_by(networks);
+        take.cloned().collect::<Vec<_>>()
+    });
+    let running: Vec<JoinHandle<Result<(SuiteTally, String)>>> = shares
+        .filter(|share| !share.is_empty())
+        .map(|share| {
+            thread::spawn(move || {
+                let network = Network::new()?;
+                let mut site = Site::new()?;
+                (site.amqp_port, site.http_port) = (AMQP_PORT, HTTP_PORT);
+                let _server = site.serve_in(&network)?;
+                run_share(&site, &network, &share)
+            })
+        })
+        .collect();
+    let (mut tally, mut report) = (SuiteTally::default(), String::new());
+    for share in running {
+        let (part, said) = share.join().map_err(|_| anyhow!("a share of the suite panicked"))??;
+        tally.passed += part.passed;
+        tally.failed += part.failed;
+        report += &said;
+    }
+    Ok((tally, report))
+}
+
+fn pytest(before: &[String]) -> Result<Command> {
+    let python = python()?;
+    let bin = python.parent().context("the interpreter lies in a folder")?;
+    let mut path = bin.as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let words = [before, &[python.display().to_string()]].concat();
+    let (program, words) = words.split_first().context("the interpreter is one of the words")?;
+    let mut command = Command::new(program);
+    let suite = fedora_messaging_suite()?;
+    command.args(words).current_dir(&suite);
+    // The tests look for fedora-messaging's program, and that one for their callbacks.
+    command.env("PATH", path).env("PYTHONPATH", suite).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.args(["-m", "pytest", "-p", "no:cacheprovider"]);
+    Ok(command)
+}
+
+fn run_share(site: &Site, network: &Network, tests: &[String]) -> Result<(SuiteTally, String)> {
+    let mut command = pytest(&network.words())?;
+    command.env("HOME", site.path("home")).args(["-q", "--tb=short", "-rA"]).args(tests);
+    let done = run("fedora-messaging's integration suite", &mut command, b"", 230)?;
+    let outcomes = |word: &str| {
+        let begins = format!("{word} tests/");
+        done.stdout.lines().filter(|line| line.starts_with(&begins)).count()
+    };
+    let tally =
+        SuiteTally { passed: outcomes("PASSED"), failed: outcomes("FAILED") + outcomes("ERROR") };
+    let said = match tally.failed > 0 || tally.passed < tests.len() {
+        true => format!("{}\n{}\n", done.stdout, done.stderr),
+        false => String::new(),
+    };
+    Ok((tally, said))
+}
