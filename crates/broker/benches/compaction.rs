@@ -10,8 +10,8 @@
 //! from when it was due.
 //!
 //! A ratio of 1.5 is the most that may come of it at the 99th percentile: beyond it exits 1. If
-//! compaction was busy where it was to be idle, or hardly copied where it was to be busy, that is no
-//! measurement, and panics.
+//! compaction was busy where it was to be idle, or hardly copied where it was to be busy, that is
+//! no measurement, and panics.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement prints, and may panic")]
 
 use std::{
