@@ -14,7 +14,7 @@ use crate::{
     policy::Overflow,
     queue::{NewEntry, QueueId},
     record::InStreams,
-    routes::{Delaying, Routes},
+    routes::{Delaying, Passing, Routes},
     routing::Map,
     store::Store,
 };
@@ -124,6 +124,7 @@ impl Publisher {
     ) -> Result<(), Error> {
         let store = self.vhost.store();
         let first = receipts.len();
+        let passing = Passing::of(batch);
         let delaying = Delaying::expand(batch);
         let enqueued = {
             let _publishing = store.publishing();
@@ -133,6 +134,7 @@ impl Publisher {
                 receipts.truncate(first);
             })?
         };
+        passing.count();
         delaying.finish(store, first, receipts);
         for (queue, message) in enqueued.refused {
             if queue.effective().overflow == Overflow::RejectPublishDlx {

@@ -17,6 +17,7 @@ use crate::{
     alarm::Alarm,
     backlog::BacklogSizes,
     compaction::Copies,
+    counters::Totals,
     error::Kind,
     index::{Chunks, QueueCheckpoint},
     ledger,
@@ -55,6 +56,7 @@ pub(crate) struct Store {
     ticking: Mutex<Vec<Weak<Queue>>>,
     /// Streams with messages that are not committed yet.
     awaiting: Mutex<Vec<Arc<Queue>>>,
+    totals: Totals,
 }
 
 impl Store {
@@ -80,6 +82,7 @@ impl Store {
             damaged: AtomicU64::new(0),
             ticking: Mutex::default(),
             awaiting: Mutex::default(),
+            totals: Totals::default(),
         }
     }
 
@@ -90,6 +93,11 @@ impl Store {
 
     pub(crate) fn lost(&self) -> &[QueueCheckpoint] {
         &self.lost
+    }
+
+    /// What is counted of all queues.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
     }
 
     /// Counts a message that could not be read back.
@@ -167,6 +175,14 @@ impl Store {
     /// Bytes that queued messages hold in memory.
     pub(crate) fn held_bytes(&self) -> usize {
         self.memory.load(Relaxed)
+    }
+
+    pub(crate) fn memory_bytes_max(&self) -> usize {
+        self.memory_max
+    }
+
+    pub(crate) fn disk_free_bytes_min(&self) -> u64 {
+        self.disk_free_min
     }
 
     /// Whether messages that the journal has should be let go of.

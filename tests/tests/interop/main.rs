@@ -11,7 +11,7 @@ mod lapin_scenarios;
 use anyhow::{Context, Result};
 use harness::{Broker, RabbitMq, Server, Site, node_script, python_script};
 
-const PYTHON_SCRIPTS: [&str; 9] = [
+const PYTHON_SCRIPTS: [&str; 10] = [
     "pika_connections.py",
     "pika_exchanges.py",
     "pika_alternates.py",

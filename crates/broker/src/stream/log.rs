@@ -88,6 +88,11 @@ impl Log {
         self.bytes
     }
 
+    /// Bytes of memory that messages hold.
+    pub(super) fn hot_bytes(&self) -> usize {
+        self.hot_bytes
+    }
+
     /// The offset of the oldest message; where the next one comes when there is none.
     pub(super) fn first(&self) -> u64 {
         let head = self.head.front().map(|it| it.offset);

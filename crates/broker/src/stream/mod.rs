@@ -29,6 +29,7 @@ use self::{
 };
 use crate::{
     Consumer, Entry, Error, Letter, Message, Position, QueueCounts, QueueId, Timestamp,
+    counters::QueueCounters,
     limits::STREAM_STRETCH,
     queue::NewEntry,
     record::InStream,
@@ -47,6 +48,9 @@ pub(crate) struct Stream {
     retention: Mutex<Retention>,
     readers: RwLock<Vec<Arc<Reader>>>,
     unacknowledged: AtomicUsize,
+    published: AtomicU64,
+    delivered: AtomicU64,
+    settled: AtomicU64,
     /// It is on the list of those to be looked at after the next commit.
     awaits_commit: AtomicBool,
 }
@@ -62,6 +66,9 @@ impl Stream {
             retention: Mutex::default(),
             readers: RwLock::default(),
             unacknowledged: AtomicUsize::new(0),
+            published: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
             awaits_commit: AtomicBool::new(false),
         }
     }
@@ -75,6 +82,22 @@ impl Stream {
         }
     }
 
+    /// Bytes of the bodies of all its messages, and of the memory that some of them hold.
+    pub(crate) fn bytes(&self) -> (u64, usize) {
+        let log = lock(&self.log);
+        (log.bytes(), log.hot_bytes())
+    }
+
+    /// What happened in it.
+    pub(crate) fn counters(&self) -> QueueCounters {
+        QueueCounters {
+            publish: self.published.load(SeqCst),
+            deliver: self.delivered.load(SeqCst),
+            ack: self.settled.load(SeqCst),
+            ..QueueCounters::default()
+        }
+    }
+
     /// A number for a message. The caller holds the journal's append lock until the message is in
     /// the stream.
     pub(crate) fn allocate(&self) -> u64 {
@@ -84,7 +107,7 @@ impl Stream {
     /// Appends messages in order. Without a journal they are to be seen at once, else after the
     /// commit ([`Stream::committed`]).
     pub(crate) fn push(&self, entries: impl Iterator<Item = NewEntry>) {
-        let (mut held, mut unused) = (0, Vec::new());
+        let (mut held, mut count, mut unused) = (0, 0, Vec::new());
         {
             let mut log = lock(&self.log);
             for new in entries {
@@ -93,6 +116,7 @@ impl Stream {
                     continue;
                 }
                 held += new.share as usize;
+                count += 1;
                 let in_stream = new.in_stream.unwrap_or_else(|| {
                     let headers = self.store.properties().headers(&new.message.properties);
                     InStream { offset: self.allocate(), filter: FilterMark::of(&*headers) }
@@ -108,6 +132,7 @@ impl Stream {
                 });
             }
             let freed = log.cool_some(|position| self.has(position));
+            self.published.fetch_add(count, SeqCst);
             self.store.hold(held);
             self.store.let_go(freed);
         }
@@ -168,6 +193,11 @@ impl Stream {
         readers.len() < before
     }
 
+    /// The consumers there are.
+    pub(crate) fn consumers(&self) -> Vec<Arc<Consumer>> {
+        read(&self.readers).iter().map(|reader| reader.consumer.clone()).collect()
+    }
+
     /// Hands out to all what they have room for.
     pub(crate) fn dispatch(&self) {
         let readers = read(&self.readers).clone();
@@ -200,12 +230,14 @@ impl Stream {
 
     fn note_delivered(&self, count: usize) {
         self.unacknowledged.fetch_add(count, SeqCst);
+        self.delivered.fetch_add(count as u64, SeqCst);
     }
 
     /// Deliveries are done with, whatever the consumer thought of them (RabbitMQ: all settlements
     /// give credit). The stream keeps its messages.
     pub(crate) fn settle(&self, count: usize, consumer: Option<&Consumer>) {
         self.unacknowledged.fetch_sub(count, SeqCst);
+        self.settled.fetch_add(count as u64, SeqCst);
         if let Some(consumer) = consumer {
             consumer.give_back(count);
             self.dispatch_to(consumer);
