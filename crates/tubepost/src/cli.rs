@@ -25,6 +25,17 @@ pub(crate) fn run() -> Result<(), Failure> {
         Some(("journal", matches)) => verb::journal::run(matches),
         Some(("config", matches)) => verb::config::run(matches),
         Some(("user", matches)) => verb::user::run(matches),
+        Some(("status", matches)) => verb::status::run(matches),
+        Some(("vhost", matches)) => verb::vhost::run(matches),
+        Some(("permission", matches)) => verb::permission::run(matches),
+        Some(("policy", matches)) => verb::policy::run(matches),
+        Some(("exchange", matches)) => verb::exchange::run(matches),
+        Some(("queue", matches)) => verb::queue::run(matches),
+        Some(("binding", matches)) => verb::binding::run(matches),
+        Some(("connection", matches)) => verb::connection::run(matches),
+        Some(("channel", matches)) => verb::channel::run(matches),
+        Some(("consumer", matches)) => verb::consumer::run(matches),
+        Some(("definitions", matches)) => verb::definitions::run(matches),
         Some(("publish", matches)) => verb::publish::run(matches),
         Some(("tail", matches)) => verb::tail::run(matches),
         Some(("on", matches)) => verb::on::run(matches),
@@ -76,6 +87,17 @@ pub(crate) fn command() -> Command {
         .subcommand(verb::hook::command())
         .subcommand(verb::agent::command())
         .subcommand(verb::user::command())
+        .subcommand(verb::status::command())
+        .subcommand(verb::vhost::command())
+        .subcommand(verb::permission::command())
+        .subcommand(verb::policy::command())
+        .subcommand(verb::exchange::command())
+        .subcommand(verb::queue::command())
+        .subcommand(verb::binding::command())
+        .subcommand(verb::connection::command())
+        .subcommand(verb::channel::command())
+        .subcommand(verb::consumer::command())
+        .subcommand(verb::definitions::command())
         .subcommand(verb::journal::command())
         .subcommand(verb::config::command())
         .subcommand(verb::completions::command())

@@ -4,7 +4,7 @@ use std::{io, io::Write, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::config::Fault;
+use crate::{config::Fault, management_client, terminal::shown};
 
 /// What ends a command early.
 #[derive(Debug)]
@@ -84,6 +84,12 @@ impl From<client::Error> for Failure {
             client::Error::Url { .. } => Failure::called_wrongly(error.to_string()),
             error => Failure::failed(error.to_string()),
         }
+    }
+}
+
+impl From<management_client::Error> for Failure {
+    fn from(error: management_client::Error) -> Failure {
+        Failure::failed(shown(&error.to_string()))
     }
 }
 

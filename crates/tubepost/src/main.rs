@@ -7,6 +7,8 @@ mod cli;
 mod config;
 mod event_line;
 mod failure;
+mod listing;
+mod management_client;
 mod schemas;
 mod serve;
 mod stop;

@@ -102,6 +102,8 @@ pub(crate) enum Verb {
     User,
     /// `tubepost journal check`
     JournalCheck,
+    /// `tubepost vhost`, `queue` and the others that use the management API
+    Management,
     /// `tubepost publish`
     Publish,
     /// `tubepost tail`

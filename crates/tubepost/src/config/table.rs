@@ -4,6 +4,7 @@ mod amqp_limits;
 mod checks;
 mod events;
 mod mail;
+mod management;
 mod server;
 mod tls;
 
@@ -23,6 +24,7 @@ pub(crate) use self::{
         MAIL_LIST_ID_DOMAIN, MAIL_PAGE_URL, MAIL_PASSWORD, MAIL_PASSWORD_FILE,
         MAIL_PATCH_BYTES_MAX, MAIL_PORT, MAIL_SMTP_URL, MAIL_TIMEOUT, MAIL_TLS, MAIL_USER,
     },
+    management::MANAGEMENT_URL,
     server::{
         AMQP_CHANNEL_MAX, AMQP_CONNECTIONS_MAX, AMQP_FRAME_MAX, AMQP_HANDSHAKE_TIMEOUT,
         AMQP_HEARTBEAT, AMQP_LISTEN, AMQP_MESSAGE_BYTES_MAX, DATA_DIR, HTTP_LISTEN,
@@ -78,7 +80,7 @@ pub(crate) static GROUPS: &[Group] = &[
     },
     Group { title: "Queues", options: &[&QUEUES_MEMORY_TARGET, &QUEUES_MEMORY_MAX] },
     Group { title: "Pages", options: &[&HTTP_LISTEN] },
-    Group { title: "Management", options: &[&MANAGEMENT_LISTEN] },
+    Group { title: "Management", options: &[&MANAGEMENT_LISTEN, &MANAGEMENT_URL] },
     Group { title: "Bus", options: &[&BUS_URL] },
     Group { title: "Events", options: &[&TOPIC_PREFIX, &SCHEMAS] },
     Group { title: "Spool", options: &[&SPOOL_DIRECTORY, &SPOOL_SIZE_MAX] },

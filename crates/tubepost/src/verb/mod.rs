@@ -1,15 +1,28 @@
 //! The commands, one a file: its words, its help, and what it does.
 
 pub(crate) mod agent;
+pub(crate) mod binding;
+pub(crate) mod channel;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod connection;
+pub(crate) mod consumer;
+pub(crate) mod definitions;
+pub(crate) mod exchange;
 pub(crate) mod hook;
 pub(crate) mod journal;
 pub(crate) mod man;
+mod management;
+mod named_value;
 pub(crate) mod on;
+pub(crate) mod permission;
+pub(crate) mod policy;
 pub(crate) mod publish;
+pub(crate) mod queue;
+pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod user;
+pub(crate) mod vhost;
 
 use std::future::Future;
 

@@ -13,7 +13,7 @@ use crate::{
     failure::{Failure, remark},
     schemas,
     terminal::print_line,
-    verb::block_on,
+    verb::{block_on, named_value::named_value},
 };
 
 pub(crate) fn command() -> Command {
@@ -236,20 +236,15 @@ fn wrong(place: &str, reason: &event::Error) -> Failure {
     }
 }
 
-// NAME=TEXT or NAME:=JSON.
 fn header(text: &str) -> Result<(String, Value), String> {
     let expected = "expected NAME=TEXT, or NAME:=JSON with a number, a text, true or false";
-    let (name, value) = text.split_once('=').ok_or(expected)?;
-    let (name, value) = match name.strip_suffix(':') {
-        None => (name, Value::from(value)),
-        Some(name) => match serde_json::from_str(value) {
-            Ok(value @ (Value::Bool(_) | Value::Number(_) | Value::String(_))) => (name, value),
-            _ => return Err(expected.to_owned()),
-        },
-    };
-    match name.is_empty() || name.len() > 128 {
+    let (name, value) = named_value(text).ok_or(expected)?;
+    if !matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_)) {
+        return Err(expected.to_owned());
+    }
+    match name.len() > 128 {
         true => Err(format!("a header's name has 1 to 128 bytes; {expected}")),
-        false => Ok((name.to_owned(), value)),
+        false => Ok((name, value)),
     }
 }
 

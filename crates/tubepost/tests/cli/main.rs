@@ -6,6 +6,7 @@ mod configuration;
 mod home;
 mod hook;
 mod journal;
+mod management;
 mod serve;
 mod usage;
 mod user;

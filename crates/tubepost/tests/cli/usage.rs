@@ -16,6 +16,46 @@ fn help_of_every_command_is_printed_with_examples_and_exit_0() {
         "user set-tags",
         "user delete",
         "user list",
+        "status",
+        "vhost list",
+        "vhost show",
+        "vhost add",
+        "vhost set",
+        "vhost delete",
+        "vhost limit list",
+        "vhost limit set",
+        "vhost limit clear",
+        "permission list",
+        "permission set",
+        "permission clear",
+        "permission topic list",
+        "permission topic set",
+        "permission topic clear",
+        "policy list",
+        "policy show",
+        "policy set",
+        "policy delete",
+        "queue list",
+        "queue show",
+        "queue declare",
+        "queue delete",
+        "queue purge",
+        "queue get",
+        "exchange list",
+        "exchange show",
+        "exchange declare",
+        "exchange delete",
+        "binding list",
+        "binding add",
+        "binding delete",
+        "connection list",
+        "connection show",
+        "connection close",
+        "channel list",
+        "channel show",
+        "consumer list",
+        "definitions export",
+        "definitions import",
         "publish",
         "tail",
         "on",
@@ -51,6 +91,28 @@ fn what_is_called_wrongly_exits_2_and_says_so_on_standard_error() {
         &["publish", "a.b", "{}", "--bus", "http://host"],
         &["tail", "--bus", "amqp://host:port"],
         &["user"],
+        &["queue"],
+        &["queue", "declare"],
+        &["queue", "declare", ""],
+        &["queue", "declare", "q", "--type", "round"],
+        &["queue", "declare", "q", "--argument", "x"],
+        &["queue", "declare", "q", "--argument", "x-max-length=many"],
+        &["queue", "declare", "q", "--argument", "a=1", "--argument", "a=2"],
+        &["queue", "declare", "q", "--type", "quorum", "--argument", "x-queue-type=quorum"],
+        &["queue", "list", "--vhost", "v", "--all-vhosts"],
+        &["queue", "list", "--url", "ftp://host"],
+        &["queue", "list", "--url", "http://ada@host"],
+        &["queue", "get", "q", "0"],
+        &["exchange", "declare", "x"],
+        &["binding", "list", "--queue", "q", "--source", "x"],
+        &["connection", "close", "c", "--reason", "two\nlines"],
+        &["policy", "set", "p", ".*", "[]"],
+        &["policy", "set", "p", ".*", "{", "--apply-to", "queues"],
+        &["policy", "set", "p", ".*", "{}", "--apply-to", "everything"],
+        &["vhost", "set", "v"],
+        &["vhost", "limit", "set", "v"],
+        &["vhost", "limit", "clear", "v", "max-users"],
+        &["definitions", "import"],
         &["hook", "git"],
         &["completions", "no-shell"],
     ] {
@@ -124,11 +186,16 @@ fn a_command_that_is_not_there_is_said_before_the_first_event() {
 fn completions_and_manual_pages_are_made() {
     let home = Home::new();
     for shell in ["bash", "zsh", "fish"] {
-        assert!(home.run(&["completions", shell]).out.contains("tubepost"), "{shell}");
+        let script = home.run(&["completions", shell]).out;
+        for word in ["tubepost", "definitions", "default-queue-type", "apply-to"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
     }
     assert!(home.run(&["man"]).out.contains(".TH tubepost 1"));
     assert_eq!(home.run(&["man", "--directory", "man1"]).code, 0);
-    assert!(home.path("man1/tubepost-publish.1").exists());
+    for page in ["publish", "queue-declare", "permission-topic-set", "status"] {
+        assert!(home.path(&format!("man1/tubepost-{page}.1")).exists(), "{page}");
+    }
 }
 
 #[test]

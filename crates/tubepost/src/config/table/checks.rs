@@ -5,7 +5,10 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 use event::Topic;
 use intake::git::{NamespaceRule, UrlTemplate};
 
-use crate::config::{duration::parse_duration, size::parse_size};
+use crate::{
+    config::{duration::parse_duration, size::parse_size},
+    management_client::ManagementUrl,
+};
 
 pub(super) fn text(text: &str) -> Result<String, String> {
     match text.chars().any(char::is_control) {
@@ -139,6 +142,15 @@ pub(super) fn bus_url(text: &str) -> Result<String, String> {
                       amqp://user:password@host:5672/vhost"
             .to_owned()),
     }
+}
+
+pub(super) fn management_url(text: &str) -> Result<ManagementUrl, String> {
+    text.parse().map_err(|reason| {
+        format!(
+            "is not the address of a management API, {reason}: expected one such as \
+             http://user:password@host:15672"
+        )
+    })
 }
 
 pub(super) fn web_address(text: &str) -> Result<String, String> {
