@@ -107,7 +107,7 @@ impl Queue {
             memory_bytes: memory_bytes as u64,
             consumers,
             counters: stream.counters(),
-            used_at: Timestamp::default(),
+            used_at: lock(&self.state).used_at,
             effective: self.effective(),
             head: None,
         }
