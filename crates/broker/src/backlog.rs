@@ -10,7 +10,7 @@ use journal::{Journal, Position};
 
 use crate::{
     Entry, Error, Message,
-    compaction::Copies,
+    compaction::{Copies, step},
     entry::Ticket,
     index::{CheckpointPart, Chunk, Chunks, Slot, Unreadable},
     limits::{BACKLOG_CHUNK, BACKLOG_HEAD, HEAD_IN_MEMORY},
@@ -364,13 +364,6 @@ fn entries_of(chunk: &Chunk, slots: Vec<Slot>) -> impl Iterator<Item = Entry> {
         let redelivered = slot.ticket.redelivered || again;
         Entry::of_slot(Slot { ticket: Ticket { redelivered, ..slot.ticket }, ..slot }, order)
     })
-}
-
-/// Lets one position follow; `followed` gets where it was.
-fn step(position: &mut Position, copies: &Copies, followed: &mut Vec<Position>) {
-    if let Some(&(to, _)) = copies.get(position) {
-        followed.push(std::mem::replace(position, to));
-    }
 }
 
 fn durable_slot(entry: &Entry, is_durable: impl Fn(Position) -> bool) -> Option<Slot> {

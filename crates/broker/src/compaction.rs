@@ -23,6 +23,13 @@ use crate::{
 /// Where messages of a segment were copied to, by where they were, and the queues that had them.
 pub(crate) type Copies = HashMap<Position, (Position, Vec<QueueId>)>;
 
+/// Lets one position follow; `followed` gets where it was.
+pub(crate) fn step(position: &mut Position, copies: &Copies, followed: &mut Vec<Position>) {
+    if let Some(&(to, _)) = copies.get(position) {
+        followed.push(std::mem::replace(position, to));
+    }
+}
+
 /// What is known of how full of live messages each segment is.
 #[derive(Debug)]
 pub(crate) struct Compaction {

@@ -10,7 +10,7 @@ use journal::Position;
 use super::{FilterMark, StreamRow, stretch::Stretch};
 use crate::{
     Message, Timestamp,
-    compaction::Copies,
+    compaction::{Copies, step},
     index::{CheckpointPart, Chunks},
     limits::STREAM_HOT_BYTES,
 };
@@ -373,12 +373,5 @@ fn add_runs(parts: &mut Vec<CheckpointPart>, entries: &VecDeque<Held>, end: Posi
             }
             _ => parts.push(CheckpointPart::Rows { first: offset, rows: vec![row] }),
         }
-    }
-}
-
-/// Lets one position follow; `followed` gets where it was.
-fn step(position: &mut Position, copies: &Copies, followed: &mut Vec<Position>) {
-    if let Some(&(to, _)) = copies.get(position) {
-        followed.push(std::mem::replace(position, to));
     }
 }

@@ -13,6 +13,8 @@ mod commands;
 mod damage;
 mod failing_disk;
 mod ledger;
+#[path = "../model/mod.rs"]
+mod model;
 mod naive;
 mod power_loss;
 mod run;

@@ -8,24 +8,17 @@ use std::{
 };
 
 use broker::{
-    Broker, ConnectionId, ConsumerRequest, Disks, Entry, Letter, Mailbox, Message, Options,
-    Publish, Publisher, QueueDeclaration, ReadFrom, Reading, RecoveryReport, Value, VirtualHost,
-    Wake,
+    Broker, ConnectionId, Disks, Message, Options, Publish, Publisher, QueueDeclaration,
+    RecoveryReport, Value, VirtualHost,
 };
 use sim::{Image, Losses, Programme, Random, SimDisk};
 
-use crate::bus::options;
+use crate::{bus::options, model::read_stream};
 
 const STEPS: u64 = 120;
 
 /// Bytes of bodies that the stream may keep.
 const LENGTH_MAX: i64 = 4000;
-
-struct Nobody;
-
-impl Wake for Nobody {
-    fn wake(&self) {}
-}
 
 /// A broker on a disk, with a stream and a queue that gets the same and more.
 struct Stage {
@@ -109,39 +102,9 @@ impl Stage {
     }
 
     fn read(&self) -> Read {
-        let mailbox = Mailbox::new(Nobody);
-        let request = ConsumerRequest {
-            reading: Reading { from: ReadFrom::First, filter: None },
-            channel: 1,
-            tag: "r".into(),
-            no_ack: false,
-            exclusive: false,
-            priority: 0,
-            prefetch: 50,
-            shared_limit: Default::default(),
-            mailbox: mailbox.clone(),
-        };
-        let consumer = self.vhost.consume("s", self.id, request).unwrap();
-        consumer.queue().dispatch();
-        let (mut read, mut letters) = (Read::new(), Vec::new());
-        loop {
-            mailbox.drain(&mut letters);
-            if letters.is_empty() {
-                break;
-            }
-            for letter in letters.drain(..) {
-                let Letter::Deliveries { entries, .. } = letter else { continue };
-                let bytes = entries.iter().map(Entry::size_bytes).sum();
-                for entry in &entries {
-                    let body = consumer.queue().message(entry).unwrap().body.concat();
-                    read.insert(entry.offset(), String::from_utf8(body).unwrap());
-                }
-                consumer.taken(entries.len(), bytes);
-                consumer.queue().settle(entries, Some(&consumer)).unwrap();
-            }
-        }
-        self.vhost.cancel(&consumer).unwrap();
-        read
+        let read = read_stream(&self.vhost, "s").into_iter();
+        let text = |message: Arc<Message>| String::from_utf8(message.body.concat()).unwrap();
+        read.map(|(offset, message)| (offset, text(message))).collect()
     }
 }
 
