@@ -143,8 +143,11 @@ impl Chunks {
         });
         let done = synced.and_then(|()| match self.replace(checkpoint) {
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                self.disk.remove(RESERVE)?;
-                self.replace(checkpoint)
+                match self.disk.remove(RESERVE) {
+                    // It was taken before, and there was no space to make it again.
+                    Err(gone) if gone.kind() == io::ErrorKind::NotFound => Err(error),
+                    removed => removed.and_then(|()| self.replace(checkpoint)),
+                }
             }
             done => done,
         });

@@ -101,6 +101,12 @@ impl Log {
         head.or_else(middle).or_else(tail).unwrap_or(self.next)
     }
 
+    /// How many of its newest messages are not to be seen yet, and the bytes of their bodies.
+    pub(super) fn unseen(&self, is_visible: impl Fn(&Held) -> bool) -> (u64, u64) {
+        let unseen = self.tail.iter().rev().take_while(|held| !is_visible(held));
+        unseen.fold((0, 0), |(count, bytes), held| (count + 1, bytes + u64::from(held.size)))
+    }
+
     /// Appends one. Its offset is behind all others.
     pub(super) fn push(&mut self, held: Held) {
         self.next = held.offset + 1;

@@ -115,9 +115,11 @@ impl Stream {
         now: Timestamp,
         trimmed: &mut Trimmed,
     ) -> Step {
-        let all = log.bytes();
+        // What may not come to stay takes nobody's place.
+        let (unseen, unseen_bytes) = log.unseen(|held| self.is_visible(held));
+        let all = log.bytes() - unseen_bytes;
         if let Some(stretch) = log.oldest_stretch().cloned() {
-            let is_last = u64::from(stretch.chunk.count) == log.len();
+            let is_last = u64::from(stretch.chunk.count) == log.len() - unseen;
             if !is_last && retention.is_over(all, stretch.chunk.bytes, stretch.newest, now) {
                 trimmed.stretches.extend(log.pop_stretch());
                 return Step::Again;
@@ -127,10 +129,9 @@ impl Stream {
             let aged = age_max.is_some_and(|max| stretch.oldest.after(max) <= now);
             return if more || aged { Step::Open(stretch) } else { Step::Done };
         }
-        while log.len() > 1
+        while log.len() > unseen + 1
             && let Some(oldest) = log.oldest()
-            && retention.is_message_over(log.bytes(), oldest, now)
-            && self.is_visible(oldest)
+            && retention.is_message_over(log.bytes() - unseen_bytes, oldest, now)
             && let Some(gone) = log.pop()
         {
             trimmed.freed += gone.share as usize;

@@ -4,14 +4,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
     sync::Arc,
 };
 
 use broker::{
-    Broker, ConnectionId, Disks, Message, Options, Publish, Publisher, QueueDeclaration,
-    RecoveryReport, Value, VirtualHost,
+    Broker, ConnectionId, Disks, Error, Message, Options, Publish, Publisher, QueueDeclaration,
+    RecoveryReport, Value, VirtualHost, error::Kind,
 };
-use sim::{Image, Losses, Programme, Random, SimDisk};
+use sim::{Fault, Hits, Image, Losses, Programme, Random, SimDisk};
 
 use crate::{bus::options, model::read_stream};
 
@@ -40,18 +41,18 @@ enum Known {
 }
 
 impl Stage {
-    fn open(disk: &SimDisk, options: &Options) -> (Stage, RecoveryReport) {
+    fn open(disk: &SimDisk, options: &Options) -> Result<(Stage, RecoveryReport), Error> {
         let [messages, ledger, index] =
             ["messages", "ledger", "index"].map(|name| disk.directory(name));
         let disks = Disks { messages, ledger, index };
-        let (broker, report) = Broker::open(&disks, options).unwrap();
-        let vhost = broker.vhost("/").unwrap();
+        let (broker, report) = Broker::open(&disks, options)?;
+        let vhost = broker.vhost("/")?;
         let publisher = Publisher::new(vhost.clone());
         let id = broker.new_connection();
-        (Stage { broker, vhost, publisher, id }, report)
+        Ok((Stage { broker, vhost, publisher, id }, report))
     }
 
-    fn declare(&self) {
+    fn declare(&self) -> Result<(), Error> {
         let stream = [
             ("x-queue-type".to_owned(), Value::Longstr("stream".to_owned())),
             ("x-max-length-bytes".to_owned(), Value::Long(LENGTH_MAX)),
@@ -64,20 +65,20 @@ impl Stage {
                 auto_delete: false,
                 arguments,
             };
-            self.vhost.declare_queue(declaration, self.id, false).unwrap();
+            self.vhost.declare_queue(declaration, self.id, false)?;
         }
         let bind = |queue| {
             let to = broker::BindingEnd::Queue(queue);
             let (exchange, key) = ("amq.fanout".into(), "".into());
-            self.vhost.bind(&exchange, to, key, Default::default(), self.id).unwrap();
+            self.vhost.bind(&exchange, to, key, Default::default(), self.id)
         };
-        bind("s");
-        bind("q");
+        bind("s")?;
+        bind("q")
     }
 
-    fn publish(&mut self, exchange: &str, key: &str, bodies: Vec<String>) {
+    fn publish(&mut self, exchange: &str, key: &str, bodies: Vec<String>) -> Result<(), Error> {
         let (exchange, key) = (exchange.into(), key.into());
-        let routes = self.publisher.route(&exchange, &key, &()).unwrap();
+        let routes = self.publisher.route(&exchange, &key, &())?;
         let publish = |body: String| Publish {
             message: Message {
                 exchange: exchange.clone(),
@@ -91,14 +92,15 @@ impl Stage {
             routes: routes.clone(),
         };
         let mut batch = bodies.into_iter().map(publish).collect();
-        self.publisher.publish(&mut batch, &mut Vec::new()).unwrap();
+        self.publisher.publish(&mut batch, &mut Vec::new())
     }
 
-    fn drain(&self) {
-        let queue = self.vhost.queue("q", self.id).unwrap();
-        while let Some((entry, _)) = queue.get().unwrap() {
-            queue.settle([entry], None).unwrap();
+    fn drain(&self) -> Result<(), Error> {
+        let queue = self.vhost.queue("q", self.id)?;
+        while let Some((entry, _)) = queue.get()? {
+            queue.settle([entry], None)?;
         }
+        Ok(())
     }
 
     fn read(&self) -> Read {
@@ -130,103 +132,188 @@ fn a_power_loss_takes_from_a_stream_neither_messages_nor_their_numbers() {
     programme.finish("images of a stream after a power loss", images);
 }
 
-/// Runs one script; returns whether messages were copied forward, and whether some were trimmed.
-fn run(seed: u64, programme: &Programme) -> (bool, bool) {
+fn options_of(seed: u64) -> Options {
     let mut options = options(if seed.is_multiple_of(2) { 2048 } else { 4096 });
     options.compaction_slack_segments = u32::from(!seed.is_multiple_of(3));
+    options
+}
+
+/// Runs one script; returns whether messages were copied forward, and whether some were trimmed.
+fn run(seed: u64, programme: &Programme) -> (bool, bool) {
+    let options = options_of(seed);
     let disk = SimDisk::new().logged();
-    let mut random = Random::new(seed);
-    let (known, published, copied) = script(&disk, &options, &mut random);
-    let trimmed = known.iter().any(|(_, it)| matches!(it, Known::First(first) if *first > 0));
+    let mut story = Story::new(seed);
+    story.tell(&disk, &options).unwrap();
+    let trimmed = story.known.iter().any(|(_, it)| matches!(it, Known::First(1..)));
     let log = disk.log();
     let mut replay = log.replay();
-    let (mut told, mut seen, mut first) = (0, Read::new(), 0);
     let losses = Losses { exhaustive_up_to: 1, samples: 1 };
     loop {
-        while let Some((_, it)) = known.get(told).filter(|(moment, _)| *moment <= replay.moment()) {
-            match it {
-                Known::Seen(read) => seen.extend(read.clone()),
-                Known::First(at) => first = *at,
-            }
-            told += 1;
-        }
-        for (index, image) in replay.images(&mut random, losses).into_iter().enumerate() {
-            let context = format!("seed {seed}, moment {}, image {index}", replay.moment());
-            judge(image, &options, (&seen, first), &published, &context);
+        for (index, image) in replay.images(&mut story.random, losses).into_iter().enumerate() {
+            let moment = replay.moment();
+            let context = format!("seed {seed}, moment {moment}, image {index}");
+            judge(image, &options, &story, moment, &context);
             programme.count(1);
         }
         if programme.is_over() || !replay.advance() {
-            return (copied, trimmed);
+            return (story.copied, trimmed);
         }
     }
 }
 
-/// What is known when, all that was published, and whether messages were copied forward.
-fn script(
-    disk: &SimDisk,
-    options: &Options,
-    random: &mut Random,
-) -> (Vec<(usize, Known)>, BTreeSet<String>, bool) {
-    let (mut stage, _) = Stage::open(disk, options);
-    stage.declare();
-    let (mut known, mut published) = (Vec::new(), BTreeSet::new());
-    let (mut all, mut copied) = (Read::new(), false);
-    known.push((disk.moment(), Known::Seen(Read::new())));
-    for step in 0..STEPS {
-        match random.below(10) {
+/// A sync fails, or there is no space: for operation N = 1, 2, … until the script passes.
+#[test]
+fn a_disk_that_refuses_takes_from_a_stream_neither_messages_nor_their_numbers() {
+    let name = "cargo test -p tubepost-broker --test instruments that_refuses_takes_from_a_stream";
+    let programme = Programme::new(name);
+    for seed in programme.seeds(1, 40, &[]) {
+        let _replay = programme.replay(seed);
+        for (hits, kind, for_ever) in [
+            (Hits::Syncs, ErrorKind::Other, false),
+            (Hits::Growing, ErrorKind::StorageFull, false),
+            (Hits::Growing, ErrorKind::StorageFull, true),
+        ] {
+            for from in 1.. {
+                if !is_refused(seed, Fault { from, for_ever, kind, hits }) {
+                    break;
+                }
+                programme.count(1);
+            }
+        }
+    }
+    programme.finish("operations of a stream refused", 100);
+}
+
+/// Runs the script with the fault; returns whether the fault was met.
+fn is_refused(seed: u64, fault: Fault) -> bool {
+    let options = options_of(seed);
+    let disk = SimDisk::new();
+    disk.set_fault(Some(fault));
+    let mut story = Story::new(seed);
+    story.is_full = fault.kind == ErrorKind::StorageFull;
+    let told = story.tell(&disk, &options);
+    let is_met = disk.refused() > 0;
+    assert!(told.is_ok() || is_met, "seed {seed}, {fault:?}: {told:?} without a fault");
+    disk.set_fault(None);
+    let images = disk.after_power_loss(&mut story.random, 2);
+    for (index, image) in images.into_iter().chain([disk.live()]).enumerate() {
+        let context = format!("seed {seed}, {fault:?}, image {index}");
+        judge(image, &options, &story, usize::MAX, &context);
+    }
+    is_met
+}
+
+/// What is done, and what is known of it.
+struct Story {
+    random: Random,
+    /// What is known, and from which moment on the disk.
+    known: Vec<(usize, Known)>,
+    published: BTreeSet<String>,
+    /// Messages were copied forward.
+    copied: bool,
+    /// All that was ever seen.
+    all: Read,
+    /// The disk had no space at some time.
+    is_full: bool,
+}
+
+impl Story {
+    fn new(seed: u64) -> Story {
+        let (known, published, copied, all, is_full) = Default::default();
+        Story { random: Random::new(seed), known, published, copied, all, is_full }
+    }
+
+    /// Does it all. A disk that is full is no end.
+    fn tell(&mut self, disk: &SimDisk, options: &Options) -> Result<(), Error> {
+        let (mut stage, _) = Stage::open(disk, options)?;
+        stage.declare()?;
+        self.known.push((disk.moment(), Known::Seen(Read::new())));
+        for step in 0..STEPS {
+            match self.step(step, &mut stage, disk, options) {
+                Err(error) if error.kind != Kind::DiskFull => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        step: u64,
+        stage: &mut Stage,
+        disk: &SimDisk,
+        options: &Options,
+    ) -> Result<(), Error> {
+        match self.random.below(10) {
             0..4 => {
-                let count = random.below(4) + 1;
+                let count = self.random.below(4) + 1;
+                let random = &mut self.random;
                 let body = |n| format!("{step}.{n} {}", "x".repeat(random.below(150) as usize));
                 let bodies: Vec<String> = (0..count).map(body).collect();
-                published.extend(bodies.iter().cloned());
-                match random.below(2) {
-                    0 => stage.publish("amq.fanout", "", bodies),
-                    _ => stage.publish("", "s", bodies),
+                self.published.extend(bodies.iter().cloned());
+                match self.random.below(2) {
+                    0 => stage.publish("amq.fanout", "", bodies)?,
+                    _ => stage.publish("", "s", bodies)?,
                 }
-                stage.publish("", "q", vec!["y".repeat(150); 3]);
+                stage.publish("", "q", vec!["y".repeat(150); 3])?;
             }
-            4..7 => {
-                stage.broker.commit().unwrap();
-                let read = stage.read();
-                for (offset, body) in &read {
-                    let before = all.insert(*offset, body.clone());
-                    assert!(before.is_none_or(|it| it == *body), "{offset} was another before");
-                }
-                known.push((disk.moment(), Known::Seen(read)));
-            }
+            4..7 => self.commit(stage, disk)?,
             7 => {
-                stage.broker.tick().unwrap();
+                stage.broker.tick()?;
                 let first = stage.read().keys().next().copied().unwrap_or(0);
-                known.push((disk.moment(), Known::First(first)));
+                self.known.push((disk.moment(), Known::First(first)));
             }
             8 => {
-                stage.drain();
-                stage.broker.commit().unwrap();
-                (0..8).for_each(|_| stage.broker.tidy().unwrap());
-                copied |= stage.broker.copied_bytes() > 0;
+                stage.drain()?;
+                stage.broker.commit()?;
+                (0..8).try_for_each(|_| stage.broker.tidy())?;
+                self.copied |= stage.broker.copied_bytes() > 0;
             }
             _ => {
-                stage.broker.commit().unwrap();
-                known.push((disk.moment(), Known::Seen(stage.read())));
-                if step % 3 == 0 {
-                    stage = Stage::open(disk, options).0;
+                self.commit(stage, disk)?;
+                if step.is_multiple_of(3) {
+                    *stage = Stage::open(disk, options)?.0;
                 }
             }
         }
+        Ok(())
     }
-    (known, published, copied)
+
+    fn commit(&mut self, stage: &Stage, disk: &SimDisk) -> Result<(), Error> {
+        stage.broker.commit()?;
+        let read = stage.read();
+        for (offset, body) in &read {
+            let before = self.all.insert(*offset, body.clone());
+            assert!(before.is_none_or(|it| it == *body), "{offset} was another before");
+        }
+        self.known.push((disk.moment(), Known::Seen(read)));
+        Ok(())
+    }
+
+    /// What is known at a moment: what was seen by then, and where the stream may begin.
+    fn at(&self, moment: usize) -> (Read, u64) {
+        let (mut seen, mut first) = (Read::new(), 0);
+        for (_, known) in self.known.iter().take_while(|(at, _)| *at <= moment) {
+            match known {
+                Known::Seen(read) => seen.extend(read.clone()),
+                Known::First(at) => first = *at,
+            }
+        }
+        (seen, first)
+    }
 }
 
-fn judge(
-    image: Image,
-    options: &Options,
-    (seen, first_max): (&Read, u64),
-    published: &BTreeSet<String>,
-    context: &str,
-) {
+fn judge(image: Image, options: &Options, story: &Story, moment: usize, context: &str) {
+    let (seen, first_max) = story.at(moment);
     let disk = SimDisk::from_image(image);
-    let (mut stage, report) = Stage::open(&disk, options);
-    let alarm = report.damage.iter().find(|damage| !damage.contains("last write before"));
+    let (mut stage, report) = Stage::open(&disk, options).unwrap();
+    // docs/storage.md, "Giving space back": what a full disk may leave behind.
+    let is_known =
+        |it: &&String| it.contains("last write before") || it.contains("segment is missing");
+    let alarm = report.damage.iter().find(|damage| match story.is_full {
+        true => !is_known(damage),
+        false => !damage.contains("last write before"),
+    });
     assert_eq!(alarm, None, "{context}: a power loss was taken for damage");
     if !stage.vhost.has_queue("s") {
         assert!(seen.is_empty(), "{context}: the stream is gone");
@@ -244,8 +331,8 @@ fn judge(
     assert!(seen.is_empty() || first.is_some(), "{context}: all of it is gone");
     let bodies: BTreeSet<&String> = found.values().collect();
     assert_eq!(bodies.len(), found.len(), "{context}: a message has two numbers");
-    assert!(bodies.iter().all(|it| published.contains(*it)), "{context}: invented");
-    stage.publish("", "s", vec!["after".to_owned()]);
+    assert!(bodies.iter().all(|it| story.published.contains(*it)), "{context}: invented");
+    stage.publish("", "s", vec!["after".to_owned()]).unwrap();
     stage.broker.commit().unwrap();
     let next = last.map_or(0, |last| last + 1);
     assert_eq!(stage.read().last_key_value(), Some((&next, &"after".to_owned())), "{context}");
