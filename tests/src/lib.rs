@@ -6,6 +6,7 @@
 //! condition holds or its deadline has passed, and then says what it saw last.
 #![allow(clippy::print_stdout, reason = "what a failed test shows")]
 
+mod api;
 mod authority;
 mod browser;
 mod environment;
@@ -27,9 +28,10 @@ mod strace;
 mod tls_peer;
 mod wait;
 
+pub use api::{Api, Reply};
 pub use authority::{Authority, Files, Is};
 pub use browser::Page;
-pub use environment::{chromium, node, python, root, tubepost_binary};
+pub use environment::{chromium, node, python, rabbitmqadmin, root, tubepost_binary};
 pub use fedora_messaging::{Consumer, publish as publish_by_fedora_messaging};
 pub use forgetful_fs::{ForgetfulFs, Loss, Lost};
 pub use forgetful_site::ForgetfulSite;

@@ -5,12 +5,13 @@ use std::{fs, process::Command};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{Process, environment, free_port, server::accepting};
+use crate::{Api, Process, environment, free_port, server::accepting};
 
 /// A running RabbitMQ. Dropped, it and its port mapper are killed.
 #[derive(Debug)]
 pub struct RabbitMq {
     port: u16,
+    management_port: Option<u16>,
     // Dropped in this order: the node, its port mapper, its directory.
     _node: Process,
     _port_mapper: Process,
@@ -26,14 +27,37 @@ impl RabbitMq {
     /// # Errors
     /// It is not installed, or ends, with its log.
     pub fn start() -> Result<RabbitMq> {
+        RabbitMq::start_with(None)
+    }
+
+    /// As [`RabbitMq::start`], with its HTTP API.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with_management() -> Result<RabbitMq> {
+        RabbitMq::start_with(Some(free_port()))
+    }
+
+    fn start_with(management_port: Option<u16>) -> Result<RabbitMq> {
         let script = environment::rabbitmq_server()?;
         let directory = tempfile::Builder::new().prefix("tubepost-rabbitmq-").tempdir()?;
         let at = |name: &str| directory.path().join(name);
         for folder in ["home", "mnesia", "log"] {
             fs::create_dir(at(folder))?;
         }
-        fs::write(at("plugins"), "[].\n")?;
-        fs::write(at("rabbitmq.conf"), format!("handshake_timeout = {HANDSHAKE_TIMEOUT_MS}\n"))?;
+        let mut settings = format!("handshake_timeout = {HANDSHAKE_TIMEOUT_MS}\n");
+        let plugins = match management_port {
+            None => "[].\n",
+            Some(port) => {
+                settings.push_str(&format!(
+                    "management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {port}\n\
+                     collect_statistics_interval = 500\n"
+                ));
+                "[rabbitmq_management].\n"
+            }
+        };
+        fs::write(at("plugins"), plugins)?;
+        fs::write(at("rabbitmq.conf"), settings)?;
         let (port, distribution, mapper) = (free_port(), free_port(), free_port());
         // Started by RabbitMQ itself it would outlive it, as a daemon.
         let mut port_mapper = Command::new("epmd");
@@ -68,7 +92,21 @@ impl RabbitMq {
         let mut node = Process::start("rabbitmq-server", &mut command)?;
         node.wait_for_line("its start-up", 90, |line| line.contains("Server startup complete"))
             .context("RabbitMQ did not come up")?;
-        Ok(RabbitMq { port, _node: node, _port_mapper: port_mapper, _directory: directory })
+        Ok(RabbitMq {
+            port,
+            management_port,
+            _node: node,
+            _port_mapper: port_mapper,
+            _directory: directory,
+        })
+    }
+
+    /// Its HTTP API, as guest.
+    ///
+    /// # Errors
+    /// It was started without.
+    pub fn api(&self) -> Result<Api> {
+        self.management_port.map(Api::on_port).context("started without its HTTP API")
     }
 
     /// Its address, for any AMQP client.
