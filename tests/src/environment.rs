@@ -61,6 +61,26 @@ pub(crate) fn rabbitmq_server() -> Result<PathBuf> {
     given_or("TUBEPOST_RABBITMQ_SERVER", script)
 }
 
+/// RabbitMQ's command line for its HTTP API, as Debian ships it in the plugin: version 1.
+///
+/// # Errors
+/// It is not installed.
+pub fn rabbitmqadmin() -> Result<PathBuf> {
+    let servers = Path::new("/usr/lib/rabbitmq/lib");
+    let inside = |folder: &Path, begins: &str| {
+        let entries = std::fs::read_dir(folder).ok()?;
+        let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        paths.find(|path| {
+            path.file_name().is_some_and(|it| it.to_string_lossy().starts_with(begins))
+        })
+    };
+    let plugin = inside(servers, "rabbitmq_server-")
+        .and_then(|server| inside(&server.join("plugins"), "rabbitmq_management-"));
+    let plugin =
+        plugin.context("RabbitMQ's management plugin is not there: run `cargo xtask setup`")?;
+    Ok(plugin.join("priv/www/cli/rabbitmqadmin"))
+}
+
 /// The binary under test: the one that `TUBEPOST_BIN` names, else the release build of this
 /// checkout, brought up to date first.
 ///

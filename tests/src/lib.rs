@@ -6,6 +6,7 @@
 //! condition holds or its deadline has passed, and then says what it saw last.
 #![allow(clippy::print_stdout, reason = "what a failed test shows")]
 
+mod api;
 mod authority;
 mod browser;
 mod celery;
@@ -32,10 +33,11 @@ mod tls_peer;
 mod wait;
 pub mod wire;
 
+pub use api::{Api, Reply};
 pub use authority::{Authority, Files, Is};
 pub use browser::Page;
 pub use celery::CeleryWorker;
-pub use environment::{chromium, node, python, root, tubepost_binary};
+pub use environment::{chromium, node, python, rabbitmqadmin, root, tubepost_binary};
 pub use fedora_messaging::{Consumer, publish as publish_by_fedora_messaging};
 pub use fedora_messaging_suite::{SuiteTally, run_suite, suite_tests};
 pub use forgetful_fs::{ForgetfulFs, Loss, Lost};

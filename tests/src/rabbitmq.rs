@@ -1,24 +1,35 @@
 //! RabbitMQ as Debian ships it, as a child with its own node name, directories and ports.
 
-use std::{fs, path::Path, process::Command};
+use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{Process, environment, free_port, server::accepting};
+use crate::{Api, Authority, Files, Process, environment, free_port, server::accepting};
 
 /// A running RabbitMQ. Dropped, it and its port mapper are killed.
 #[derive(Debug)]
 pub struct RabbitMq {
     port: u16,
+    management: Option<Management>,
     // Dropped in this order: the node, its port mapper, its directory.
     _node: Process,
     _port_mapper: Process,
     _directory: TempDir,
 }
 
+/// Where its HTTP API is.
+#[derive(Debug)]
+struct Management {
+    port: u16,
+    tls_port: Option<u16>,
+}
+
 /// The seconds after which it drops a client that has not finished the handshake.
 const HANDSHAKE_TIMEOUT_MS: u32 = 1000;
+
+/// Of what its HTTP API counts: as often as in a test somebody looks.
+const STATISTICS: &str = "collect_statistics_interval = 500\n";
 
 impl RabbitMq {
     /// Starts one and waits until it serves: some 6 s.
@@ -26,7 +37,7 @@ impl RabbitMq {
     /// # Errors
     /// It is not installed, or ends, with its log.
     pub fn start() -> Result<RabbitMq> {
-        RabbitMq::start_with(None)
+        RabbitMq::start_as(String::new(), None)
     }
 
     /// As [`RabbitMq::start`], with the users, rights and policies of a definitions file, and with
@@ -35,22 +46,59 @@ impl RabbitMq {
     /// # Errors
     /// As [`RabbitMq::start`], or it does not take the file.
     pub fn start_defined(definitions: &Path) -> Result<RabbitMq> {
-        RabbitMq::start_with(Some(definitions))
+        RabbitMq::start_as(format!("load_definitions = {}\n", definitions.display()), None)
     }
 
-    fn start_with(definitions: Option<&Path>) -> Result<RabbitMq> {
+    /// As [`RabbitMq::start`], with its HTTP API.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with_management() -> Result<RabbitMq> {
+        let management = Management { port: free_port(), tls_port: None };
+        RabbitMq::start_as(STATISTICS.to_owned(), Some(management))
+    }
+
+    /// As [`RabbitMq::start_with_management`], also over TLS with this certificate.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with_management_and_tls(
+        authority: &Authority,
+        certificate: &Files,
+    ) -> Result<RabbitMq> {
+        let tls_port = free_port();
+        let mut settings = STATISTICS.to_owned();
+        writeln!(settings, "management.ssl.ip = 127.0.0.1")?;
+        writeln!(settings, "management.ssl.port = {tls_port}")?;
+        let files = [
+            ("cacertfile", &authority.file),
+            ("certfile", &certificate.certificate),
+            ("keyfile", &certificate.key),
+        ];
+        for (key, file) in files {
+            writeln!(settings, "management.ssl.{key} = {}", file.display())?;
+        }
+        let management = Management { port: free_port(), tls_port: Some(tls_port) };
+        RabbitMq::start_as(settings, Some(management))
+    }
+
+    fn start_as(mut settings: String, management: Option<Management>) -> Result<RabbitMq> {
         let script = environment::rabbitmq_server()?;
         let directory = tempfile::Builder::new().prefix("tubepost-rabbitmq-").tempdir()?;
         let at = |name: &str| directory.path().join(name);
         for folder in ["home", "mnesia", "log"] {
             fs::create_dir(at(folder))?;
         }
-        fs::write(at("plugins"), "[].\n")?;
-        let mut configuration = format!("handshake_timeout = {HANDSHAKE_TIMEOUT_MS}\n");
-        if let Some(file) = definitions {
-            configuration += &format!("load_definitions = {}\n", file.display());
-        }
-        fs::write(at("rabbitmq.conf"), configuration)?;
+        let plugins = match &management {
+            None => "[].\n",
+            Some(Management { port, .. }) => {
+                writeln!(settings, "management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {port}")?;
+                "[rabbitmq_management].\n"
+            }
+        };
+        fs::write(at("plugins"), plugins)?;
+        writeln!(settings, "handshake_timeout = {HANDSHAKE_TIMEOUT_MS}")?;
+        fs::write(at("rabbitmq.conf"), settings)?;
         let (port, distribution, mapper) = (free_port(), free_port(), free_port());
         // Started by RabbitMQ itself it would outlive it, as a daemon.
         let mut port_mapper = Command::new("epmd");
@@ -85,7 +133,33 @@ impl RabbitMq {
         let mut node = Process::start("rabbitmq-server", &mut command)?;
         node.wait_for_line("its start-up", 90, |line| line.contains("Server startup complete"))
             .context("RabbitMQ did not come up")?;
-        Ok(RabbitMq { port, _node: node, _port_mapper: port_mapper, _directory: directory })
+        Ok(RabbitMq {
+            port,
+            management,
+            _node: node,
+            _port_mapper: port_mapper,
+            _directory: directory,
+        })
+    }
+
+    /// Its HTTP API, as guest.
+    ///
+    /// # Errors
+    /// It was started without.
+    pub fn api(&self) -> Result<Api> {
+        let management = self.management.as_ref().context("started without its HTTP API")?;
+        Ok(Api::on_port(management.port))
+    }
+
+    /// The addresses of its HTTP API for the built-in user, without TLS and with.
+    ///
+    /// # Errors
+    /// It was started without.
+    pub fn management_urls(&self) -> Result<(String, String)> {
+        let management = self.management.as_ref().context("started without its HTTP API")?;
+        let tls_port = management.tls_port.context("started without TLS")?;
+        let url = format!("http://guest:guest@127.0.0.1:{}", management.port);
+        Ok((url, format!("https://guest:guest@127.0.0.1:{tls_port}")))
     }
 
     /// Where it listens, on loopback.

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    Finished, Network, Process, Server, Strace, free_port, run, tubepost_binary, wait_for,
+    Api, Finished, Network, Process, Server, Strace, free_port, run, tubepost_binary, wait_for,
 };
 
 /// The topic of the events by which a subscriber is seen to receive.
@@ -129,6 +129,16 @@ impl Site {
     pub fn amqp_url(&self) -> String {
         let own = || format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.amqp_port);
         self.bus.clone().unwrap_or_else(own)
+    }
+
+    /// The HTTP API of this site's server, as guest.
+    pub fn api(&self) -> Api {
+        Api::on_port(self.management_port)
+    }
+
+    /// The same on its data directory's socket.
+    pub fn socket(&self) -> Api {
+        Api::on_socket(self.data.join("management.sock"))
     }
 
     /// The page's address.

@@ -12,13 +12,13 @@ use server::{Connections, OpenChannel};
 use crate::{
     limits::SAMPLES_KEPT,
     rates::{Rated, Track},
-    statistics::{self, CHANNEL, CHURN, LEVELS, QUEUE},
+    statistics::{self, CHANNEL, CHURN, CONNECTION, LEVELS, QUEUE},
 };
 
 /// Counts and levels of everything together, or of a virtual host.
 pub(crate) const OVERALL: usize = CHANNEL.len() + LEVELS.len() + CHURN.len();
 pub(crate) type Overall = [u64; OVERALL];
-const OF_VHOST: usize = CHANNEL.len() + LEVELS.len();
+const OF_VHOST: usize = CHANNEL.len() + LEVELS.len() + CONNECTION.len();
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -111,7 +111,7 @@ type Look = (
 );
 
 fn look(broker: &Broker, connections: &Connections) -> Look {
-    let totals = connections.totals();
+    let (totals, octets) = (connections.totals(), connections.octets());
     let (mut queues, mut exchanges, mut vhosts) = (Vec::new(), Vec::new(), Vec::new());
     for vhost in broker.vhosts() {
         let mut levels = [0; LEVELS.len()];
@@ -130,13 +130,16 @@ fn look(broker: &Broker, connections: &Connections) -> Look {
             }
         }
         let channels = totals.get(&**vhost.name()).copied().unwrap_or_default();
-        vhosts.push((vhost.name().to_string(), joined(&statistics::channel(&channels), &levels)));
+        let octets = octets.get(&**vhost.name()).copied().unwrap_or_default();
+        let parts = [&statistics::channel(&channels)[..], &levels, &octets];
+        vhosts.push((vhost.name().to_string(), joined(&parts)));
     }
     let mut all: [u64; OF_VHOST] = [0; OF_VHOST];
     for (_, counts) in &vhosts {
         all.iter_mut().zip(counts).for_each(|(sum, more)| *sum += more);
     }
-    (joined(&all, &churn(broker, connections)), vhosts, queues, exchanges)
+    let all = all.get(..CHANNEL.len() + LEVELS.len()).unwrap_or_default();
+    (joined(&[all, &churn(broker, connections)]), vhosts, queues, exchanges)
 }
 
 /// How connections, channels and queues came and went.
@@ -153,12 +156,9 @@ pub(crate) fn churn(broker: &Broker, connections: &Connections) -> [u64; CHURN.l
     ]
 }
 
-fn joined<const A: usize, const B: usize, const N: usize>(
-    one: &[u64; A],
-    other: &[u64; B],
-) -> [u64; N] {
+fn joined<const N: usize>(parts: &[&[u64]]) -> [u64; N] {
     let mut all = [0; N];
-    all.iter_mut().zip(one.iter().chain(other)).for_each(|(into, from)| *into = *from);
+    all.iter_mut().zip(parts.iter().copied().flatten()).for_each(|(into, from)| *into = *from);
     all
 }
 

@@ -323,6 +323,8 @@ pub struct Connections {
     open: Mutex<BTreeMap<String, Arc<OpenConnection>>>,
     /// What closed channels counted, by virtual host.
     gone: Mutex<BTreeMap<String, ChannelTotals>>,
+    /// Octets read and written of closed connections, by virtual host.
+    gone_octets: Mutex<BTreeMap<String, [u64; 2]>>,
     connections_opened: AtomicU64,
     connections_closed: AtomicU64,
     channels_opened: AtomicU64,
@@ -379,6 +381,16 @@ impl Connections {
         totals
     }
 
+    /// Octets read and written in each virtual host, of closed connections too.
+    pub fn octets(&self) -> BTreeMap<String, [u64; 2]> {
+        let open = lock(&self.open);
+        let mut octets = lock(&self.gone_octets).clone();
+        for connection in open.values() {
+            add_octets(&mut octets, connection);
+        }
+        octets
+    }
+
     /// Counts what was done in a virtual host without a connection, over HTTP.
     pub fn count_elsewhere(&self, vhost: &str, totals: &ChannelTotals) {
         lock(&self.gone).entry(vhost.to_owned()).or_default().add(totals);
@@ -387,6 +399,7 @@ impl Connections {
     /// Forgets what was counted in a virtual host that is gone.
     pub fn forget_vhost(&self, vhost: &str) {
         lock(&self.gone).remove(vhost);
+        lock(&self.gone_octets).remove(vhost);
     }
 
     pub(crate) fn login(&self, is_right: bool) {
@@ -462,6 +475,7 @@ impl Drop for Entered {
         if open.get(&self.connection.name).is_some_and(|it| Arc::ptr_eq(it, &self.connection)) {
             open.remove(&self.connection.name);
         }
+        add_octets(&mut lock(&self.connections.gone_octets), &self.connection);
         let mut gone = lock(&self.connections.gone);
         let channels = std::mem::take(&mut *lock(&self.connection.channels));
         channels.values().for_each(|channel| add(&mut gone, &self.connection, channel));
@@ -478,6 +492,12 @@ fn add(
     gone.entry(connection.facts.vhost.clone()).or_default().add(&channel.counts.now());
 }
 
+fn add_octets(into: &mut BTreeMap<String, [u64; 2]>, connection: &OpenConnection) {
+    let [received, sent] = into.entry(connection.facts.vhost.clone()).or_default();
+    *received += connection.received_bytes.get();
+    *sent += connection.sent_bytes.get();
+}
+
 /// A client's table as it is kept.
 pub(crate) fn encoded(properties: &FieldTable) -> Bytes {
     let mut encoded = BytesMut::new();
@@ -492,4 +512,53 @@ const LENGTH_BYTES: usize = 4;
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing is left half done under it.
     of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_channels_and_connections_counted_stays_in_the_totals_when_they_close() {
+        let entered = Entered::alone(ConnectionId(1));
+        let connections = entered.connections.clone();
+        assert_eq!((connections.count(), connections.count_of("guest")), (1, 1));
+        let (one, other) = (entered.open_channel(1), entered.open_channel(2));
+        one.counts.publish.add(3);
+        other.counts.publish.add(4);
+        entered.received_bytes.add(10);
+        let published = |connections: &Connections| connections.totals()["/"].publish;
+        assert_eq!(published(&connections), 7);
+        entered.close_channel(1);
+        entered.close_channel(1);
+        assert_eq!((published(&connections), entered.channels_count()), (7, 1));
+        drop(entered);
+        assert_eq!((published(&connections), connections.count()), (7, 0));
+        assert_eq!(connections.octets()["/"], [10, 0]);
+        let churn = connections.churn();
+        assert_eq!((churn.channels_opened, churn.channels_closed), (2, 2));
+        assert_eq!((churn.connections_opened, churn.connections_closed), (1, 1));
+        connections.forget_vhost("/");
+        assert!(connections.totals().is_empty() && connections.octets().is_empty());
+    }
+
+    #[test]
+    fn a_connection_is_asked_to_close_once_with_the_reason() {
+        let entered = Entered::alone(ConnectionId(1));
+        assert_eq!(entered.close_asked(), None);
+        entered.close("because");
+        assert_eq!(entered.close_asked().as_deref(), Some("because"));
+        assert_eq!(entered.close_asked(), None);
+    }
+
+    #[test]
+    fn what_a_client_says_of_itself_is_kept_small_and_is_the_same() {
+        let mut properties = FieldTable::new();
+        let name = amqp091::ShortStr::from_static("product");
+        properties.insert(name, amqp091::FieldValue::LongStr(Bytes::from_static(b"pika")));
+        let facts = Entered::alone(ConnectionId(1)).facts.clone();
+        let kept = encoded(&properties);
+        let connection = OpenConnection::new(facts, kept, None, Arc::default());
+        assert_eq!(connection.client_properties(), arguments(&properties));
+    }
 }

@@ -174,3 +174,22 @@ pub(crate) fn hash_password(call: &Call) -> Outcome {
     let password = Secret::new(call.place(0));
     Ok(Answer::Json(json!({"ok": call.site.users.hash_password(&password)?.text()})))
 }
+
+/// `GET /api/user-limits`, `/api/user-limits/USER`: nobody has any.
+pub(crate) fn limits(call: &Call) -> Outcome {
+    call.need(Action::SeeUsers, &Resource::Broker)?;
+    if let Some(name) = call.places.first() {
+        known(&call.site, name)?;
+    }
+    list::answer(Vec::new(), &call.query)
+}
+
+/// `PUT`, `DELETE /api/user-limits/USER/NAME`.
+pub(crate) fn set_limit(call: &Call) -> Outcome {
+    call.need(Action::ChangeUser, &Resource::User(call.place(0)))?;
+    known(&call.site, call.place(0))?;
+    Err(Refusal::bad_request(
+        "limits of users are not in this version of Tubepost; limit the virtual host: PUT \
+         /api/vhost-limits/VHOST/max-connections",
+    ))
+}

@@ -13,7 +13,7 @@ use crate::{
     list::{self, Row},
     refusal::Refusal,
     site::Site,
-    statistics::{self, CHANNEL, LEVELS},
+    statistics::{self, CHANNEL, CONNECTION, LEVELS},
 };
 
 /// `GET /api/vhosts`.
@@ -147,7 +147,8 @@ fn described(site: &Site, vhost: &VirtualHost) -> Value {
     let totals = site.connections.totals();
     let counts = totals.get(&**vhost.name()).map(statistics::channel).unwrap_or_default();
     let rates = site.samples.vhost(vhost.name());
-    let (of_channels, of_levels) = rates.split_at(CHANNEL.len());
+    let (of_channels, rest) = rates.split_at(CHANNEL.len());
+    let (of_levels, of_octets) = rest.split_at(LEVELS.len());
     let mut described = json!({
         "name": &**vhost.name(),
         "description": metadata.description,
@@ -164,6 +165,8 @@ fn described(site: &Site, vhost: &VirtualHost) -> Value {
     });
     if let Some(fields) = described.as_object_mut() {
         statistics::put_all(fields, &LEVELS, &levels, of_levels);
+        let octets = site.connections.octets().get(&**vhost.name()).copied().unwrap_or_default();
+        statistics::put_all(fields, &CONNECTION, &octets, of_octets);
         if let Some(stats) = statistics::message_stats(&CHANNEL, &counts, of_channels) {
             fields.insert("message_stats".to_owned(), stats);
         }

@@ -296,18 +296,19 @@ pub(super) fn queues(site: &Arc<Site>, out: &mut Exposition) {
     ] {
         out.one(name, Gauge, help, value);
     }
-    let sum = |of: fn(&server::OpenConnection) -> u64| open.iter().map(|it| of(it)).sum::<u64>();
+    let octets = site.connections.octets();
+    let sum = |which: fn(&[u64; 2]) -> u64| octets.values().map(which).sum::<u64>();
     out.one(
         "rabbitmq_connection_incoming_bytes_total",
         Counter,
-        "Total number of bytes received on open connections",
-        sum(|it| it.received_bytes.get()),
+        "Total number of bytes received on connections",
+        sum(|[received, _]| *received),
     );
     out.one(
         "rabbitmq_connection_outgoing_bytes_total",
         Counter,
-        "Total number of bytes sent on open connections",
-        sum(|it| it.sent_bytes.get()),
+        "Total number of bytes sent on connections",
+        sum(|[_, sent]| *sent),
     );
 }
 
