@@ -1,20 +1,28 @@
 //! RabbitMQ as Debian ships it, as a child with its own node name, directories and ports.
 
-use std::{fs, process::Command};
+use std::{fmt::Write as _, fs, process::Command};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{Process, environment, free_port, server::accepting};
+use crate::{Authority, Files, Process, environment, free_port, server::accepting};
 
 /// A running RabbitMQ. Dropped, it and its port mapper are killed.
 #[derive(Debug)]
 pub struct RabbitMq {
     port: u16,
+    management: Option<Management>,
     // Dropped in this order: the node, its port mapper, its directory.
     _node: Process,
     _port_mapper: Process,
     _directory: TempDir,
+}
+
+/// Where its management API is.
+#[derive(Debug)]
+struct Management {
+    port: u16,
+    tls_port: u16,
 }
 
 /// The seconds after which it drops a client that has not finished the handshake.
@@ -26,14 +34,45 @@ impl RabbitMq {
     /// # Errors
     /// It is not installed, or ends, with its log.
     pub fn start() -> Result<RabbitMq> {
+        RabbitMq::start_as("[].", String::new(), None)
+    }
+
+    /// As [`RabbitMq::start`], with the management plugin, also over TLS with this certificate.
+    ///
+    /// # Errors
+    /// As [`RabbitMq::start`].
+    pub fn start_with_management(authority: &Authority, certificate: &Files) -> Result<RabbitMq> {
+        let management = Management { port: free_port(), tls_port: free_port() };
+        let mut settings = "collect_statistics_interval = 500\n".to_owned();
+        for (listener, port) in [("tcp", management.port), ("ssl", management.tls_port)] {
+            writeln!(settings, "management.{listener}.ip = 127.0.0.1")?;
+            writeln!(settings, "management.{listener}.port = {port}")?;
+        }
+        let files = [
+            ("cacertfile", &authority.file),
+            ("certfile", &certificate.certificate),
+            ("keyfile", &certificate.key),
+        ];
+        for (key, file) in files {
+            writeln!(settings, "management.ssl.{key} = {}", file.display())?;
+        }
+        RabbitMq::start_as("[rabbitmq_management].", settings, Some(management))
+    }
+
+    fn start_as(
+        plugins: &str,
+        mut settings: String,
+        management: Option<Management>,
+    ) -> Result<RabbitMq> {
         let script = environment::rabbitmq_server()?;
         let directory = tempfile::Builder::new().prefix("tubepost-rabbitmq-").tempdir()?;
         let at = |name: &str| directory.path().join(name);
         for folder in ["home", "mnesia", "log"] {
             fs::create_dir(at(folder))?;
         }
-        fs::write(at("plugins"), "[].\n")?;
-        fs::write(at("rabbitmq.conf"), format!("handshake_timeout = {HANDSHAKE_TIMEOUT_MS}\n"))?;
+        fs::write(at("plugins"), format!("{plugins}\n"))?;
+        writeln!(settings, "handshake_timeout = {HANDSHAKE_TIMEOUT_MS}")?;
+        fs::write(at("rabbitmq.conf"), settings)?;
         let (port, distribution, mapper) = (free_port(), free_port(), free_port());
         // Started by RabbitMQ itself it would outlive it, as a daemon.
         let mut port_mapper = Command::new("epmd");
@@ -68,7 +107,23 @@ impl RabbitMq {
         let mut node = Process::start("rabbitmq-server", &mut command)?;
         node.wait_for_line("its start-up", 90, |line| line.contains("Server startup complete"))
             .context("RabbitMQ did not come up")?;
-        Ok(RabbitMq { port, _node: node, _port_mapper: port_mapper, _directory: directory })
+        Ok(RabbitMq {
+            port,
+            management,
+            _node: node,
+            _port_mapper: port_mapper,
+            _directory: directory,
+        })
+    }
+
+    /// The address of its management API, with and without TLS, for the built-in user.
+    ///
+    /// # Errors
+    /// It was started without.
+    pub fn management_urls(&self) -> Result<(String, String)> {
+        let management = self.management.as_ref().context("it has no management plugin")?;
+        let url = format!("http://guest:guest@127.0.0.1:{}", management.port);
+        Ok((url, format!("https://guest:guest@127.0.0.1:{}", management.tls_port)))
     }
 
     /// Its address, for any AMQP client.
