@@ -58,8 +58,9 @@ impl fmt::Display for Refusal {
         }
         match self.status {
             StatusCode::NOT_FOUND => {
-                let bare = ["Not Found", "Object Not Found"].contains(&reason);
-                let why = if bare { String::new() } else { format!(" ({reason})") };
+                let why = reason.strip_prefix("Not Found: ").unwrap_or(reason);
+                let is_bare = ["Not Found", "Object Not Found"].contains(&why);
+                let why = if is_bare { String::new() } else { format!(" ({why})") };
                 write!(f, "{}: not found{why}", self.subject)?;
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -69,7 +70,7 @@ impl fmt::Display for Refusal {
             _ => write!(f, "{}: is refused{to}: {reason}", self.subject)?,
         }
         // Of something else that it needs, RabbitMQ says 400.
-        let is_missing = self.is_not_found() || reason.ends_with("not found");
+        let is_missing = self.is_not_found() || reason.to_lowercase().contains("not found");
         match self.mend.as_ref().filter(|_| is_missing) {
             Some(mend) => write!(f, "; {mend}"),
             None => Ok(()),
@@ -121,6 +122,18 @@ mod tests {
                 404,
                 json!({"error": "not_found", "reason": "vhost_not_found"}),
                 "queue 'jobs' in virtual host '/': not found (vhost not found); \
+                 see tubepost queue list",
+            ),
+            (
+                404,
+                json!({"error": "not_found", "reason": "Not Found: no queue 'jobs'"}),
+                "queue 'jobs' in virtual host '/': not found (no queue 'jobs'); \
+                 see tubepost queue list",
+            ),
+            (
+                400,
+                json!({"error": "bad_request", "reason": "vhost_not_found"}),
+                "queue 'jobs' in virtual host '/': is refused to user 'ada': vhost not found; \
                  see tubepost queue list",
             ),
             (
