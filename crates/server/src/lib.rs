@@ -58,6 +58,8 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// How long a delivery may wait for its acknowledgement; a queue may ask for less.
     pub consumer_timeout: Duration,
+    /// How often a channel is looked at for that; RabbitMQ's `channel_tick_interval`.
+    pub consumer_timeout_tick: Duration,
     /// Open connections at one time.
     pub connections_max: usize,
 }
@@ -78,6 +80,7 @@ impl Default for Limits {
             transaction_bytes_max: 64 * 1024 * 1024,
             handshake_timeout: Duration::from_secs(10),
             consumer_timeout: Duration::from_secs(30 * 60),
+            consumer_timeout_tick: Duration::from_secs(60),
             connections_max: 65_536,
         }
     }

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, VecDeque},
     mem,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use amqp091::Assembler;
@@ -34,6 +34,8 @@ pub(super) struct Channel {
     /// The queue declared last: what an empty queue name means.
     pub(super) last_queue: ByteString,
     last_delivery_tag: u64,
+    /// When it was last looked at for a delivery that is held for too long.
+    looked_at: Instant,
     /// How operators see it.
     pub(super) seen: Arc<OpenChannel>,
 }
@@ -65,8 +67,19 @@ impl Channel {
             shared_limit: Arc::default(),
             last_queue: ByteString::new(),
             last_delivery_tag: 0,
+            looked_at: Instant::now(),
             seen,
         }
+    }
+
+    /// Whether it is time to look again for a delivery that is held for too long; then it counts
+    /// as looked at.
+    pub(super) fn look_again(&mut self, now: Instant, every: Duration) -> bool {
+        let is_time = now.saturating_duration_since(self.looked_at) >= every;
+        if is_time {
+            self.looked_at = now;
+        }
+        is_time
     }
 
     /// Tags count from 1, deliveries and gets together.

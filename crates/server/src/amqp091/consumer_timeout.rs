@@ -20,16 +20,20 @@ struct Overdue {
 }
 
 impl Connection {
-    /// Closes the channels that hold a delivery for too long.
+    /// Closes the channels that hold a delivery for too long. Each is looked at once a minute, as
+    /// in RabbitMQ: with a time of a second and a queue that expires after a minute, a client that
+    /// is busy for 70 s finds its queue again (fedora-messaging's own tests).
     pub(super) fn close_overdue(&mut self, now: Instant) {
         if self.phase != Phase::Open {
             return;
         }
         let timeout = self.agreed.limits.consumer_timeout;
+        let tick = self.agreed.limits.consumer_timeout_tick;
         let overdue: Vec<Overdue> = self
             .channels
-            .iter()
+            .iter_mut()
             .filter(|(_, channel)| !channel.is_closing)
+            .filter_map(|(id, channel)| channel.look_again(now, tick).then_some((id, &*channel)))
             .filter_map(|(id, channel)| overdue(ChannelId(*id), channel, timeout, now))
             .collect();
         for Overdue { channel, queue, delivery_tag, after } in overdue {

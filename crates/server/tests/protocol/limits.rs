@@ -238,7 +238,11 @@ fn the_time_that_a_delivery_is_held() {
              more"
         )
     };
-    let limits = Limits { consumer_timeout: Duration::from_millis(1500), ..Limits::default() };
+    let limits = Limits {
+        consumer_timeout: Duration::from_millis(1500),
+        consumer_timeout_tick: Duration::ZERO,
+        ..Limits::default()
+    };
     let server = TestServer::with_limits(limits);
     // The queue asks for less, or for more than there is.
     for (queue, own, used) in

@@ -78,6 +78,7 @@ pub(crate) fn start(
             arguments_max: limits.arguments_max.get(),
             table_depth_max: limits.table_depth_max,
             consumer_timeout: limits.consumer_timeout,
+            consumer_timeout_tick: Limits::default().consumer_timeout_tick,
             name_bytes_max: limits.name_bytes_max,
             transaction_bytes_max: limits.transaction_bytes_max,
             handshake_timeout: limits.handshake_timeout,
