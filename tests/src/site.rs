@@ -59,6 +59,8 @@ pub struct Site {
     pub amqp_port: u16,
     /// Where the pages will be served.
     pub http_port: u16,
+    /// Where the HTTP API will be served.
+    pub management_port: u16,
 }
 
 impl Site {
@@ -90,9 +92,9 @@ impl Site {
         let directory = tempfile::Builder::new().prefix("tubepost-test-").tempdir()?;
         fs::create_dir(directory.path().join("home"))?;
         let data = directory.path().join("data");
-        let (amqp_port, http_port) = (free_port(), free_port());
+        let (amqp_port, http_port, management_port) = (free_port(), free_port(), free_port());
         let variables = Vec::new();
-        Ok(Site { directory, binary, bus, data, variables, amqp_port, http_port })
+        Ok(Site { directory, binary, bus, data, variables, amqp_port, http_port, management_port })
     }
 
     /// Lets its server keep its data elsewhere than in `data` of this site.
@@ -178,6 +180,8 @@ impl Site {
         command
             .current_dir(self.directory.path())
             .env("HOME", self.path("home"))
+            // For those that name no port themselves.
+            .env("TUBEPOST_MANAGEMENT", format!("127.0.0.1:{}", self.management_port))
             .env("TUBEPOST_BUS", self.amqp_url())
             .env("TUBEPOST_SPOOL", self.path("spool"))
             .env_remove("RUST_BACKTRACE")
@@ -265,6 +269,8 @@ impl Site {
             format!("127.0.0.1:{}", self.amqp_port),
             "--http".to_owned(),
             format!("127.0.0.1:{}", self.http_port),
+            "--management".to_owned(),
+            format!("127.0.0.1:{}", self.management_port),
         ];
         let config = self.path("tubepost.toml");
         if config.exists() {

@@ -4,12 +4,12 @@
 //! `head < middle < tail` in order. Entries come in at the tail, or at the head when there is
 //! nothing behind it; they leave at the head; a requeued one goes back to the head.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use journal::{Journal, Position};
 
 use crate::{
-    Entry, Error,
+    Entry, Error, Message,
     compaction::Copies,
     entry::Ticket,
     index::{CheckpointPart, Chunk, Chunks, Slot, Unreadable},
@@ -106,6 +106,17 @@ impl Backlog {
         self.len -= usize::from(entry.is_some());
         self.bytes -= entry.as_ref().map_or(0, |it| u64::from(it.ticket.size));
         Ok(entry)
+    }
+
+    /// The message of the first entry, if it is in memory.
+    pub(crate) fn head_in_memory(&self) -> Option<Arc<Message>> {
+        let first = match (self.head.front(), self.middle.front()) {
+            (Some(first), _) => Some(first),
+            (None, None) => self.tail.front(),
+            (None, Some(Part::Memory(entries))) => entries.front(),
+            (None, Some(Part::Disk(_))) => None,
+        };
+        first?.message.clone()
     }
 
     fn refill(&mut self, chunks: Option<&Chunks>) -> Result<(), Unreadable> {

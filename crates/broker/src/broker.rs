@@ -1,6 +1,7 @@
 //! The broker: its virtual hosts, its journal, and who waits for the disk. What administrators
 //! change is in the modules below.
 
+mod parameters;
 mod permissions;
 mod policies;
 mod virtual_hosts;
@@ -22,7 +23,8 @@ use bytestring::ByteString;
 use journal::{Disk, Journal, Position};
 
 use crate::{
-    Clock, Error, Mailbox, Properties, Queue, SystemClock, VirtualHost,
+    Clock, Error, Mailbox, Properties, Queue, QueueChurn, QueueCounters, SystemClock, Timestamp,
+    VirtualHost,
     authorize::Authority,
     backlog::BacklogSizes,
     compaction::Compaction,
@@ -31,13 +33,15 @@ use crate::{
     index::Checkpoint,
     ledger::Ledger,
     limits::LEDGER_REWRITE_BYTES,
-    policy::PoliciesInForce,
+    policy::{PoliciesInForce, QueueType},
     properties::Opaque,
     recovery::{self, Recovered},
     store::Store,
     sync::{lock, read},
     virtual_host::Shared,
 };
+
+pub(crate) use parameters::GlobalParameters;
 
 /// How a broker is set up.
 #[derive(Debug, Clone)]
@@ -100,6 +104,7 @@ pub struct Broker {
     ledger: Arc<Ledger>,
     authority: Arc<Authority>,
     policies: Arc<PoliciesInForce>,
+    parameters: RwLock<Arc<GlobalParameters>>,
     connections: AtomicU64,
     /// The last commit found no space.
     is_disk_full: AtomicBool,
@@ -132,7 +137,8 @@ impl Broker {
     }
 
     fn new(recovered: Recovered, options: &Options) -> Broker {
-        let Recovered { ledger, store, vhosts, permissions, policies, checkpoint } = recovered;
+        let Recovered { ledger, store, vhosts, permissions, policies, parameters, checkpoint } =
+            recovered;
         let compaction = Compaction::new(options.compaction_slack_segments);
         // What waited before the start may be due.
         store.alarm().set(store.now());
@@ -150,6 +156,7 @@ impl Broker {
             ledger,
             authority: Arc::new(Authority::new(permissions)),
             policies,
+            parameters: RwLock::new(Arc::new(parameters)),
             connections: AtomicU64::new(1),
             is_disk_full: AtomicBool::new(false),
             is_index_full: AtomicBool::new(false),
@@ -446,6 +453,31 @@ impl Broker {
     /// Bytes that the messages' journal takes on disk, alive or not.
     pub fn journal_bytes(&self) -> u64 {
         self.store.journal().map_or(0, |journal| journal.size_bytes())
+    }
+
+    /// How queues came and went since the start.
+    pub fn queue_churn(&self) -> QueueChurn {
+        self.store.totals().churn()
+    }
+
+    /// What queues of that type counted that are gone.
+    pub fn gone_queues(&self, queue_type: QueueType) -> QueueCounters {
+        self.store.totals().gone(queue_type)
+    }
+
+    /// The present moment, as messages' times are measured.
+    pub fn now(&self) -> Timestamp {
+        self.store.now()
+    }
+
+    /// Bytes that queued messages may hold in memory before publishers wait.
+    pub fn memory_bytes_max(&self) -> usize {
+        self.store.memory_bytes_max()
+    }
+
+    /// Bytes that have to be free on the disk, or publishers wait.
+    pub fn disk_free_bytes_min(&self) -> u64 {
+        self.store.disk_free_bytes_min()
     }
 
     /// Messages that could not be read back since the start. They are kept and not served.

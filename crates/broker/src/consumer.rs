@@ -117,11 +117,23 @@ impl Consumer {
         self.request.priority
     }
 
-    pub(crate) fn is_exclusive(&self) -> bool {
+    /// Nobody else may consume from the queue.
+    pub fn is_exclusive(&self) -> bool {
         self.request.exclusive
     }
 
-    pub(crate) fn mailbox(&self) -> &Mailbox {
+    /// Unacknowledged deliveries it may have; 0 is no limit.
+    pub fn prefetch(&self) -> u32 {
+        self.prefetch.load(SeqCst)
+    }
+
+    /// Unacknowledged deliveries it has.
+    pub fn unacknowledged(&self) -> u32 {
+        self.unacked.load(SeqCst)
+    }
+
+    /// Where its deliveries go: which of the connections it is of.
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
         &self.request.mailbox
     }
 

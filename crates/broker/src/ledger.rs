@@ -50,6 +50,13 @@ pub(crate) enum Change {
         kind: PolicyKind,
         name: ByteString,
     },
+    GlobalParameter {
+        name: String,
+        value: serde_json::Value,
+    },
+    GlobalParameterDeleted {
+        name: String,
+    },
     Exchange {
         vhost: ByteString,
         declaration: ExchangeDeclaration,

@@ -53,6 +53,7 @@ mod clock;
 mod compaction;
 mod connection;
 mod consumer;
+mod counters;
 mod death;
 mod entry;
 pub mod error;
@@ -84,6 +85,7 @@ pub use broker::{Broker, Disks, Options, RecoveryReport};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use connection::ConnectionId;
 pub use consumer::{Consumer, ConsumerRequest, SharedLimit};
+pub use counters::{DeathCounters, ExchangeCounters, QueueChurn, QueueCounters};
 pub use death::{Death, DeathReason, Deaths};
 pub use entry::Entry;
 pub use error::Error;
@@ -93,7 +95,7 @@ pub use mailbox::{Letter, Mailbox, Wake};
 pub use message::{Body, Marks, Message};
 pub use properties::Properties;
 pub use publisher::{Publish, Publisher, Receipt};
-pub use queue::{Queue, QueueCounts, QueueDeclaration, QueueId};
+pub use queue::{ConsumerReport, Queue, QueueCounts, QueueDeclaration, QueueId, QueueReport};
 pub use routes::Routes;
 pub use virtual_host::{
     BindingEnd, QueueStatus, VirtualHost, VirtualHostLimits, VirtualHostMetadata,

@@ -53,5 +53,11 @@ pub const VHOSTS_MAX: usize = 10_000;
 /// Bytes of a virtual host's description.
 pub const DESCRIPTION_BYTES_MAX: usize = 4096;
 
+/// Global parameters of a broker.
+pub const GLOBAL_PARAMETERS_MAX: usize = 1000;
+
+/// Bytes of a global parameter's value, as JSON.
+pub const PARAMETER_BYTES_MAX: usize = 64 * 1024;
+
 /// Tags of a virtual host.
 pub const VHOST_TAGS_MAX: usize = 32;

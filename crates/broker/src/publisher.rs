@@ -13,7 +13,7 @@ use crate::{
     limits::ROUTE_CACHE_MAX,
     policy::Overflow,
     queue::{NewEntry, QueueId},
-    routes::{Delaying, Routes},
+    routes::{Delaying, Passing, Routes},
     routing::Map,
     store::Store,
 };
@@ -123,6 +123,7 @@ impl Publisher {
     ) -> Result<(), Error> {
         let store = self.vhost.store();
         let first = receipts.len();
+        let passing = Passing::of(batch);
         let delaying = Delaying::expand(batch);
         let enqueued = {
             let _publishing = store.publishing();
@@ -132,6 +133,7 @@ impl Publisher {
                 receipts.truncate(first);
             })?
         };
+        passing.count();
         delaying.finish(store, first, receipts);
         for (queue, message) in enqueued.refused {
             if queue.effective().overflow == Overflow::RejectPublishDlx {

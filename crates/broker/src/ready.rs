@@ -1,10 +1,12 @@
 //! The messages of a queue that wait: one backlog, or one for each priority of a queue that has
 //! them. The highest priority goes first.
 
+use std::sync::Arc;
+
 use journal::{Journal, Position};
 
 use crate::{
-    BacklogSizes, Entry, Error,
+    BacklogSizes, Entry, Error, Message,
     backlog::Backlog,
     compaction::Copies,
     index::{CheckpointPart, Chunk, Chunks, Slot, Unreadable},
@@ -129,6 +131,11 @@ impl Ready {
         is_durable: impl Fn(Position) -> bool,
     ) -> std::io::Result<usize> {
         self.levels.iter_mut().map(|level| level.spill(chunks, &is_durable)).sum()
+    }
+
+    /// The message of the first entry, if it is in memory.
+    pub(crate) fn head_in_memory(&self) -> Option<Arc<Message>> {
+        self.levels.iter().rev().find(|level| level.len() > 0)?.head_in_memory()
     }
 
     /// As [`Backlog::page_out`].

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use crate::{
     Publish, Queue, Receipt,
     clock::Timestamp,
+    counters::ExchangeCounters,
     exchange::{Delay, Sealed},
     store::Store,
     topology::Route,
@@ -17,12 +18,20 @@ use crate::{
 pub struct Routes {
     queues: Arc<[Arc<Queue>]>,
     delays: Option<Arc<[Delay]>>,
+    /// Of the exchange it was published to; `None` of what no client published.
+    counters: Option<Arc<ExchangeCounters>>,
 }
 
 impl Routes {
     /// The same, of the queues that it goes to at once only these.
     pub(crate) fn only(&self, queues: Vec<Arc<Queue>>) -> Routes {
-        Routes { queues: queues.into(), delays: self.delays.clone() }
+        Routes { queues: queues.into(), ..self.clone() }
+    }
+
+    /// The same, counted as others are.
+    #[must_use]
+    pub fn counted_as(self, others: &Routes) -> Routes {
+        Routes { counters: others.counters.clone(), ..self }
     }
 
     /// Whether it goes nowhere, now or later.
@@ -42,14 +51,43 @@ impl Deref for Routes {
 
 impl From<Vec<Arc<Queue>>> for Routes {
     fn from(queues: Vec<Arc<Queue>>) -> Routes {
-        Routes { queues: queues.into(), delays: None }
+        Routes { queues: queues.into(), ..Routes::default() }
     }
 }
 
 impl From<Route> for Routes {
     fn from(route: Route) -> Routes {
         let delays = (!route.delays.is_empty()).then(|| route.delays.into());
-        Routes { queues: route.queues.into(), delays }
+        Routes { queues: route.queues.into(), delays, counters: Some(route.counters) }
+    }
+}
+
+/// How much of a batch was published to which exchange: neighbours mostly to the same.
+#[derive(Debug, Default)]
+pub(crate) struct Passing(SmallVec<[(Arc<ExchangeCounters>, u64, u64); 2]>);
+
+impl Passing {
+    pub(crate) fn of(batch: &[Publish]) -> Passing {
+        let mut passing = Passing::default();
+        for Publish { routes, .. } in batch {
+            let Some(counters) = &routes.counters else { continue };
+            let out = routes.queues.len() as u64;
+            match passing.0.last_mut() {
+                Some((last, published, routed)) if Arc::ptr_eq(last, counters) => {
+                    *published += 1;
+                    *routed += out;
+                }
+                _ => passing.0.push((counters.clone(), 1, out)),
+            }
+        }
+        passing
+    }
+
+    /// It was published.
+    pub(crate) fn count(self) {
+        self.0
+            .into_iter()
+            .for_each(|(counters, published, routed)| counters.add(published, routed));
     }
 }
 
@@ -75,7 +113,7 @@ impl Delaying {
                 let queues = [queue.queue().clone()];
                 batch.push(Publish {
                     message: Sealed::seal(message.clone(), *due),
-                    routes: Routes { queues: Arc::new(queues), delays: None },
+                    routes: Routes { queues: Arc::new(queues), ..Routes::default() },
                 });
             }
         }

@@ -13,6 +13,7 @@ use crate::{
     Clock, Error, Message, Options, Properties, Timestamp,
     alarm::Alarm,
     backlog::BacklogSizes,
+    counters::Totals,
     error::Kind,
     index::{Chunks, QueueCheckpoint},
     ledger,
@@ -47,6 +48,7 @@ pub(crate) struct Store {
     lost: Vec<QueueCheckpoint>,
     /// Messages that could not be read back.
     damaged: AtomicU64,
+    totals: Totals,
 }
 
 impl Store {
@@ -70,6 +72,7 @@ impl Store {
             reports: Mutex::default(),
             lost: Vec::new(),
             damaged: AtomicU64::new(0),
+            totals: Totals::default(),
         }
     }
 
@@ -80,6 +83,11 @@ impl Store {
 
     pub(crate) fn lost(&self) -> &[QueueCheckpoint] {
         &self.lost
+    }
+
+    /// What is counted of all queues.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
     }
 
     /// Counts a message that could not be read back.
@@ -157,6 +165,14 @@ impl Store {
     /// Bytes that queued messages hold in memory.
     pub(crate) fn held_bytes(&self) -> usize {
         self.memory.load(Relaxed)
+    }
+
+    pub(crate) fn memory_bytes_max(&self) -> usize {
+        self.memory_max
+    }
+
+    pub(crate) fn disk_free_bytes_min(&self) -> u64 {
+        self.disk_free_min
     }
 
     /// Whether messages that the journal has should be let go of.

@@ -9,6 +9,7 @@ use crate::{
     Arguments, ExchangeDeclaration, ExchangeKind, Headers, Queue,
     binding::{Binding, Destination, DestinationKey},
     clock::Clock,
+    counters::ExchangeCounters,
     exchange::{Delay, DelayQueue, Exchange, delay_of, delays_exchange},
     policy::ExchangeEffective,
     routing::Map,
@@ -17,6 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Topology {
     exchanges: Map<ByteString, Exchange>,
+    /// Of the default exchange, which is none of them.
+    default_counters: Arc<ExchangeCounters>,
     queues: Map<ByteString, Arc<Queue>>,
     /// The delayed exchanges' own queues, by exchange. Nobody finds them by name. One may be there
     /// before its exchange is: the ledger is read in any order.
@@ -35,6 +38,7 @@ impl Topology {
     pub(crate) fn new() -> Topology {
         let mut topology = Topology {
             exchanges: Map::default(),
+            default_counters: Arc::default(),
             queues: Map::default(),
             delays: Map::default(),
             ended: Vec::new(),
@@ -55,6 +59,14 @@ impl Topology {
 
     pub(crate) fn exchange(&self, name: &str) -> Option<&Exchange> {
         self.exchanges.get(name)
+    }
+
+    /// What came through an exchange; the default one is the empty name.
+    pub(crate) fn counters(&self, name: &str) -> Option<&Arc<ExchangeCounters>> {
+        match name {
+            "" => Some(&self.default_counters),
+            name => self.exchange(name).map(|it| &it.counters),
+        }
     }
 
     pub(crate) fn queue(&self, name: &str) -> Option<&Arc<Queue>> {
@@ -238,7 +250,12 @@ impl Topology {
         clock: &dyn Clock,
         leg: Leg,
     ) -> Option<Route> {
-        let mut route = Route { queues: Vec::new(), delays: Vec::new(), by_key: keys.len() == 1 };
+        let mut route = Route {
+            queues: Vec::new(),
+            delays: Vec::new(),
+            by_key: keys.len() == 1,
+            counters: self.counters(exchange)?.clone(),
+        };
         if exchange.is_empty() {
             self.default_exchange(keys, &mut route);
             return Some(route);
@@ -307,6 +324,8 @@ pub(crate) struct Route {
     /// Where it waits first.
     pub(crate) delays: Vec<Delay>,
     pub(crate) by_key: bool,
+    /// Of the exchange it was published to.
+    pub(crate) counters: Arc<ExchangeCounters>,
 }
 
 /// Which part of its way a message is on: from its publisher, when it may have to wait, or from

@@ -6,6 +6,7 @@
 
 mod amqp091;
 mod committer;
+mod connections;
 mod housekeeper;
 mod listener;
 mod read_buffer;
@@ -20,9 +21,13 @@ use std::{sync::Arc, time::Duration};
 use broker::Broker;
 use tokio::sync::{Semaphore, watch};
 
-pub use amqp091::ContentProperties;
 #[cfg(feature = "fuzzing")]
 pub use amqp091::Stepped;
+pub use amqp091::{ContentProperties, PRODUCT_VERSION, properties_shown, publish_one};
+pub use connections::{
+    ChannelCounts, ChannelTotals, ConnectionChurn, ConnectionFacts, ConnectionState, Connections,
+    Count, OpenChannel, OpenConnection,
+};
 pub use listener::{Listener, Server};
 pub use revocation::{forget_departed, identity};
 
@@ -90,6 +95,8 @@ pub(crate) struct Context {
     pub(crate) users: Arc<auth::Users>,
     pub(crate) limits: Limits,
     pub(crate) cluster_name: String,
+    /// The open connections.
+    pub(crate) connections: Arc<Connections>,
     /// Places for open connections.
     pub(crate) open: Arc<Semaphore>,
     /// Changes when connections have to close.

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    Config, Context, amqp091, committer, housekeeper,
+    Config, Connections, Context, amqp091, committer, housekeeper,
     revocation::{self, Rights},
     tls::Tls,
     worker::Worker,
@@ -33,6 +33,7 @@ pub struct Server {
     drain: watch::Sender<bool>,
     failed: watch::Receiver<Option<String>>,
     connections: Arc<Semaphore>,
+    open: Arc<Connections>,
     sockets_max: u32,
     committer: Worker,
     housekeeper: Worker,
@@ -64,7 +65,9 @@ impl Server {
         let sockets = limit + (limit / 4).max(UNOPENED_MIN);
         let connections = Arc::new(Semaphore::new(sockets));
         let watching = tokio::spawn(revocation::watch(broker.clone(), users.clone(), changed));
+        let open = Arc::<Connections>::default();
         let context = Arc::new(Context {
+            connections: open.clone(),
             broker,
             users,
             rights,
@@ -86,10 +89,16 @@ impl Server {
             drain,
             failed,
             connections,
+            open,
             sockets_max,
             committer,
             housekeeper,
         })
+    }
+
+    /// The open connections, for as long as anybody asks.
+    pub fn connections(&self) -> &Arc<Connections> {
+        &self.open
     }
 
     /// Waits until the journal fails; the reason. Then nothing can be confirmed any more, and

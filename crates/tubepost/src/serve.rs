@@ -7,6 +7,7 @@ pub(crate) mod data_directory;
 mod greeting;
 mod listeners;
 pub(crate) mod logging;
+mod management_part;
 mod metrics;
 mod notify_part;
 mod part;
@@ -36,6 +37,7 @@ use broker_part::BrokerPart;
 use data_directory::DataDirectory;
 use greeting::Ports;
 use listeners::Listeners;
+use metrics::Metrics;
 use part::{Part, Stopping};
 
 pub(crate) fn command() -> Command {
@@ -94,6 +96,7 @@ impl Start {
             amqp: addresses(&self.listeners.amqp)?,
             amqp_tls: addresses(&self.listeners.amqp_tls)?,
             http: addresses(&self.listeners.http)?,
+            management: addresses(&self.listeners.management)?,
         };
         let bus = self.bus(&ports.amqp)?;
         let Start { config, notifier, registry, data, users, tls, listeners } = self;
@@ -105,6 +108,7 @@ impl Start {
             amqp.extend(listeners.amqp_tls.into_iter().map(with_tls));
         }
         let mut broker = broker_part::start(&config, &data, Arc::clone(&users), amqp)?;
+        let management = management_part::prepare(&config, &data, &users, &broker, &ports);
         let (stop, stopping) = Stopping::channel();
         let mut parts = Vec::new();
         let mut ready = async {}.boxed();
@@ -123,9 +127,10 @@ impl Start {
             registry,
             bus,
             broker_part::sync_notice(config.journal_sync),
-            Some(Arc::new(broker.metrics())),
+            Some(Arc::new(Metrics(management.clone()))),
             &stopping,
         )?);
+        parts.extend(management_part::start(&management, listeners.management, &data, &stopping)?);
         // Who reads the greeting and publishes expects mail of it.
         drop(tokio::time::timeout(READY_PATIENCE, ready).await);
         greeting::greet(&config, &ports, subscriptions)?;

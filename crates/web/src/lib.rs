@@ -11,7 +11,7 @@
 //! let feed = web::Feed::default();
 //! let registry = std::sync::Arc::new(event::Registry::builtin());
 //! tokio::spawn(feed.clone().follow(bus, registry, "tubepost web".to_owned()));
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:15672").await?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:15670").await?;
 //! let until_ctrl_c = async { drop(tokio::signal::ctrl_c().await) };
 //! web::serve(listener, feed, web::Options::default(), until_ctrl_c).await?;
 //! # Ok(())

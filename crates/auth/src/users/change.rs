@@ -57,6 +57,14 @@ impl Users {
         })
     }
 
+    /// A new hash of a password, for [`Credential::Hash`]. Takes as long as a password hash.
+    ///
+    /// # Errors
+    /// It cannot be a password.
+    pub fn hash_password(&self, password: &Secret) -> Result<StoredHash, Error> {
+        self.hashing.hash(password)
+    }
+
     /// Gives a user another password. Who is logged in with the old one is to go:
     /// [`Users::recheck`].
     ///

@@ -29,6 +29,9 @@ pub struct Tags {
     pub management: bool,
     /// May publish with another's `user-id`.
     pub impersonator: bool,
+    /// Has the broker's data in hand, so that there is nothing to be kept from them: may do
+    /// everything in every virtual host, whatever permissions say. No word gives it.
+    pub owner: bool,
 }
 
 impl Tags {

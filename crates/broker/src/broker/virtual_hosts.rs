@@ -114,6 +114,9 @@ impl Broker {
         }
         changes.extend(self.authority.permissions().changes().map(Change::Permission));
         changes.extend(self.policies.now().iter().cloned().map(Change::Policy));
+        let parameters = self.global_parameters();
+        let parameters = parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
+        changes.extend(parameters.map(|(name, value)| Change::GlobalParameter { name, value }));
         vhosts.iter().for_each(|vhost| vhost.snapshot_exchanges(&mut changes));
         // By number across all of them: see `Ledger::snapshot`.
         let mut queues = Vec::new();

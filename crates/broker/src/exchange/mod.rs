@@ -24,6 +24,7 @@ use crate::{
     Arguments, Headers, Value,
     binding::{Binding, Destination, DestinationKey},
     clock::Clock,
+    counters::ExchangeCounters,
     error::Resource,
     policy::ExchangeEffective,
     routing::{Map, Router},
@@ -50,6 +51,7 @@ pub struct ExchangeDeclaration {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     pub(crate) declaration: ExchangeDeclaration,
+    pub(crate) counters: Arc<ExchangeCounters>,
     /// The kind that decides where messages go.
     kind: ExchangeKind,
     router: Router,
@@ -73,6 +75,7 @@ impl Exchange {
         let seen = |seen: settings::Seen| Mutex::new(Deduplicator::new(seen.entries, seen.ttl_ms));
         Exchange {
             kind,
+            counters: Arc::default(),
             router: Router::new(kind, settings.hash_on),
             seen: settings.seen.map(seen),
             delays: None,

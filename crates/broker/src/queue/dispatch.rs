@@ -116,7 +116,9 @@ impl Queue {
             }
             state.go_out(&entry);
             let Some(place) = state.consumers.get_mut(at) else { return false };
-            state.unacknowledged += usize::from(!place.consumer.is_no_ack());
+            let no_ack = place.consumer.is_no_ack();
+            state.unacknowledged += usize::from(!no_ack);
+            state.counted.deliver(no_ack, entry.is_redelivered(), entry.ticket.size);
             place.batch.push(entry);
         }
         true

@@ -114,17 +114,21 @@ impl Queue {
     ) -> Result<(), Error> {
         let mut state = lock(&self.state);
         if state.deleted || state.effective.dead_letter_exchange.is_none() {
+            let entries: Vec<Entry> = entries.into_iter().collect();
+            state.counted.reject(entries.len() as u64);
             drop(state);
             return self.settle(entries, consumer);
         }
-        let mut count = 0;
+        let (mut count, mut bytes) = (0, 0);
         for mut entry in entries {
             count += 1;
+            bytes += u64::from(entry.ticket.size);
             entry.position = state.position_of(&entry);
             state.die(entry, DeathReason::Rejected);
         }
         if consumer.is_none_or(|consumer| !consumer.is_no_ack()) {
             state.unacknowledged -= count;
+            state.counted.come_back(bytes);
         }
         if let Some(consumer) = consumer {
             consumer.give_back(count);
@@ -158,15 +162,19 @@ impl Queue {
     /// # Errors
     /// The journal failed.
     pub(crate) fn settle_dead(&self, dead: impl IntoIterator<Item = Dead>) -> Result<(), Error> {
-        let (mut held, mut positions) = (0, Vec::<Position>::new());
+        let (mut held, mut positions, mut bytes) = (0, Vec::<Position>::new(), 0);
         {
             let mut state = lock(&self.state);
             for Dead { entry, .. } in dead {
                 held += entry.share as usize;
-                positions.extend(state.come_back(&entry));
+                if let Some(position) = state.come_back(&entry) {
+                    positions.push(position);
+                    bytes += u64::from(entry.ticket.size);
+                }
             }
         }
-        self.store.let_go(held);
+        self.let_go(held);
+        self.held.forget(positions.len(), bytes);
         match positions.is_empty() {
             true => Ok(()),
             false => self.store.settle(self.id, &positions),

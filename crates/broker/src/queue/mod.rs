@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod dying;
+mod report;
 mod state;
 mod upkeep;
 
@@ -19,11 +20,14 @@ use bytestring::ByteString;
 use journal::Position;
 use serde::{Deserialize, Serialize};
 
+use self::report::Held;
+pub use self::report::{ConsumerReport, QueueReport};
 pub(crate) use self::state::Dead;
 use self::state::State;
 use crate::{
     Arguments, Consumer, DeathReason, Entry, Error, Letter, Message, VirtualHost,
     connection::ConnectionId,
+    counters::Counted,
     entry::Ticket,
     error::Resource,
     index::CheckpointPart,
@@ -82,6 +86,7 @@ pub struct Queue {
     ticks: AtomicBool,
     /// It refuses messages when it is full.
     may_refuse: AtomicBool,
+    held: Held,
     state: Mutex<State>,
 }
 
@@ -115,6 +120,7 @@ impl Queue {
             expiring: false,
             dead: VecDeque::new(),
             used_at: store.now(),
+            counted: Counted::default(),
             effective: Arc::new(effective),
         };
         let queue = Arc::new_cyclic(|this| Queue {
@@ -128,19 +134,26 @@ impl Queue {
             home: OnceLock::new(),
             ticks: AtomicBool::new(false),
             may_refuse: AtomicBool::new(false),
+            held: Held::default(),
             state: Mutex::new(state),
         });
         queue.note_what_ticks();
         queue
     }
 
-    pub(crate) fn id(&self) -> QueueId {
+    /// Its number.
+    pub fn id(&self) -> QueueId {
         self.id
     }
 
     /// Its name.
     pub fn name(&self) -> &ByteString {
         &self.declaration.name
+    }
+
+    /// Its virtual host.
+    pub fn vhost(&self) -> &ByteString {
+        &self.vhost
     }
 
     /// What was declared.
@@ -157,7 +170,8 @@ impl Queue {
         self.queue_type
     }
 
-    pub(crate) fn owner(&self) -> Option<ConnectionId> {
+    /// The connection that an exclusive one belongs to.
+    pub fn owner(&self) -> Option<ConnectionId> {
         self.owner
     }
 
@@ -185,6 +199,7 @@ impl Queue {
             return self.store.release(&positions);
         }
         let (mut held, queue_ttl) = (0, state.effective.message_ttl);
+        let (mut persistent, mut persistent_bytes) = (0, 0);
         let was_expiring = state.expiring;
         for new in entries {
             held += new.share as usize;
@@ -201,6 +216,11 @@ impl Queue {
             };
             state.expiring |= ttl.is_some();
             let (position, share) = (new.position, new.share);
+            state.counted.counters.publish += 1;
+            if position.is_some() {
+                persistent += 1;
+                persistent_bytes += u64::from(ticket.size);
+            }
             state.ready.push_back(Entry {
                 order,
                 position,
@@ -209,7 +229,8 @@ impl Queue {
                 message: Some(new.message),
             });
         }
-        self.store.hold(held);
+        self.hold(held);
+        self.held.persist(persistent, persistent_bytes);
         self.dispatch_locked(&mut state);
         if state.expiring {
             let now = self.store.now();
@@ -236,10 +257,13 @@ impl Queue {
             match part {
                 CheckpointPart::Slots(slots) => {
                     *expiring |= slots.iter().any(|slot| slot.ticket.expires_at.is_some());
+                    let bytes = slots.iter().map(|slot| u64::from(slot.ticket.size)).sum();
+                    self.held.persist(slots.len(), bytes);
                     slots.into_iter().for_each(|slot| ready.restore(slot, next_order));
                 }
                 CheckpointPart::Chunk(chunk) => {
                     *expiring |= chunk.expires;
+                    self.held.persist(chunk.count as usize, chunk.bytes);
                     ready.restore_chunk(chunk, next_order);
                 }
             }
@@ -253,6 +277,18 @@ impl Queue {
     /// # Errors
     /// A part of the queue on disk cannot be read now.
     pub fn get(&self) -> Result<Option<(Entry, usize)>, Error> {
+        self.fetch(false)
+    }
+
+    /// As [`Queue::get`], for somebody who settles it without a word.
+    ///
+    /// # Errors
+    /// As [`Queue::get`].
+    pub fn get_no_ack(&self) -> Result<Option<(Entry, usize)>, Error> {
+        self.fetch(true)
+    }
+
+    fn fetch(&self, no_ack: bool) -> Result<Option<(Entry, usize)>, Error> {
         let got = {
             let mut state = lock(&self.state);
             if state.expiring {
@@ -260,6 +296,8 @@ impl Queue {
                 self.drop_expired(&mut state, now);
             }
             let first = state.ready.pop_front(self.store.chunks()).map_err(|it| it.error)?;
+            let found = first.as_ref().map(|it| (it.is_redelivered(), it.ticket.size));
+            state.counted.get(no_ack, found);
             first.map(|entry| {
                 state.unacknowledged += 1;
                 state.go_out(&entry);
@@ -293,11 +331,12 @@ impl Queue {
     /// Leaves out an entry whose message cannot be read: the consumer goes on without it, and the
     /// journal keeps it, for a restart after its file was mended.
     pub fn set_aside(&self, entry: Entry, consumer: Option<&Consumer>) {
-        self.store.let_go(entry.share as usize);
+        self.let_go(entry.share as usize);
         self.store.note_damaged();
         let mut state = lock(&self.state);
         if consumer.is_none_or(|consumer| !consumer.is_no_ack()) {
             state.unacknowledged -= 1;
+            state.counted.come_back(entry.ticket.size.into());
         }
         if let Some(consumer) = consumer {
             consumer.give_back(1);
@@ -317,16 +356,19 @@ impl Queue {
         entries: impl IntoIterator<Item = Entry>,
         consumer: Option<&Consumer>,
     ) -> Result<(), Error> {
-        let (mut count, mut held) = (0, 0);
+        let (mut count, mut held, mut bytes, mut kept_bytes) = (0, 0, 0, 0);
         let mut kept: Vec<Entry> = Vec::new();
         for entry in entries {
             count += 1;
             held += entry.share as usize;
+            bytes += u64::from(entry.ticket.size);
             if entry.position.is_some() {
+                kept_bytes += u64::from(entry.ticket.size);
                 kept.push(entry);
             }
         }
-        self.store.let_go(held);
+        self.let_go(held);
+        self.held.forget(kept.len(), kept_bytes);
         let counted = consumer.is_none_or(|consumer| !consumer.is_no_ack());
         let (deleted, positions) = {
             let mut state = lock(&self.state);
@@ -334,6 +376,7 @@ impl Queue {
                 kept.iter().filter_map(|entry| state.come_back(entry)).collect();
             if counted {
                 state.unacknowledged -= count;
+                state.counted.settle(count as u64, bytes);
             }
             if let Some(consumer) = consumer {
                 consumer.give_back(count);
@@ -369,6 +412,8 @@ impl Queue {
         // An entry on its way to a consumer that does not acknowledge was counted nowhere.
         if consumer.is_none_or(|consumer| !consumer.is_no_ack()) {
             state.unacknowledged -= entries.len();
+            let bytes = entries.iter().map(|entry| u64::from(entry.ticket.size)).sum();
+            state.counted.come_back(bytes);
         }
         if let Some(consumer) = consumer {
             consumer.give_back(entries.len());
@@ -406,13 +451,17 @@ impl Queue {
     pub fn purge(&self) -> Result<usize, Error> {
         let mut purged = lock(&self.state).ready.take();
         let count = purged.len();
-        let (mut held, mut positions) = (0, Vec::new());
+        let (mut held, mut positions, mut bytes) = (0, Vec::new(), 0);
         let drained = purged.drain(self.store.chunks(), &mut |entry| {
             held += entry.share as usize;
-            positions.extend(entry.position);
+            if let Some(position) = entry.position {
+                positions.push(position);
+                bytes += u64::from(entry.ticket.size);
+            }
         });
         // What could be read is purged, whatever the rest is.
-        self.store.let_go(held);
+        self.let_go(held);
+        self.held.forget(positions.len(), bytes);
         if !positions.is_empty() {
             self.store.settle(self.id, &positions)?;
         }
@@ -436,6 +485,8 @@ impl Queue {
                 consumers: state.consumers.len(),
             })?;
             state.deleted = true;
+            let counters = std::mem::take(&mut state.counted.counters);
+            self.store.totals().queue_deleted(self.queue_type, &counters);
             let dead: Vec<Entry> = state
                 .take_dead()
                 .into_iter()
@@ -464,7 +515,7 @@ impl Queue {
             held += entry.share as usize;
             positions.extend(entry.position);
         }
-        self.store.let_go(held);
+        self.let_go(held);
         self.store.release(&positions);
     }
 }

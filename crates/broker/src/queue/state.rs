@@ -6,6 +6,7 @@ use journal::Position;
 
 use crate::{
     Consumer, DeathReason, Entry, Timestamp,
+    counters::Counted,
     index::Slot,
     policy::{Effective, Overflow},
     ready::Ready,
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) dead: VecDeque<Dead>,
     /// When somebody last had to do with it.
     pub(super) used_at: Timestamp,
+    /// What happened so far.
+    pub(super) counted: Counted,
 }
 
 pub(super) struct Place {
@@ -80,6 +83,11 @@ impl State {
     }
 
     pub(super) fn die(&mut self, entry: Entry, reason: DeathReason) {
+        let counters = &mut self.counted.counters;
+        match self.effective.dead_letter_exchange.is_some() {
+            true => counters.dead_lettered.count(reason, 1),
+            false => counters.dropped.count(reason, 1),
+        }
         self.go_out(&entry);
         self.dead.push_back(Dead { entry, reason });
     }

@@ -33,7 +33,7 @@ impl Queue {
                 freed += state.ready.page_out(journal);
             }
         }
-        self.store.let_go(freed);
+        self.let_go(freed);
         result
     }
 

@@ -13,7 +13,7 @@ use crate::{
     Binding, ExchangeDeclaration, Queue, QueueDeclaration,
     authorize::Permissions,
     binding::Destination,
-    broker::DEFAULT_VHOST,
+    broker::{DEFAULT_VHOST, GlobalParameters},
     ledger::{Bound, BoundTo, Change},
     policy::Policies,
     queue::QueueId,
@@ -31,6 +31,7 @@ pub(super) struct Declared {
     vhosts: BTreeMap<ByteString, Settings>,
     permissions: Permissions,
     policies: Policies,
+    parameters: GlobalParameters,
     exchanges: BTreeMap<Named, ExchangeDeclaration>,
     /// Each with its virtual host.
     pub(super) queues: BTreeMap<QueueId, (ByteString, QueueDeclaration)>,
@@ -51,6 +52,7 @@ pub(super) struct Built {
     pub(super) vhosts: Vec<(ByteString, Settings, Topology)>,
     pub(super) permissions: Permissions,
     pub(super) policies: Policies,
+    pub(super) parameters: GlobalParameters,
 }
 
 impl Declared {
@@ -100,6 +102,12 @@ impl Declared {
             }
             Change::PolicyDeleted { vhost, kind, name } => {
                 self.policies.delete(kind, &vhost, &name);
+            }
+            Change::GlobalParameter { name, value } => {
+                self.parameters.insert(name, value);
+            }
+            Change::GlobalParameterDeleted { name } => {
+                self.parameters.remove(&name);
             }
             Change::Exchange { vhost, declaration } => {
                 let named = (vhost, declaration.name.clone());
@@ -160,7 +168,8 @@ impl Declared {
     }
 
     pub(super) fn build(self, store: &Arc<Store>, mut messages: Map<QueueId, Parts>) -> Built {
-        let Declared { vhosts, permissions, policies, exchanges, queues, bindings, .. } = self;
+        let Declared { vhosts, permissions, policies, parameters, exchanges, queues, .. } = self;
+        let bindings = self.bindings;
         let mut topologies: BTreeMap<ByteString, Topology> = BTreeMap::new();
         let names = vhosts.keys().cloned().chain([DEFAULT_VHOST]);
         topologies.extend(names.map(|name| (name, Topology::new())));
@@ -196,6 +205,6 @@ impl Declared {
             (name, settings, topology)
         };
         let vhosts = topologies.into_iter().map(with_settings).collect();
-        Built { vhosts, permissions, policies }
+        Built { vhosts, permissions, policies, parameters }
     }
 }

@@ -17,7 +17,7 @@ use self::{
 use crate::{
     Error,
     authorize::Permissions,
-    broker::{DEFAULT_VHOST, Disks, Options, RecoveryReport},
+    broker::{DEFAULT_VHOST, Disks, GlobalParameters, Options, RecoveryReport},
     error::Kind,
     ledger::{self, Ledger},
     limits::LEDGER_SEGMENT_BYTES,
@@ -35,6 +35,7 @@ pub(crate) struct Recovered {
     pub(crate) vhosts: Vec<(ByteString, Settings, Topology)>,
     pub(crate) permissions: Permissions,
     pub(crate) policies: Policies,
+    pub(crate) parameters: GlobalParameters,
     /// Where the checkpoint stands that this began with.
     pub(crate) checkpoint: Option<Position>,
 }
@@ -47,6 +48,7 @@ impl Recovered {
             vhosts: vec![(DEFAULT_VHOST, Settings::default(), Topology::new())],
             permissions: Permissions::default(),
             policies: Policies::default(),
+            parameters: GlobalParameters::default(),
             checkpoint: None,
         }
     }
@@ -105,8 +107,10 @@ pub(crate) fn recover(
     let mut ledger = Ledger::new(Some(ledger), store.clone(), next_queue_id, rewrite_bytes);
     ledger.has_lost(lost_ids, &new)?;
     let ledger = Arc::new(ledger);
-    let Built { vhosts, permissions, policies } = declared.build(&store, queues);
-    Ok((Recovered { ledger, store, vhosts, permissions, policies, checkpoint }, report))
+    let Built { vhosts, permissions, policies, parameters } = declared.build(&store, queues);
+    let recovered =
+        Recovered { ledger, store, vhosts, permissions, policies, parameters, checkpoint };
+    Ok((recovered, report))
 }
 
 fn read_ledger(

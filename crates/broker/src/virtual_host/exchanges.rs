@@ -1,11 +1,13 @@
 //! Declaring and deleting exchanges.
 
+use std::sync::Arc;
+
 use bytestring::ByteString;
 
 use super::{VirtualHost, check_reserved, check_same, check_same_argument};
 use crate::{
-    Error, ExchangeDeclaration, ExchangeKind, binding::DestinationKey, exchange::Settings,
-    ledger::Change, sync::read,
+    Error, ExchangeDeclaration, ExchangeKind, binding::DestinationKey, counters::ExchangeCounters,
+    exchange::Settings, ledger::Change, sync::read,
 };
 
 impl VirtualHost {
@@ -99,6 +101,17 @@ impl VirtualHost {
     /// The exchanges there are now, those that every virtual host has included.
     pub fn exchanges(&self) -> Vec<ExchangeDeclaration> {
         read(&self.topology).exchanges().map(|it| it.declaration.clone()).collect()
+    }
+
+    /// What came through an exchange; the default one is the empty name. `None` when there is none
+    /// of that name.
+    pub fn exchange_counters(&self, name: &str) -> Option<Arc<ExchangeCounters>> {
+        read(&self.topology).counters(name).cloned()
+    }
+
+    /// An exchange as it was declared; `None` when there is none of that name.
+    pub fn exchange(&self, name: &str) -> Option<ExchangeDeclaration> {
+        self.exchange_declaration(name)
     }
 
     /// Its kind; `None` when there is none of that name.

@@ -61,6 +61,7 @@ impl VirtualHost {
             }
             check_equivalent(&declaration, &queue)?;
             queue.touch();
+            self.store.totals().queue_declared();
             return Ok(status(&queue));
         }
         if !server_named {
@@ -80,6 +81,8 @@ impl VirtualHost {
         queue.set_effective(self.effective_of(&queue));
         let status = status(&queue);
         self.apply(|topology| topology.add_queue(queue));
+        self.store.totals().queue_declared();
+        self.store.totals().queue_created();
         Ok(status)
     }
 
@@ -131,6 +134,11 @@ impl VirtualHost {
     /// Whether a queue of that name is there, whosever it is.
     pub fn has_queue(&self, name: &str) -> bool {
         read(&self.topology).queue(name).is_some()
+    }
+
+    /// The queue of that name, whosever it is: for who looks, and does nothing with it.
+    pub fn find_queue(&self, name: &str) -> Option<Arc<Queue>> {
+        read(&self.topology).queue(name).cloned()
     }
 
     /// Deletes a queue and its bindings; returns how many messages went with it. One that is not

@@ -25,7 +25,7 @@ impl Connection {
     }
 }
 
-pub(super) fn arguments(table: &FieldTable) -> Arguments {
+pub(crate) fn arguments(table: &FieldTable) -> Arguments {
     table.iter().map(|(name, value)| (name.as_str().to_owned(), to_value(value))).collect()
 }
 

@@ -11,7 +11,7 @@ use broker::{Consumer, Entry, Position, Queue, Receipt, SharedLimit};
 use bytestring::ByteString;
 
 use super::{reply_to::ReplyConsumer, transaction::Transaction};
-use crate::Limits;
+use crate::{Limits, OpenChannel};
 
 /// The state of one channel of a connection.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(super) struct Channel {
     /// The queue declared last: what an empty queue name means.
     pub(super) last_queue: ByteString,
     last_delivery_tag: u64,
+    /// How operators see it.
+    pub(super) seen: Arc<OpenChannel>,
 }
 
 /// A delivery that the client has not settled.
@@ -46,7 +48,7 @@ pub(super) struct Unacked {
 }
 
 impl Channel {
-    pub(super) fn new(limits: &Limits) -> Channel {
+    pub(super) fn new(limits: &Limits, seen: Arc<OpenChannel>) -> Channel {
         Channel {
             assembler: Assembler::new(limits.message_bytes_max)
                 .with_depth_max(limits.table_depth_max.into()),
@@ -60,6 +62,7 @@ impl Channel {
             shared_limit: Arc::default(),
             last_queue: ByteString::new(),
             last_delivery_tag: 0,
+            seen,
         }
     }
 
@@ -67,6 +70,20 @@ impl Channel {
     pub(super) fn next_delivery_tag(&mut self) -> u64 {
         self.last_delivery_tag += 1;
         self.last_delivery_tag
+    }
+
+    /// Tells operators what is out and what waits.
+    pub(super) fn show(&self) {
+        self.seen.unacknowledged.set(self.unacked.len() as u64);
+        self.seen.consumers.set(self.consumers.len() as u64);
+        if let Some(confirms) = &self.confirms {
+            self.seen.unconfirmed.set(confirms.waiting.len() as u64);
+        }
+        if let Some(transaction) = &self.transaction {
+            let (messages, acknowledgements) = transaction.held();
+            self.seen.uncommitted.set(messages as u64);
+            self.seen.acks_uncommitted.set(acknowledgements as u64);
+        }
     }
 
     /// Whether the client has to wait for `tx.commit-ok` before it goes on.
@@ -114,6 +131,8 @@ pub(super) struct Confirm {
     pub(super) multiple: bool,
     /// A queue was full and refused the message.
     pub(super) is_refused: bool,
+    /// How many messages it is about.
+    pub(super) messages: u64,
 }
 
 impl Confirms {
@@ -148,9 +167,9 @@ impl Confirms {
             self.waiting.pop_front();
         }
         let tag = tag?;
-        let multiple = tag > self.acked + 1;
+        let messages = tag - self.acked;
         self.acked = tag;
-        Some(Confirm { tag, multiple, is_refused })
+        Some(Confirm { tag, multiple: messages > 1, is_refused, messages })
     }
 }
 
@@ -167,18 +186,20 @@ mod tests {
             confirms.wait(number, receipt);
         }
         let at = |mark: u64| move |position: Position| position.to_bits() < mark;
-        let ack = |tag, multiple| Some(Confirm { tag, multiple, is_refused: false });
-        assert_eq!(confirms.release(at(0)), ack(1, false));
+        let ack = |tag, messages| {
+            Some(Confirm { tag, multiple: messages > 1, is_refused: false, messages })
+        };
+        assert_eq!(confirms.release(at(0)), ack(1, 1));
         assert_eq!(confirms.release(at(10)), None);
-        assert_eq!(confirms.release(at(30)), ack(4, true));
+        assert_eq!(confirms.release(at(30)), ack(4, 3));
         for receipt in [Receipt::Done, Receipt::Refused, Receipt::Refused, position(40)] {
             let number = confirms.next();
             confirms.wait(number, receipt);
         }
-        assert_eq!(confirms.release(at(50)), ack(5, false));
-        let refused = Confirm { tag: 7, multiple: true, is_refused: true };
+        assert_eq!(confirms.release(at(50)), ack(5, 1));
+        let refused = Confirm { tag: 7, multiple: true, is_refused: true, messages: 2 };
         assert_eq!(confirms.release(at(50)), Some(refused));
-        assert_eq!(confirms.release(at(50)), ack(8, false));
+        assert_eq!(confirms.release(at(50)), ack(8, 1));
         assert!(!confirms.is_waiting());
     }
 }

@@ -14,7 +14,11 @@ use super::{
     channel::{Channel, Unacked},
     refusal::Refusal,
 };
-use crate::{Limits, write_buffer::WriteBuffer};
+use crate::{
+    Limits,
+    connections::{ConnectionState, Entered},
+    write_buffer::WriteBuffer,
+};
 
 /// What was agreed in the handshake.
 #[derive(Debug, Clone)]
@@ -59,6 +63,8 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     pub(super) has_published: bool,
     is_blocked: bool,
+    /// How operators see it.
+    pub(super) entered: Entered,
     /// Publishes of this read, and for each the channel and number to confirm, if any.
     pub(super) batch: Vec<Publish>,
     pub(super) batch_confirms: Vec<Option<(u16, u64)>>,
@@ -76,11 +82,12 @@ impl Connection {
         (login, access): (auth::User, Access),
         mailbox: Arc<Mailbox>,
         agreed: Agreed,
-        out: WriteBuffer,
+        entered: Entered,
     ) -> Connection {
         let vhost = access.vhost().clone();
         Connection {
-            id: broker.new_connection(),
+            id: entered.facts.id,
+            entered,
             publisher: Publisher::new(vhost.clone()),
             agreed,
             broker,
@@ -89,7 +96,7 @@ impl Connection {
             access,
             mailbox,
             channels: HashMap::new(),
-            out,
+            out: WriteBuffer::default(),
             phase: Phase::Open,
             has_published: false,
             is_blocked: false,
@@ -262,7 +269,8 @@ impl Connection {
                 ))
             }
             Method::ChannelOpen(_) => {
-                self.channels.insert(id.0, Channel::new(&self.agreed.limits));
+                let seen = self.entered.open_channel(id.0);
+                self.channels.insert(id.0, Channel::new(&self.agreed.limits, seen));
                 self.send(id, &channel::OpenOk::default());
                 Ok(())
             }
@@ -310,6 +318,7 @@ impl Connection {
                 self.release_confirms();
                 self.end_channel(id);
                 self.channels.remove(&id.0);
+                self.entered.close_channel(id.0);
                 self.send(id, &channel::CloseOk {});
                 Ok(())
             }
@@ -360,8 +369,10 @@ impl Connection {
         }
         tracing::debug!(connection = self.id.0, channel = id.0, "refused: {}", &*refusal.text);
         self.end_channel(id);
+        // Nobody sees it any more: what is left of it waits for close-ok.
+        self.entered.close_channel(id.0);
         if let Some(channel) = self.channels.get_mut(&id.0) {
-            *channel = Channel::new(&self.agreed.limits);
+            *channel = Channel::new(&self.agreed.limits, Arc::default());
             channel.is_closing = true;
         }
         let (class_id, method_id) = (refusal.class_id(), refusal.method_id());
@@ -376,6 +387,7 @@ impl Connection {
         }
         self.end();
         self.phase = Phase::Closing;
+        self.entered.set_state(ConnectionState::Closing);
         tracing::info!(connection = self.id.0, "closed by the server: {}", &*refusal.text);
         let (class_id, method_id) = (refusal.class_id(), refusal.method_id());
         let (reply_code, reply_text) = (refusal.code.number(), refusal.text);
@@ -392,6 +404,7 @@ impl Connection {
         let ids: Vec<u16> = self.channels.keys().copied().collect();
         for id in ids {
             self.end_channel(ChannelId(id));
+            self.entered.close_channel(id);
         }
         self.channels.clear();
         if let Err(error) = blocking(|| self.vhost.connection_closed(self.id)) {
@@ -409,6 +422,10 @@ impl Connection {
         let block = reason.is_some();
         if block != self.is_blocked {
             self.is_blocked = block;
+            self.entered.set_state(match block {
+                true => ConnectionState::Blocked,
+                false => ConnectionState::Running,
+            });
             if self.agreed.capabilities.connection_blocked {
                 match reason {
                     Some(reason) => {

@@ -25,8 +25,14 @@ impl Connection {
         let limit = u32::from(method.prefetch_count);
         if let Some(channel) = self.channels.get_mut(&id.0) {
             match method.global {
-                true => channel.shared_limit.set(limit),
-                false => channel.prefetch = limit,
+                true => {
+                    channel.shared_limit.set(limit);
+                    channel.seen.global_prefetch.set(limit.into());
+                }
+                false => {
+                    channel.prefetch = limit;
+                    channel.seen.prefetch.set(limit.into());
+                }
             }
         }
         self.send(id, &basic::QosOk {});
@@ -69,6 +75,7 @@ impl Connection {
         }
         if let Some(channel) = self.channels.get_mut(&id.0) {
             channel.consumers.insert(tag, consumer.clone());
+            channel.show();
         }
         consumer.queue().dispatch();
         Ok(())
@@ -114,6 +121,7 @@ impl Connection {
     pub(super) fn end_consumer(&mut self, id: ChannelId, tag: &str) -> Result<(), Refusal> {
         let Some(channel) = self.channels.get_mut(&id.0) else { return Ok(()) };
         let Some(consumer) = channel.consumers.remove(tag) else { return Ok(()) };
+        channel.show();
         channel.reply_consumer.take_if(|reply| reply.tag == tag);
         blocking(|| self.vhost.cancel(&consumer))?;
         self.recall(|it| Arc::ptr_eq(it, &consumer));
@@ -123,7 +131,14 @@ impl Connection {
     pub(super) fn basic_get(&mut self, id: ChannelId, method: basic::Get) -> Result<(), Refusal> {
         let name = self.queue_name(id, &method.queue)?;
         let queue = self.access.readable(&name, self.id)?;
-        let Some((entry, left)) = queue.get()? else {
+        let got = match method.no_ack {
+            true => queue.get_no_ack()?,
+            false => queue.get()?,
+        };
+        let Some((entry, left)) = got else {
+            if let Some(channel) = self.channels.get(&id.0) {
+                channel.seen.counts.get_empty.add(1);
+            }
             self.send(id, &basic::GetEmpty::default());
             return Ok(());
         };
@@ -144,12 +159,19 @@ impl Connection {
             routing_key: ShortStr::try_from(message.routing_key.clone())?,
             message_count: u32::try_from(left).unwrap_or(u32::MAX),
         };
+        let counts = &channel.seen.counts;
+        counts.redeliver.add(entry.is_redelivered().into());
+        match method.no_ack {
+            true => counts.get_no_ack.add(1),
+            false => counts.get.add(1),
+        }
         let returns = counted_returns(&queue, &entry);
         let unacked = Unacked { tag: delivery_tag, queue, consumer: None, entry };
         match method.no_ack {
             true => self.settled.push(unacked),
             false => channel.unacked.push_back(unacked),
         }
+        channel.show();
         self.send(id, &get_ok);
         self.send_content(id, &message, returns);
         Ok(())
@@ -180,8 +202,9 @@ impl Connection {
         }
         let (messages, bytes) =
             (entries.len(), entries.iter().map(Entry::size_bytes).sum::<usize>());
-        let mut done = Vec::new();
+        let (mut done, mut redelivered) = (Vec::new(), 0);
         for entry in entries {
+            redelivered += u64::from(entry.is_redelivered());
             match self.deliver_one(id, consumer, &entry) {
                 Err(error) => {
                     report_damage(consumer.queue(), &error);
@@ -195,6 +218,15 @@ impl Connection {
                     }
                 }
             }
+        }
+        if let Some(channel) = self.channels.get(&id.0) {
+            let counts = &channel.seen.counts;
+            counts.redeliver.add(redelivered);
+            match consumer.is_no_ack() {
+                true => counts.deliver_no_ack.add(messages as u64),
+                false => counts.deliver.add(messages as u64),
+            }
+            channel.show();
         }
         if !done.is_empty()
             && let Err(error) = consumer.queue().settle(done, Some(consumer))
@@ -233,6 +265,7 @@ impl Connection {
         }
         if let Some(channel) = self.channels.get_mut(&id.0) {
             channel.consumers.remove(consumer.tag());
+            channel.show();
         }
         if self.agreed.capabilities.consumer_cancel_notify {
             let consumer_tag = ShortStr::try_from(consumer.tag().clone()).unwrap_or_default();

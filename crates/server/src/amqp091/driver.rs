@@ -25,10 +25,10 @@ use super::{
 };
 use crate::{
     Context,
+    connections::{ConnectionFacts, OpenConnection},
     read_buffer::ReadRoom,
     socket::{LINGER, Socket},
     tls::{self, Accepted, Tls},
-    write_buffer::WriteBuffer,
 };
 
 /// Serves one peer until it is gone. Nothing that happens here reaches another connection.
@@ -38,6 +38,8 @@ pub(crate) async fn serve(
     peer: SocketAddr,
     context: Arc<Context>,
 ) {
+    // Asked for while it is there: a peer that is gone has none.
+    let local = tcp.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
     let deadline = context.limits.handshake_timeout;
     let mut drain = context.drain.clone();
     let shaken = tokio::select! {
@@ -54,7 +56,7 @@ pub(crate) async fn serve(
     let name = opened.name.clone().unwrap_or_default();
     let bell = Arc::new(Notify::new());
     let mailbox = Mailbox::new(Bell(bell.clone()));
-    let mut driver = Driver::new(socket, opened, mailbox, bell, &context);
+    let mut driver = Driver::new(socket, opened, mailbox, bell, (peer, local), &context);
     let id = driver.connection.id.0;
     let (user, tls) = (&driver.connection.login.name, driver.socket.tls_version());
     tracing::info!(connection = id, %peer, name, user, tls, "connected");
@@ -125,15 +127,31 @@ impl Driver {
         opened: Opened,
         mailbox: Arc<Mailbox>,
         bell: Arc<Notify>,
+        (peer, local): (SocketAddr, SocketAddr),
         context: &Context,
     ) -> Driver {
         let Opened { agreed, login, access, decoder, inbox, heartbeat, place, .. } = opened;
-        let out = WriteBuffer::default();
         let now = Instant::now();
         let broker = context.broker.clone();
+        let facts = ConnectionFacts {
+            id: broker.new_connection(),
+            user: login.name.clone(),
+            vhost: access.vhost().name().to_string(),
+            peer,
+            local,
+            connected_at: broker.now().0,
+            mechanism: opened.mechanism,
+            tls: socket.tls_version(),
+            frame_max: agreed.frame_max,
+            channel_max: agreed.channel_max,
+            heartbeat_s: heartbeat.map_or(0, |it| u16::try_from(it.as_secs()).unwrap_or(u16::MAX)),
+        };
+        let (properties, its_mailbox) = (opened.client_properties, Some(mailbox.clone()));
+        let open = OpenConnection::new(facts, properties, its_mailbox, bell.clone());
+        let entered = context.connections.enter(Arc::new(open));
         Driver {
             socket,
-            connection: Connection::new(broker, (login, access), mailbox, agreed, out),
+            connection: Connection::new(broker, (login, access), mailbox, agreed, entered),
             decoder,
             inbox,
             room: ReadRoom::new(),
@@ -168,6 +186,10 @@ impl Driver {
                 rights.borrow_and_update();
                 self.connection.on_read_end();
                 self.connection.recheck(&context.users);
+            }
+            if let Some(reason) = self.connection.entered.close_asked() {
+                self.connection.on_read_end();
+                self.connection.close(Refusal::new(ReplyCode::ConnectionForced, reason));
             }
             self.write()?;
             if self.is_stalled && !self.connection.out.is_full() {
@@ -226,6 +248,8 @@ impl Driver {
             Ok(count) => {
                 self.reads += 1;
                 self.room.learn(count, room);
+                self.connection.entered.received_bytes.add(count as u64);
+                self.connection.entered.received.add(1);
                 self.last_read = Instant::now();
                 self.step();
                 Ok(true)
@@ -249,6 +273,8 @@ impl Driver {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.last_write = Instant::now();
+                    self.connection.entered.sent_bytes.add(count as u64);
+                    self.connection.entered.sent.add(1);
                     self.connection.out.advance(count);
                     self.connection.deliver();
                 }

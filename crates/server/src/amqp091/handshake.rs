@@ -16,7 +16,7 @@ use super::{
     connection::{Agreed, Capabilities, blocking},
     refusal::Refusal,
 };
-use crate::{Context, revocation, socket::Socket, tls};
+use crate::{Context, connections, revocation, socket::Socket, tls};
 
 /// A connection past its handshake.
 pub(super) struct Opened {
@@ -30,6 +30,10 @@ pub(super) struct Opened {
     pub(super) heartbeat: Option<Duration>,
     /// What the client calls its connection, for the log.
     pub(super) name: Option<String>,
+    /// How they logged in.
+    pub(super) mechanism: String,
+    /// What the client said of itself, encoded.
+    pub(super) client_properties: Bytes,
     /// Its place among the open connections.
     pub(super) place: OwnedSemaphorePermit,
 }
@@ -86,12 +90,17 @@ pub(super) async fn shake_hands(
     let can_be_told = has_capability(&client_properties, "authentication_failure_close");
     // A table in memory is many times as large as on the wire: a peer that is nobody yet must not
     // have it kept while it makes the server wait.
+    let kept_properties = connections::encoded(&client_properties);
     drop(client_properties);
     let said = Login { mechanism: &mechanism, response: &response };
     let login = match log_in(said, wire.socket.certified_user(), peer, context).await {
         Ok(login) => login,
-        Err(reason) => return refuse_login(wire, &mechanism, can_be_told, &reason).await,
+        Err(reason) => {
+            context.connections.login(false);
+            return refuse_login(wire, &mechanism, can_be_told, &reason).await;
+        }
     };
+    context.connections.login(true);
     let limits = &context.limits;
     wire.send(&connection::Tune {
         channel_max: limits.channel_max,
@@ -132,6 +141,8 @@ pub(super) async fn shake_hands(
         inbox: wire.inbox,
         heartbeat: (tune_ok.heartbeat > 0).then(|| Duration::from_secs(tune_ok.heartbeat.into())),
         name,
+        mechanism: mechanism.as_str().to_owned(),
+        client_properties: kept_properties,
         place,
     })
 }
@@ -438,7 +449,8 @@ const INBOX_BYTES: usize = 4096;
 /// `global = false` does that, as the protocol's specification has it and RabbitMQ never did. 3.13
 /// is the last such series.
 const PRODUCT: &str = "RabbitMQ";
-const PRODUCT_VERSION: &str = "3.13.7";
+/// The version of RabbitMQ that clients take this for.
+pub const PRODUCT_VERSION: &str = "3.13.7";
 
 /// `connection.tune`, for refusals.
 const TUNE: MethodId = MethodId { class: 10, method: 30 };

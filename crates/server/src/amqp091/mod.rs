@@ -23,11 +23,15 @@ mod refusal;
 mod reply_to;
 mod sender_selected;
 mod settle;
+mod single;
 #[cfg(any(test, feature = "fuzzing"))]
 mod stepped;
 mod transaction;
 
+pub(crate) use arguments::arguments;
 pub(crate) use driver::serve;
+pub use handshake::PRODUCT_VERSION;
 pub use properties::ContentProperties;
+pub use single::{properties_shown, publish_one};
 #[cfg(feature = "fuzzing")]
 pub use stepped::Stepped;

@@ -57,13 +57,34 @@ pub(super) fn property_of(properties: &PropertyList, property: Property) -> Opti
     }
 }
 
-/// The values that the broker writes into headers.
-fn field(value: Value) -> Option<FieldValue> {
-    match value {
-        Value::SignedInt(number) => Some(FieldValue::I32(number)),
-        Value::Long(number) => Some(FieldValue::I64(number)),
-        _ => None,
-    }
+/// A value for a header. `None` when a name in it is too long.
+pub(super) fn field(value: Value) -> Option<FieldValue> {
+    Some(match value {
+        Value::Void => FieldValue::Void,
+        Value::Bool(it) => FieldValue::Bool(it),
+        Value::Byte(it) => FieldValue::I8(it),
+        Value::UnsignedByte(it) => FieldValue::U8(it),
+        Value::Short(it) => FieldValue::I16(it),
+        Value::UnsignedShort(it) => FieldValue::U16(it),
+        Value::SignedInt(it) => FieldValue::I32(it),
+        Value::UnsignedInt(it) => FieldValue::U32(it),
+        Value::Long(it) => FieldValue::I64(it),
+        Value::Float(it) => FieldValue::F32(it),
+        Value::Double(it) => FieldValue::F64(it),
+        Value::Decimal(scale, value) => FieldValue::Decimal { scale, value },
+        Value::Longstr(it) => FieldValue::LongStr(it.into()),
+        Value::Binary(it) => FieldValue::Bytes(it.into()),
+        Value::Timestamp(it) => FieldValue::Timestamp(it),
+        Value::Array(items) => {
+            FieldValue::Array(items.into_iter().map(field).collect::<Option<_>>()?)
+        }
+        Value::Table(table) => {
+            let named = |(name, value): (&str, &Value)| {
+                Some((ShortStr::try_from(name).ok()?, field(value.clone())?))
+            };
+            FieldValue::Table(table.iter().map(named).collect::<Option<_>>()?)
+        }
+    })
 }
 
 #[cfg(test)]

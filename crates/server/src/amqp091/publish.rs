@@ -4,7 +4,8 @@ use amqp091::{
     ChannelId, Content, Method, PropertyList, ReplyCode, ShortStr, encode_header, encode_method,
     method::{basic, confirm, tx},
 };
-use broker::{Marks, Message, Publish};
+use broker::{Access, Body, Marks, Message, Publish, Publisher, Routes};
+use bytestring::ByteString;
 
 use super::{
     annotations,
@@ -15,6 +16,74 @@ use super::{
     refusal::Refusal,
     sender_selected::{SenderSelected, together},
 };
+
+/// What a publisher gave, but for the body.
+pub(super) struct Given<'a> {
+    pub(super) exchange: ByteString,
+    pub(super) routing_key: ByteString,
+    pub(super) properties: &'a PropertyList,
+    pub(super) headers: &'a MessageHeaders<'a>,
+}
+
+/// Looks whether they may, and where it goes by its routing key.
+///
+/// # Errors
+/// In RabbitMQ's order (`rabbit_channel`, `basic.publish`).
+pub(super) fn begin(
+    access: &mut Access,
+    publisher: &mut Publisher,
+    given: &Given<'_>,
+) -> Result<Routes, Refusal> {
+    access.publish_to(&given.exchange)?;
+    let first = publisher.route(&given.exchange, &given.routing_key, given.headers)?;
+    access.publish_with(&given.exchange, &given.routing_key)?;
+    Ok(first)
+}
+
+/// Looks at its properties, and where else it goes by them. `first` is from [`begin`].
+///
+/// # Errors
+/// As there.
+pub(super) fn complete(
+    access: &mut Access,
+    publisher: &mut Publisher,
+    first: Routes,
+    given: Given<'_>,
+    body: Body,
+) -> Result<Publish, Refusal> {
+    let Given { exchange, routing_key, properties, headers } = given;
+    let expiration = properties.expiration();
+    let ttl = expiration.map(|expiration| expiration::check(&expiration)).transpose()?;
+    let selected = SenderSelected::of(properties)?;
+    if let Some(claimed) = properties.user_id() {
+        access.publish_as(&claimed)?;
+    }
+    let routes = match selected.keys.is_empty() {
+        true => first,
+        false => {
+            let mut all = vec![first];
+            for key in &selected.keys {
+                access.publish_with(&exchange, key)?;
+                all.push(publisher.route(&exchange, key, headers)?);
+            }
+            together(&all)
+        }
+    };
+    let shown = selected.shown.as_ref().map(PropertyList::from);
+    let message = Message {
+        exchange,
+        routing_key,
+        persistent: properties.is_persistent(),
+        properties: shown.as_ref().unwrap_or(properties).as_bytes().clone(),
+        body,
+        marks: Marks {
+            ttl,
+            priority: properties.priority().unwrap_or_default(),
+            ..Marks::default()
+        },
+    };
+    Ok(Publish { message, routes })
+}
 
 impl Connection {
     /// A complete `basic.publish`: finds its queues and joins the batch of this read.
@@ -32,44 +101,16 @@ impl Connection {
         let exchange = method.exchange.into_inner();
         let routing_key = method.routing_key.into_inner();
         let headers = MessageHeaders::new(&header.properties);
-        self.access.publish_to(&exchange)?;
-        let first = self.publisher.route(&exchange, &routing_key, &headers)?;
-        self.access.publish_with(&exchange, &routing_key)?;
+        let given =
+            Given { exchange, routing_key, properties: &header.properties, headers: &headers };
+        let first = begin(&mut self.access, &mut self.publisher, &given)?;
         let replying = self.with_reply_address(id, &header.properties)?;
         let properties = replying.as_ref().map(PropertyList::from);
         let properties = properties.as_ref().unwrap_or(&header.properties);
-        let expiration = properties.expiration();
-        let ttl = expiration.map(|expiration| expiration::check(&expiration)).transpose()?;
-        let selected = SenderSelected::of(properties)?;
-        if let Some(claimed) = properties.user_id() {
-            self.access.publish_as(&claimed)?;
-        }
-        let routes = match selected.keys.is_empty() {
-            true => first,
-            false => {
-                let mut all = vec![first];
-                for key in &selected.keys {
-                    self.access.publish_with(&exchange, key)?;
-                    all.push(self.publisher.route(&exchange, key, &headers)?);
-                }
-                together(&all)
-            }
-        };
-        let shown = selected.shown.as_ref().map(PropertyList::from);
-        let message = Message {
-            exchange,
-            routing_key,
-            persistent: properties.is_persistent(),
-            properties: shown.as_ref().unwrap_or(properties).as_bytes().clone(),
-            body,
-            marks: Marks {
-                ttl,
-                priority: properties.priority().unwrap_or_default(),
-                ..Marks::default()
-            },
-        };
+        let given = Given { properties, ..given };
+        let publish = complete(&mut self.access, &mut self.publisher, first, given, body)?;
         self.has_published = true;
-        self.take(id, Publish { message, routes }, method.mandatory)
+        self.take(id, publish, method.mandatory)
     }
 
     /// A message that is to be published: now, or with its transaction.
@@ -80,12 +121,25 @@ impl Connection {
             return transaction.hold(publish, mandatory, bytes_max);
         }
         let number = channel.confirms.as_mut().map(|confirms| (id.0, confirms.next()));
+        self.count_publish(id, &publish, mandatory);
         if mandatory && publish.routes.is_empty() {
             self.send_return(id, &publish.message)?;
         }
         self.batch_confirms.push(number);
         self.batch.push(publish);
         Ok(())
+    }
+
+    /// For operators.
+    pub(super) fn count_publish(&self, id: ChannelId, publish: &Publish, mandatory: bool) {
+        let Some(channel) = self.channels.get(&id.0) else { return };
+        let counts = &channel.seen.counts;
+        counts.publish.add(1);
+        match (publish.routes.is_empty(), mandatory) {
+            (true, true) => counts.return_unroutable.add(1),
+            (true, false) => counts.drop_unroutable.add(1),
+            (false, _) => {}
+        }
     }
 
     /// Hands the batch to the broker.
@@ -132,11 +186,12 @@ impl Connection {
                 encode_method(ChannelId(*id), &tx::CommitOk {}, out.tail());
             }
             let Some(confirms) = &mut channel.confirms else { return channel.is_committing() };
-            while let Some(Confirm { tag: delivery_tag, multiple, is_refused }) =
+            while let Some(Confirm { tag: delivery_tag, multiple, is_refused, messages }) =
                 confirms.release(|position| publisher.is_durable(position))
             {
                 match is_refused {
                     false => {
+                        channel.seen.counts.confirm.add(messages);
                         let ack = basic::Ack { delivery_tag, multiple };
                         encode_method(ChannelId(*id), &ack, out.tail());
                     }
@@ -146,7 +201,9 @@ impl Connection {
                     }
                 }
             }
-            confirms.is_waiting()
+            let is_waiting = confirms.is_waiting();
+            channel.show();
+            is_waiting
         });
     }
 
@@ -157,6 +214,7 @@ impl Connection {
                 return Err(Refusal::new(ReplyCode::PreconditionFailed, text));
             }
             channel.confirms.get_or_insert_default();
+            channel.seen.confirms();
         }
         if !nowait {
             self.send(id, &confirm::SelectOk {});

@@ -61,7 +61,9 @@ pub(super) fn together(routes: &[Routes]) -> Routes {
     let mut all: Vec<_> = routes.iter().flat_map(|routes| routes.iter().cloned()).collect();
     let mut seen = std::collections::HashSet::new();
     all.retain(|queue| seen.insert(Arc::as_ptr(queue)));
-    all.into()
+    let all = Routes::from(all);
+    // Counted once, as published to the one exchange that all the keys are for.
+    routes.first().map_or(all.clone(), |first| all.counted_as(first))
 }
 
 const CC: &str = "CC";

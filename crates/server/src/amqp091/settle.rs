@@ -64,10 +64,16 @@ impl Connection {
 
     /// Acts upon a verdict, or keeps it for `tx.commit`.
     fn say(&mut self, id: ChannelId, verdict: Verdict, taken: Vec<Unacked>) -> Result<(), Refusal> {
-        let channel = self.channels.get_mut(&id.0);
-        if let Some(transaction) = channel.and_then(|channel| channel.transaction.as_mut()) {
-            transaction.settle(verdict, taken);
-            return Ok(());
+        if let Some(channel) = self.channels.get_mut(&id.0) {
+            if verdict == Verdict::Done {
+                channel.seen.counts.ack.add(taken.len() as u64);
+            }
+            if let Some(transaction) = &mut channel.transaction {
+                transaction.settle(verdict, taken);
+                channel.show();
+                return Ok(());
+            }
+            channel.show();
         }
         match verdict {
             Verdict::Done => self.settled.extend(taken),

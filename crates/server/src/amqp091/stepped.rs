@@ -15,7 +15,7 @@ use broker::{Broker, Mailbox, Options, Wake};
 use bytes::BytesMut;
 
 use super::connection::{Agreed, Capabilities, Connection, Phase};
-use crate::{Limits, revocation, write_buffer::WriteBuffer};
+use crate::{Limits, connections::Entered, revocation};
 
 /// An open connection of the built-in user, on a broker in memory that nobody else uses.
 pub struct Stepped {
@@ -50,19 +50,14 @@ impl Default for Stepped {
             limits,
             capabilities: Capabilities { consumer_cancel_notify: true, connection_blocked: true },
         };
+        let entered = Entered::alone(broker.new_connection());
         let mailbox = Mailbox::new(Bell(rung.clone()));
         let mut decoder = FrameDecoder::new();
         decoder.set_max_size(agreed.frame_max);
         let mut reader = FrameDecoder::new();
         reader.set_max_size(1 << 20);
         Stepped {
-            connection: Connection::new(
-                broker,
-                (login, access),
-                mailbox,
-                agreed,
-                WriteBuffer::default(),
-            ),
+            connection: Connection::new(broker, (login, access), mailbox, agreed, entered),
             decoder,
             inbox: BytesMut::new(),
             rung,

@@ -77,6 +77,12 @@ impl Transaction {
         Ok(())
     }
 
+    /// How many messages and acknowledgements it holds.
+    pub(super) fn held(&self) -> (usize, usize) {
+        let settled = self.settled.iter().map(|(_, taken)| taken.len()).sum();
+        (self.publishes.len(), settled)
+    }
+
     /// What the client said of these deliveries, for the next commit.
     pub(super) fn settle(&mut self, verdict: Verdict, taken: Vec<Unacked>) {
         self.settled.push((verdict, taken));
@@ -102,6 +108,7 @@ impl Connection {
             return Err(Refusal::new(ReplyCode::PreconditionFailed, text));
         }
         channel.transaction.get_or_insert_default();
+        channel.seen.transacts();
         self.send(id, &tx::SelectOk {});
         Ok(())
     }
@@ -110,6 +117,7 @@ impl Connection {
         let Transaction { publishes, settled, .. } = mem::take(self.transaction(id)?);
         let mut batch = Vec::with_capacity(publishes.len());
         for Held { publish, mandatory } in publishes {
+            self.count_publish(id, &publish, mandatory);
             if mandatory && publish.routes.is_empty() {
                 self.send_return(id, &publish.message)?;
             }

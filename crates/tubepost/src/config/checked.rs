@@ -8,7 +8,7 @@ use intake::git::UrlTemplate;
 
 use super::{
     fault::Fault,
-    listen::ListenAddress,
+    listen::{ListenAddress, ListenAddresses},
     settings::Settings,
     table,
     tls::{self, AmqpTls},
@@ -35,6 +35,10 @@ pub(crate) struct Config {
     pub(crate) journal_sync: journal::Sync,
     /// Where the pages are served.
     pub(crate) http_listen: ListenAddress,
+    /// Where the HTTP API is served; nowhere if there is none.
+    pub(crate) management_listen: ListenAddresses,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
     /// The bus that commands use.
     pub(crate) bus_url: String,
     /// Whether somebody named it; else it is the local broker.
@@ -189,6 +193,8 @@ impl Config {
                 }
             },
             http_listen: settings.need(&table::HTTP_LISTEN)?,
+            management_listen: settings.need(&table::MANAGEMENT_LISTEN)?,
+            file: settings.file().map(Into::into),
             bus_url: settings.need(&table::BUS_URL)?,
             bus_named: settings.said(table::BUS_URL.declaration.key).is_some(),
             topic_prefix: settings.need(&table::TOPIC_PREFIX)?,

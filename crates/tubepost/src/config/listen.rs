@@ -52,6 +52,21 @@ impl ListenAddress {
     }
 }
 
+/// Some addresses, or none: `HOST:PORT`, with commas between several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListenAddresses(pub(crate) Vec<ListenAddress>);
+
+impl ListenAddresses {
+    /// Checks the form only. An empty text, or `off`, is none.
+    pub(crate) fn parse(text: &str) -> Result<ListenAddresses, String> {
+        if matches!(text.trim(), "" | "off") {
+            return Ok(ListenAddresses(Vec::new()));
+        }
+        let addresses = text.split(',').map(|text| ListenAddress::parse(text.trim()));
+        Ok(ListenAddresses(addresses.collect::<Result<_, _>>()?))
+    }
+}
+
 /// The address to connect to for a listener bound to `bound`: loopback for the wildcard address.
 pub(crate) fn local(bound: SocketAddr) -> SocketAddr {
     match bound.ip() {
@@ -81,6 +96,17 @@ mod tests {
         for text in ["127.0.0.1:5672", "[::1]:0", "localhost:15672", "mq-1.example.org:1"] {
             assert_eq!(ListenAddress::parse(text).unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn several_addresses_have_commas_between_them_and_none_is_none() {
+        let parsed = ListenAddresses::parse("127.0.0.1:1, [::1]:2").unwrap();
+        let texts: Vec<String> = parsed.0.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["127.0.0.1:1", "[::1]:2"]);
+        for none in ["", " ", "off"] {
+            assert_eq!(ListenAddresses::parse(none).unwrap().0, []);
+        }
+        assert!(ListenAddresses::parse("127.0.0.1:1,").is_err());
     }
 
     #[test]

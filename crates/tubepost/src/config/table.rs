@@ -27,7 +27,7 @@ pub(crate) use self::{
         AMQP_CHANNEL_MAX, AMQP_CONNECTIONS_MAX, AMQP_FRAME_MAX, AMQP_HANDSHAKE_TIMEOUT,
         AMQP_HEARTBEAT, AMQP_LISTEN, AMQP_MESSAGE_BYTES_MAX, DATA_DIR, HTTP_LISTEN,
         JOURNAL_DISK_FREE_MIN, JOURNAL_SEGMENT_SIZE, JOURNAL_SYNC, JOURNAL_SYNC_INTERVAL,
-        LOG_FORMAT, LOG_LEVEL, QUEUES_MEMORY_MAX, QUEUES_MEMORY_TARGET,
+        LOG_FORMAT, LOG_LEVEL, MANAGEMENT_LISTEN, QUEUES_MEMORY_MAX, QUEUES_MEMORY_TARGET,
     },
     tls::{
         AMQP_TLS_CERTIFICATE, AMQP_TLS_CLIENT_CA, AMQP_TLS_CLIENT_CERTIFICATE, AMQP_TLS_KEY,
@@ -77,6 +77,7 @@ pub(crate) static GROUPS: &[Group] = &[
     },
     Group { title: "Queues", options: &[&QUEUES_MEMORY_TARGET, &QUEUES_MEMORY_MAX] },
     Group { title: "Pages", options: &[&HTTP_LISTEN] },
+    Group { title: "Management", options: &[&MANAGEMENT_LISTEN] },
     Group { title: "Bus", options: &[&BUS_URL] },
     Group { title: "Events", options: &[&TOPIC_PREFIX, &SCHEMAS] },
     Group { title: "Spool", options: &[&SPOOL_DIRECTORY, &SPOOL_SIZE_MAX] },

@@ -5,13 +5,9 @@ use std::{sync::Arc, time::Duration};
 use auth::Users;
 use broker::{Broker, Disks};
 use journal::{Disk, FileDisk};
-use server::{Limits, Listener, Server};
+use server::{Connections, Limits, Listener, Server};
 
-use crate::{
-    config::Config,
-    failure::Failure,
-    serve::{data_directory::DataDirectory, metrics::Metrics},
-};
+use crate::{config::Config, failure::Failure, serve::data_directory::DataDirectory};
 
 /// A running broker.
 #[derive(Debug)]
@@ -86,12 +82,17 @@ pub(crate) fn start(
             handshake_timeout: limits.handshake_timeout,
             connections_max: limits.connections_max.get() as usize,
         },
-        cluster_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        cluster_name: cluster_name(),
     };
     let broker = Arc::new(broker);
     let server =
         Server::start(config, broker.clone(), users, listeners).map_err(|error| cannot(&error))?;
     Ok(BrokerPart { server, broker, damage_found: report.damage.len() })
+}
+
+/// The name that clients are shown: the machine's.
+pub(crate) fn cluster_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// What everybody has to know of a journal that does not sync at once.
@@ -112,9 +113,19 @@ impl BrokerPart {
         ))
     }
 
-    /// What its metrics are made of, for as long as anybody asks.
-    pub(crate) fn metrics(&self) -> Metrics {
-        Metrics { broker: self.broker.clone(), damage_found: self.damage_found }
+    /// The broker, for as long as anybody asks.
+    pub(crate) fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// Its open connections.
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        self.server.connections()
+    }
+
+    /// Places that the start found damaged.
+    pub(crate) fn damage_found(&self) -> usize {
+        self.damage_found
     }
 
     /// Accepts no more connections, closes those there are, and makes everything durable.

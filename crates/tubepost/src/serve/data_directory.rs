@@ -112,6 +112,11 @@ impl DataDirectory {
         &self.path
     }
 
+    /// The socket on which our own commands reach the server.
+    pub(crate) fn management_socket(&self) -> PathBuf {
+        self.path.join("management.sock")
+    }
+
     /// Where users are kept.
     pub(crate) fn users_file(&self) -> PathBuf {
         self.path.join("users.json")

@@ -17,6 +17,8 @@ pub(crate) struct Ports {
     pub(crate) amqp_tls: Vec<SocketAddr>,
     /// For the pages.
     pub(crate) http: Vec<SocketAddr>,
+    /// For the HTTP API.
+    pub(crate) management: Vec<SocketAddr>,
 }
 
 /// Where it listens, and three commands to try next. The commands can be copied as they are.
@@ -35,6 +37,12 @@ fn lines(config: &Config, ports: &Ports, subscriptions: usize, program: &str) ->
     lines.extend(ports.amqp_tls.iter().map(|address| format!("  AMQPS  {address}")));
     lines.extend(
         ports.http.iter().map(|address| format!("  pages  {link}http://{address}/{link:#}")),
+    );
+    lines.extend(
+        ports
+            .management
+            .iter()
+            .map(|address| format!("  API    {link}http://{address}/api/{link:#}")),
     );
     lines.push(format!("  data   {}", config.data_dir.display()));
     if let Some(notice) = sync_notice(config.journal_sync) {

@@ -22,6 +22,8 @@ pub(crate) struct Listeners {
     pub(crate) amqp_tls: Vec<TcpListener>,
     /// For the pages, at least one.
     pub(crate) http: Vec<TcpListener>,
+    /// For the HTTP API, if it is served.
+    pub(crate) management: Vec<TcpListener>,
 }
 
 impl Listeners {
@@ -36,7 +38,14 @@ impl Listeners {
             Some(tls) => resolve(&tls.listen, "--amqp-tls")?,
             None => Vec::new(),
         };
-        let mut all = amqp.iter().chain(&amqp_tls).chain(&http);
+        let management: Vec<Vec<SocketAddr>> = config
+            .management_listen
+            .0
+            .iter()
+            .map(|listen| resolve(listen, "--management"))
+            .collect::<Result<_, _>>()?;
+        let management = management.concat();
+        let mut all = amqp.iter().chain(&amqp_tls).chain(&http).chain(&management);
         let beyond = all.find(|address| !address.ip().is_loopback());
         if let Some(address) = beyond.filter(|_| !users.has_operator_users()) {
             return Err(Failure::failed(format!(
@@ -49,6 +58,7 @@ impl Listeners {
             amqp: bind(&amqp, "--amqp")?,
             amqp_tls: bind(&amqp_tls, "--amqp-tls")?,
             http: bind(&http, "--http")?,
+            management: bind(&management, "--management")?,
         })
     }
 }

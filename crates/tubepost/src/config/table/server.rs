@@ -9,7 +9,7 @@ use super::checks::{
 use crate::config::{
     checked::{JournalSync, LogFormat},
     declared::{Declaration, Declared, Fallback, Mask, Verb},
-    listen::ListenAddress,
+    listen::{ListenAddress, ListenAddresses},
     size::parse_size,
 };
 
@@ -262,11 +262,27 @@ pub(crate) static HTTP_LISTEN: Declared<ListenAddress> = Declared {
         flag: Some("http"),
         variable: "TUBEPOST_HTTP",
         value: "HOST:PORT",
-        default: Fallback::Text("127.0.0.1:15672"),
+        default: Fallback::Text("127.0.0.1:15670"),
         help: "Where the pages are served",
         example: "127.0.0.1:8080",
         mask: Mask::Nothing,
         verbs: &[Verb::Serve, Verb::Config],
     },
     parse: ListenAddress::parse,
+};
+
+pub(crate) static MANAGEMENT_LISTEN: Declared<ListenAddresses> = Declared {
+    declaration: Declaration {
+        key: "management.listen",
+        flag: Some("management"),
+        variable: "TUBEPOST_MANAGEMENT",
+        value: "HOST:PORT,…",
+        default: Fallback::Text("127.0.0.1:15672"),
+        help: "Where the HTTP API (RabbitMQ's) and /metrics are served; off: only on the data \
+               directory's socket",
+        example: "0.0.0.0:15672",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: ListenAddresses::parse,
 };
