@@ -34,6 +34,7 @@ use self::{refusal::Refusal, transport::connect};
 #[derive(Debug)]
 pub(crate) struct Client {
     address: Address,
+    answer_bytes_max: usize,
 }
 
 /// What a PUT did.
@@ -59,7 +60,7 @@ pub(crate) enum Health {
 impl Client {
     /// A client; nothing is connected yet.
     pub(crate) fn new(address: Address) -> Client {
-        Client { address }
+        Client { address, answer_bytes_max: ANSWER_BYTES_MAX }
     }
 
     /// What is there.
@@ -167,7 +168,7 @@ impl Client {
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
         let driver = tokio::spawn(connection);
-        let answer = self.exchange(sender.send_request(request)).await;
+        let answer = self.exchange(sender.send_request(request), endpoint.patience()).await;
         driver.abort();
         answer
     }
@@ -175,16 +176,18 @@ impl Client {
     async fn exchange(
         &self,
         answer: impl Future<Output = hyper::Result<Response<Incoming>>>,
+        patience: Duration,
     ) -> Result<Answer, Error> {
-        let late = |_| Error::Late { at: self.address.to_string(), seconds: PATIENCE.as_secs() };
-        let answer = timeout(PATIENCE, answer).await.map_err(late)?;
+        let late = |_| Error::Late { at: self.address.to_string(), seconds: patience.as_secs() };
+        let answer = timeout(patience, answer).await.map_err(late)?;
         let (head, mut body) = answer.map_err(|error| self.broken(&error))?.into_parts();
         let mut read = BytesMut::new();
-        while let Some(frame) = timeout(PATIENCE, body.frame()).await.map_err(late)? {
+        while let Some(frame) = timeout(patience, body.frame()).await.map_err(late)? {
             let frame = frame.map_err(|error| self.broken(&error))?;
             read.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()));
-            if read.len() > ANSWER_BYTES_MAX {
-                return Err(Error::Large { at: self.address.to_string(), max: ANSWER_BYTES_MAX });
+            if read.len() > self.answer_bytes_max {
+                let max = self.answer_bytes_max;
+                return Err(Error::Large { at: self.address.to_string(), max });
             }
         }
         Ok(Answer { status: head.status, headers: head.headers, body: read.freeze() })
@@ -270,9 +273,59 @@ impl Answer {
     }
 }
 
-/// Of one step: the head of the answer, then each piece of its body. Definitions of 100,000 queues
-/// take RabbitMQ minutes to import.
-const PATIENCE: Duration = Duration::from_secs(300);
 /// 100,000 queues with their statistics take about half.
 const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 const REASON: HeaderName = HeaderName::from_static("x-reason");
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::UnixListener,
+    };
+
+    use super::*;
+
+    fn listening(directory: &tempfile::TempDir) -> (UnixListener, Client) {
+        let path = directory.path().join("management.sock");
+        (UnixListener::bind(&path).unwrap(), Client::new(Address::Socket(path)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_never_answers_is_given_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let (_listener, client) = listening(&directory);
+        let error = client.get(&Endpoint::overview()).await.unwrap_err().to_string();
+        assert!(error.contains("no answer within 60 s"), "{error}");
+        let error = client.get(&Endpoint::definitions(None)).await.unwrap_err().to_string();
+        assert!(error.contains("no answer within 900 s"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_up_to_the_limit_and_no_further() {
+        let directory = tempfile::tempdir().unwrap();
+        let (listener, mut client) = listening(&directory);
+        let server = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(stream.read_u8().await.unwrap());
+                }
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n[1,2,3,44]";
+                stream.write_all(answer).await.unwrap();
+            }
+        });
+        for (max, fits) in [(11, true), (10, true), (9, false)] {
+            client.answer_bytes_max = max;
+            match client.list(&Endpoint::vhosts()).await {
+                Ok(list) => assert!(fits && list.len() == 4, "{max}: {list:?}"),
+                Err(error) => {
+                    assert!(!fits, "{max}: {error}");
+                    assert!(error.to_string().contains("more than 9 bytes"), "{error}");
+                }
+            }
+        }
+        server.abort();
+    }
+}

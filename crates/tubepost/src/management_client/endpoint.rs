@@ -1,6 +1,8 @@
 //! The paths of the API that the commands use, and what each is about. Nowhere else is a path put
 //! together, so no name is ever taken for two.
 
+use std::time::Duration;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A path below `/api/`, and what a message calls it.
@@ -9,6 +11,7 @@ pub(crate) struct Endpoint {
     path: String,
     subject: String,
     mend: Option<String>,
+    patience: Duration,
 }
 
 /// What can be bound to an exchange.
@@ -45,9 +48,19 @@ impl Endpoint {
         self.mend.as_deref()
     }
 
+    /// How long it may take until the answer begins, and between two pieces of it.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     fn new(segments: &[&str], subject: impl Into<String>) -> Endpoint {
         let segments: Vec<String> = segments.iter().map(|segment| encoded(segment)).collect();
-        Endpoint { path: segments.join("/"), subject: subject.into(), mend: None }
+        Endpoint {
+            path: segments.join("/"),
+            subject: subject.into(),
+            mend: None,
+            patience: PATIENCE,
+        }
     }
 
     fn see(mut self, command: &str) -> Endpoint {
@@ -250,10 +263,11 @@ impl Endpoint {
 
     /// `GET`, `POST`.
     pub(crate) fn definitions(vhost: Option<&str>) -> Endpoint {
-        match vhost {
+        let endpoint = match vhost {
             None => Endpoint::new(&["definitions"], "definitions"),
             Some(_) => Endpoint::listed("definitions", vhost, "definitions"),
-        }
+        };
+        Endpoint { patience: DEFINITIONS_PATIENCE, ..endpoint }
     }
 
     /// Asks for it only if the conditions hold, such as `if-empty`.
@@ -348,6 +362,9 @@ fn encoded(segment: &str) -> String {
     }
 }
 
+const PATIENCE: Duration = Duration::from_secs(60);
+/// 100,000 queues take RabbitMQ minutes.
+const DEFINITIONS_PATIENCE: Duration = Duration::from_secs(900);
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]

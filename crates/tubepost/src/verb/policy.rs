@@ -61,8 +61,8 @@ pub(crate) fn command() -> Command {
         .arg(operator())
         .after_help(
             "Examples:\n  \
-             tubepost policy set ci-limits '^ci\\.' '{\"max-length\": 10000, \"message-ttl\": 3600000}' --apply-to queues\n  \
-             tubepost policy set ceiling '.*' '{\"max-length\": 1000000}' --apply-to queues --operator",
+             tubepost policy set ci-limits '^ci\\.' '{\"max-length\": 10000}' --apply-to queues\n  \
+             tubepost policy set ceiling '.*' '{\"max-length\": 1000000}' --operator",
         );
     let delete = Command::new("delete")
         .about("Remove a policy; it is not in force any more at once")
