@@ -8,8 +8,8 @@ use broker::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    BindingDefinition, Definitions, DestinationType, ExchangeDefinition, Parameter,
-    PermissionDefinition, PolicyDefinition, QueueDefinition, TopicPermissionDefinition,
+    BindingDefinition, Definitions, DestinationType, ExchangeDefinition, GlobalParameter,
+    Parameter, PermissionDefinition, PolicyDefinition, QueueDefinition, TopicPermissionDefinition,
     VirtualHostDefinition, document::Metadata, to_json,
 };
 
@@ -24,6 +24,11 @@ impl Definitions {
             product_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             users: users.export(),
             vhosts: vhosts.iter().map(|it| described(it)).collect(),
+            global_parameters: broker
+                .global_parameters()
+                .iter()
+                .map(|(name, value)| GlobalParameter { name: name.clone(), value: value.clone() })
+                .collect(),
             ..Definitions::default()
         };
         let permissions = broker.permissions();

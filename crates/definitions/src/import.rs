@@ -64,6 +64,10 @@ impl Plan {
             let what = || format!("topic permission of user '{user}' in vhost '{vhost}'");
             at(what, broker.set_topic_permission(&user, &vhost, &exchange, &write, &read))?;
         }
+        for (name, value) in self.global_parameters {
+            let what = || format!("global parameter '{name}'");
+            at(what, broker.set_global_parameter(&name, Some(value)))?;
+        }
         for policy in self.policies {
             let name = format!("{} '{}'", policy.kind, policy.name);
             at(|| name, broker.set_policy(policy))?;

@@ -23,6 +23,7 @@ pub(crate) struct Plan {
     pub(crate) permissions: Vec<(String, String, Permission)>,
     /// User, virtual host, exchange, write, read.
     pub(crate) topic_permissions: Vec<[String; 5]>,
+    pub(crate) global_parameters: Vec<(String, Value)>,
     pub(crate) policies: Vec<Policy>,
     pub(crate) exchanges: Vec<(String, ExchangeDeclaration)>,
     pub(crate) queues: Vec<(String, QueueDeclaration)>,
@@ -163,12 +164,8 @@ impl Making<'_> {
                 )),
             }
         }
-        for it in definitions.global_parameters.iter().filter(|it| !is_of_a_cluster(&it.name)) {
-            let name = &it.name;
-            self.plan
-                .notes
-                .push(format!("global parameter '{name}' means nothing here and is passed over"));
-        }
+        let kept = definitions.global_parameters.iter().filter(|it| !is_of_a_cluster(&it.name));
+        self.plan.global_parameters.extend(kept.map(|it| (it.name.clone(), it.value.clone())));
         for (at, it) in definitions.policies.iter().enumerate() {
             let what = || format!("policies[{at}] '{}'", it.name);
             let read = self.vhost(it.vhost.as_ref()).and_then(|vhost| {

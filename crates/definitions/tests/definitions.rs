@@ -48,10 +48,12 @@ fn what_rabbitmq_exported_is_there_afterwards() {
     ];
     assert_eq!(counts, [2, 2, 3, 1, 3, 2, 3, 3]);
     let notes = imported.notes.join("\n");
-    for passed_over in ["user 'guest'", "'up' of 'federation-upstream'", "'mqtt_port_to_vhost"] {
+    for passed_over in ["user 'guest'", "'up' of 'federation-upstream'"] {
         assert!(notes.contains(passed_over), "{passed_over} in {notes}");
     }
     assert!(!notes.contains("cluster"), "nobody misses that: {notes}");
+    let kept: Vec<String> = site.broker.global_parameters().keys().cloned().collect();
+    assert!(kept.len() == 1 && kept[0].starts_with("mqtt_port_to_vhost"), "{kept:?}");
 
     let ci = site.broker.vhost("ci").unwrap();
     assert_eq!(ci.metadata().description, "Builds");
@@ -264,4 +266,17 @@ fn what_is_no_document_is_said_with_the_place() {
         assert!(said.contains(&format!("at {expected}: ")), "{said}");
         assert!(said.ends_with("nothing was imported"), "{said}");
     }
+}
+
+#[test]
+fn global_parameters_come_back_but_for_those_that_name_a_cluster() {
+    let directory = tempfile::tempdir().unwrap();
+    let users = auth::Users::open(directory.path().join("users.json")).unwrap();
+    let broker = broker::Broker::in_memory(&broker::Options::default());
+    let text = r#"{"global_parameters": [{"name": "a", "value": {"b": 1}},
+        {"name": "cluster_name", "value": "other"}]}"#;
+    Definitions::parse(text).unwrap().import(&broker, &users).unwrap();
+    let exported = Definitions::export(&broker, &users).global_parameters;
+    assert_eq!((exported.len(), &*exported[0].name), (1, "a"));
+    assert_eq!(exported[0].value, serde_json::json!({"b": 1}));
 }

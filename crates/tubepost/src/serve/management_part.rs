@@ -73,11 +73,14 @@ pub(crate) fn start(
         Ok(())
     })];
     let (served, until, path) = (management.clone(), stopping.clone(), data.management_socket());
+    let stopped = stopping.clone();
     parts.push(Part::start("management socket", async move {
-        served
-            .serve_socket(&path, until.wait())
-            .await
-            .map_err(|error| Failure::failed(error.to_string()))
+        // Some file systems have no sockets. That is no reason not to serve messages.
+        if let Err(error) = served.serve_socket(&path, until.wait()).await {
+            tracing::warn!("{error}; commands reach the server over TCP only, with a login");
+            stopped.wait().await;
+        }
+        Ok(())
     }));
     for listener in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)
