@@ -12,6 +12,7 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
+use http_door::{host_name, host_of};
 use tokio::time::timeout;
 
 use crate::{
@@ -187,22 +188,6 @@ fn check_origin(
         true => Err(Refusal::forbidden(
             "the request comes from another site's page; make it from a program, or from here",
         )),
-    }
-}
-
-fn host_of<'a>(uri: &'a axum::http::Uri, headers: &'a HeaderMap) -> Option<&'a str> {
-    // An absolute address goes before the header (RFC 9112 §3.2.2).
-    match uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => headers.get(header::HOST).and_then(|host| host.to_str().ok()),
-    }
-}
-
-/// `[::1]:80` → `[::1]`, `localhost:80` → `localhost`.
-fn host_name(host: &str) -> &str {
-    match host.rfind(':') {
-        Some(colon) if !host.ends_with(']') => host.get(..colon).unwrap_or(host),
-        _ => host,
     }
 }
 

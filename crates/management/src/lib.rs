@@ -27,9 +27,8 @@ mod route;
 mod sample;
 mod serve;
 mod site;
-mod stall;
 mod statistics;
 mod view;
 
-pub use serve::Error;
+pub use serve::{Error, OwnersSocket};
 pub use site::{Certificate, Listening, Management, Setup};

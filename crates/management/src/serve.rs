@@ -1,5 +1,4 @@
-//! The HTTP server under the API: takes connections of TCP and of a Unix socket, as many as it may,
-//! until it is told to stop, and then lets them finish.
+//! The HTTP server under the API: its connections come by TCP and by a Unix socket.
 
 use std::{
     fs, io,
@@ -10,12 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Router, extract::Request, response::Response};
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use axum::{Router, extract::Request};
+use http_door::Limits;
 use rustix::{
     io::Errno,
     net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
@@ -24,8 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
     sync::watch,
-    task::JoinSet,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval},
 };
 
 use crate::{
@@ -33,8 +27,7 @@ use crate::{
     limits::{
         DRAIN_WAIT, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_WAIT, SAMPLE_EVERY, WRITE_STALL_MAX,
     },
-    site::{Management, Site},
-    stall::Stall,
+    site::Management,
 };
 
 /// Why the API cannot be served.
@@ -69,23 +62,12 @@ impl Management {
         Ok(())
     }
 
-    /// Serves those who can open the socket at `path`, as the owner of the data, until `shutdown`
-    /// is ready. Only the process' own user can open it. One that is left over is replaced; the
-    /// caller knows that no other process serves there.
-    ///
-    /// # Errors
-    /// The socket cannot be made.
-    pub async fn serve_socket(
-        &self,
-        path: &Path,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<(), Error> {
-        let listener =
-            bind_socket(path).map_err(|source| Error::Socket { path: path.to_owned(), source })?;
+    /// Serves those who can open the socket, as the owner of the data, until `shutdown` is ready.
+    pub async fn serve_socket(&self, socket: OwnersSocket, shutdown: impl Future<Output = ()>) {
+        let OwnersSocket { listener, path } = socket;
         self.accept(Listener::Socket(listener), shutdown).await;
         // A left-over is replaced by the next start.
         fs::remove_file(path).ok();
-        Ok(())
     }
 
     /// Looks at all counts every five seconds until `shutdown` is ready.
@@ -106,39 +88,45 @@ impl Management {
     }
 
     async fn accept(&self, listener: Listener, shutdown: impl Future<Output = ()>) {
-        let (stop, stopped) = watch::channel(false);
-        let mut connections = JoinSet::new();
-        let mut shutdown = pin!(shutdown);
-        loop {
-            let next = async {
-                let slot = Arc::clone(&self.0.sockets).acquire_owned().await;
-                (listener.accept().await, slot)
-            };
-            tokio::select! {
-                () = &mut shutdown => break,
-                Some(_) = connections.join_next() => {}
-                (accepted, slot) = next => match accepted {
-                    Ok((socket, door)) => {
-                        let connection =
-                            connection(socket, door, self.0.clone(), stopped.clone());
-                        connections.spawn(async move {
-                            connection.await;
-                            drop(slot);
-                        });
-                    }
-                    Err(error) => {
-                        // Of a peer that is gone, or no file descriptors: it must not spin.
-                        tracing::debug!(%error, "an HTTP connection could not be accepted");
-                        tokio::time::sleep(ACCEPT_AGAIN).await;
-                    }
-                },
+        let (listener, site) = (Arc::new(listener), Arc::clone(&self.0));
+        let slots = Arc::clone(&site.sockets);
+        let accept = move || {
+            let (listener, site) = (Arc::clone(&listener), Arc::clone(&site));
+            async move {
+                let (socket, door) = listener.accept().await?;
+                let respond = move |request: Request| answer(site, door, request);
+                Ok((socket, Router::new().fallback(respond)))
             }
-        }
-        stop.send_replace(true);
-        let finish = async { while connections.join_next().await.is_some() {} };
-        if timeout(DRAIN_WAIT, finish).await.is_err() {
-            tracing::warn!("requests to the HTTP API did not finish in time");
-            connections.shutdown().await;
+        };
+        http_door::serve(accept, slots, LIMITS, watch::Sender::new(false), shutdown).await;
+    }
+}
+
+const LIMITS: Limits = Limits {
+    head_bytes_max: REQUEST_HEAD_BYTES_MAX,
+    head_wait: REQUEST_HEAD_WAIT,
+    write_stall_max: WRITE_STALL_MAX,
+    drain_wait: DRAIN_WAIT,
+};
+
+/// A socket that only the process' own user can open.
+#[derive(Debug)]
+pub struct OwnersSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl OwnersSocket {
+    /// Makes it; from then on it can be connected to. One that is left over is replaced: the caller
+    /// knows that no other process serves there. Needs a runtime.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn bind(path: &Path) -> Result<OwnersSocket, Error> {
+        let path = path.to_owned();
+        match bind_socket(&path) {
+            Ok(listener) => Ok(OwnersSocket { listener, path }),
+            Err(source) => Err(Error::Socket { path, source }),
         }
     }
 }
@@ -196,39 +184,6 @@ fn bind_socket(path: &Path) -> io::Result<UnixListener> {
 
 /// Commands that wait for their turn.
 const BACKLOG: i32 = 128;
-
-async fn connection(
-    socket: Box<dyn Socket>,
-    door: Door,
-    site: Arc<Site>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let router = Router::new().fallback(move |request: Request| respond(site, door, request));
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_HEAD_WAIT)
-        .max_buf_size(REQUEST_HEAD_BYTES_MAX);
-    let socket = TokioIo::new(Stall::new(socket, WRITE_STALL_MAX));
-    let mut connection = pin!(http.serve_connection(socket, TowerToHyperService::new(router)));
-    let told_to_stop = async { drop(stopped.wait_for(|stopped| *stopped).await) };
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = told_to_stop => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "an HTTP connection ended early");
-    }
-}
-
-async fn respond(site: Arc<Site>, door: Door, request: Request) -> Response {
-    answer(site, door, request).await
-}
-
-/// After a failed accept.
-const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// For those who only need to know whether an address is of this machine.
 pub(crate) fn is_loopback(address: SocketAddr) -> bool {

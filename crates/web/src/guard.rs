@@ -5,11 +5,12 @@ use std::{fmt, future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use http_door::{host_name, host_of};
 use tokio::sync::Semaphore;
 
 use crate::limits::LOGINS_AT_ONCE;
@@ -131,22 +132,6 @@ const PROTECTION: [(header::HeaderName, &str); 5] = [
     (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
-
-fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
-    // An absolute address goes before the header (RFC 9112 §3.2.2).
-    match uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => headers.get(header::HOST).and_then(|host| host.to_str().ok()),
-    }
-}
-
-/// `[::1]:80` → `[::1]`, `localhost:80` → `localhost`.
-fn host_name(host: &str) -> &str {
-    match host.rfind(':') {
-        Some(colon) if !host.ends_with(']') => host.get(..colon).unwrap_or(host),
-        _ => host,
-    }
-}
 
 /// RFC 7617.
 fn basic(value: &HeaderValue) -> Option<(String, String)> {

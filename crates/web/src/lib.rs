@@ -34,7 +34,6 @@ mod query;
 mod route;
 mod serve;
 mod shown;
-mod stall;
 mod stream;
 mod view;
 

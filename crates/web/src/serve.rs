@@ -1,19 +1,11 @@
-//! The HTTP server under the pages: takes connections, as many as it may, until it is told to
-//! stop, and then lets them finish.
+//! The HTTP server under the pages.
 
-use std::{fmt, io, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use http_door::Limits;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{Semaphore, watch},
-    task::JoinSet,
-    time::timeout,
 };
 
 use crate::{
@@ -24,7 +16,6 @@ use crate::{
         WRITE_STALL_MAX,
     },
     route::{Site, router},
-    stall::Stall,
 };
 
 /// How the pages are served. The default is for a loopback address.
@@ -91,77 +82,23 @@ pub async fn serve(
     };
     let router = router(site, Guard::new(address, &options.hosts, options.login));
     let slots = Arc::new(Semaphore::new(options.connections_max.max(1)));
-    let mut connections = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
-    loop {
-        let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (accept(&listener).await, slot)
-        };
-        tokio::select! {
-            () = &mut shutdown => break,
-            Some(_) = connections.join_next() => {}
-            (socket, slot) = next => {
-                let connection = connection(socket, router.clone(), stopped.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(slot);
-                });
-            }
+    let listener = Arc::new(listener);
+    let accept = move || {
+        let (listener, router) = (Arc::clone(&listener), router.clone());
+        async move {
+            let (socket, _) = listener.accept().await?;
+            // Live rows are small writes that should not wait for one another.
+            socket.set_nodelay(true)?;
+            Ok((socket, router))
         }
-    }
-    drop(listener);
-    stop.send_replace(true);
-    let drained = timeout(DRAIN_WAIT, async { while connections.join_next().await.is_some() {} });
-    if drained.await.is_err() {
-        tracing::warn!(left = connections.len(), "HTTP connections did not finish in time");
-        connections.shutdown().await;
-    }
+    };
+    http_door::serve(accept, slots, LIMITS, stop, shutdown).await;
     Ok(())
 }
 
-/// The next connection. A failure is of that connection, or of a process out of descriptors,
-/// which passes; the listener itself does not break.
-async fn accept(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((socket, _)) => return socket,
-            Err(error) if is_of_the_peer(&error) => {}
-            Err(error) => {
-                tracing::warn!(%error, "an HTTP connection could not be accepted");
-                tokio::time::sleep(ACCEPT_AGAIN).await;
-            }
-        }
-    }
-}
-
-fn is_of_the_peer(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-async fn connection(socket: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
-    // Live rows are small writes that should not wait for one another.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY");
-    }
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_HEAD_WAIT)
-        .max_buf_size(REQUEST_HEAD_BYTES_MAX);
-    let socket = TokioIo::new(Stall::new(socket, WRITE_STALL_MAX));
-    let mut connection = pin!(http.serve_connection(socket, TowerToHyperService::new(router)));
-    let told_to_stop = async { drop(stopped.wait_for(|stopped| *stopped).await) };
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = told_to_stop => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "an HTTP connection ended early");
-    }
-}
-
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+const LIMITS: Limits = Limits {
+    head_bytes_max: REQUEST_HEAD_BYTES_MAX,
+    head_wait: REQUEST_HEAD_WAIT,
+    write_stall_max: WRITE_STALL_MAX,
+    drain_wait: DRAIN_WAIT,
+};

@@ -97,6 +97,7 @@ impl Queue {
     fn report_of(&self, stream: &Stream) -> QueueReport {
         let QueueCounts { ready, unacknowledged, consumers } = stream.counts();
         let (bytes, memory_bytes) = stream.bytes();
+        let used_at = lock(&self.state).used_at;
         QueueReport {
             ready,
             ready_bytes: bytes,
@@ -107,7 +108,7 @@ impl Queue {
             memory_bytes: memory_bytes as u64,
             consumers,
             counters: stream.counters(),
-            used_at: lock(&self.state).used_at,
+            used_at,
             effective: self.effective(),
             head: None,
         }

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, sync::Arc};
 
 use auth::Users;
-use management::{Certificate, Listening, Management, Setup};
+use management::{Certificate, Listening, Management, OwnersSocket, Setup};
 
 use crate::{
     config::Config,
@@ -72,16 +72,19 @@ pub(crate) fn start(
         watched.watch(until.wait()).await;
         Ok(())
     })];
-    let (served, until, path) = (management.clone(), stopping.clone(), data.management_socket());
-    let stopped = stopping.clone();
-    parts.push(Part::start("management socket", async move {
-        // Some file systems have no sockets. That is no reason not to serve messages.
-        if let Err(error) = served.serve_socket(&path, until.wait()).await {
-            tracing::warn!("{error}; commands reach the server over TCP only, with a login");
-            stopped.wait().await;
+    match OwnersSocket::bind(&data.management_socket()) {
+        Ok(socket) => {
+            let (served, until) = (management.clone(), stopping.clone());
+            parts.push(Part::start("management socket", async move {
+                served.serve_socket(socket, until.wait()).await;
+                Ok(())
+            }));
         }
-        Ok(())
-    }));
+        // Some file systems have no sockets. That is no reason not to serve messages.
+        Err(error) => {
+            tracing::warn!("{error}; commands reach the server over TCP only, with a login");
+        }
+    }
     for listener in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)
             .map_err(|error| Failure::failed(format!("the API's listener is broken: {error}")))?;
