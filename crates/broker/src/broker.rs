@@ -500,6 +500,14 @@ impl Broker {
     }
 }
 
+impl Drop for Broker {
+    /// Consumers and their queues refer to each other: neither would ever go.
+    fn drop(&mut self) {
+        self.queues().for_each(|queue| queue.drop_consumers());
+        self.store.take_awaiting();
+    }
+}
+
 /// What a start found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecoveryReport {

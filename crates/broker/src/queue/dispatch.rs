@@ -83,6 +83,16 @@ impl Queue {
         went && state.consumers.is_empty() && self.declaration.auto_delete
     }
 
+    /// Lets go of the consumers, without a word: the broker is gone.
+    pub(crate) fn drop_consumers(&self) {
+        if let Some(stream) = &self.stream {
+            stream.drop_readers();
+        }
+        let mut state = lock(&self.state);
+        state.active = None;
+        state.consumers.clear();
+    }
+
     /// Hands out what consumers have room for: somebody's room grew.
     pub fn dispatch(&self) {
         if let Some(stream) = &self.stream {

@@ -193,6 +193,11 @@ impl Stream {
         readers.len() < before
     }
 
+    /// Lets go of the readers, without a word.
+    pub(crate) fn drop_readers(&self) {
+        write(&self.readers).clear();
+    }
+
     /// The consumers there are.
     pub(crate) fn consumers(&self) -> Vec<Arc<Consumer>> {
         read(&self.readers).iter().map(|reader| reader.consumer.clone()).collect()
