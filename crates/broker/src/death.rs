@@ -67,9 +67,9 @@ impl Deaths {
         queue: &ByteString,
         reason: DeathReason,
         now: Timestamp,
-        published: (&ByteString, &ByteString, Option<u64>),
+        published: (&ByteString, &[ByteString], Option<u64>),
     ) -> Deaths {
-        let (exchange, key, ttl) = published;
+        let (exchange, keys, ttl) = published;
         let mut entries = earlier.map(|it| it.entries.clone()).unwrap_or_default();
         let same = entries.iter().position(|it| it.queue == *queue && it.reason == reason);
         let death = match same.map(|at| entries.remove(at)) {
@@ -80,7 +80,7 @@ impl Deaths {
                 count: 1,
                 time: now.seconds(),
                 exchange: exchange.clone(),
-                routing_keys: vec![key.clone()],
+                routing_keys: keys.to_vec(),
                 original_expiration: ttl,
             },
         };
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     fn died(earlier: Option<&Deaths>, queue: &str, reason: DeathReason) -> Deaths {
-        let published = (&"x".into(), &"k".into(), Some(5));
+        let published = (&"x".into(), &["k".into()][..], Some(5));
         Deaths::with(earlier, &queue.into(), reason, Timestamp(7000), published)
     }
 

@@ -15,6 +15,9 @@ pub trait Properties: Send + Sync + fmt::Debug {
     /// The same properties with this header, in place of one of that name. What cannot be read, or
     /// would be too long, stays as it is.
     fn with_header(&self, properties: &Bytes, name: &str, value: Value) -> Bytes;
+
+    /// The same properties without this header.
+    fn without_header(&self, properties: &Bytes, name: &str) -> Bytes;
 }
 
 /// Properties that nobody can look into.
@@ -27,6 +30,10 @@ impl Properties for Opaque {
     }
 
     fn with_header(&self, properties: &Bytes, _: &str, _: Value) -> Bytes {
+        properties.clone()
+    }
+
+    fn without_header(&self, properties: &Bytes, _: &str) -> Bytes {
         properties.clone()
     }
 }

@@ -18,7 +18,7 @@ use broker::{
     Arguments, Broker, Clock, ConsumerRequest, DeathReason, Marks, Message, Options, Publish,
     Publisher, QueueDeclaration, Receipt, SharedLimit, Timestamp, Value,
 };
-use model::{Client, Plain, open, written};
+use model::{Client, Plain, open, read, written};
 use tempfile::tempdir;
 
 #[derive(Debug, Clone, Default)]
@@ -396,6 +396,55 @@ fn a_queue_that_nobody_uses_goes() {
     assert_eq!(scene.ready("q"), 0);
     scene.pass(1);
     assert!(scene.client.vhost.check_queue("q", scene.client.id).is_err());
+}
+
+#[test]
+fn a_dead_letter_goes_by_all_keys_that_its_publisher_asked_for_unless_its_queue_has_one() {
+    let directory = tempdir().unwrap();
+    let options = Options { properties: Arc::new(Plain), ..Options::default() };
+    let (broker, _) = open(directory.path(), &options);
+    let mut client = Client::new(&broker);
+    let text = |text: &str| Value::Longstr(text.to_owned());
+    for (name, arguments) in [
+        ("any", vec![("x-dead-letter-exchange", text("amq.direct"))]),
+        (
+            "own",
+            vec![
+                ("x-dead-letter-exchange", text("amq.direct")),
+                ("x-dead-letter-routing-key", text("key")),
+            ],
+        ),
+        ("first", vec![]),
+        ("second", vec![]),
+        ("third", vec![]),
+    ] {
+        let arguments = arguments.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let declaration =
+            QueueDeclaration { arguments: arguments.collect(), ..model::queue(name, true) };
+        client.vhost.declare_queue(declaration, client.id, false).unwrap();
+    }
+    for (queue, key) in [("first", "any"), ("second", "copy"), ("third", "key")] {
+        client.bind("amq.direct", queue, key);
+    }
+    let copies = Value::Array(vec![text("copy"), Value::Long(1)]);
+    let headers = Arguments::from_iter([("CC".to_owned(), copies)]);
+    for queue in ["any", "own"] {
+        client.publish_with("", queue, &headers, written(&headers), &[queue]);
+        let queue = client.vhost.queue(queue, client.id).unwrap();
+        let (entry, _) = queue.get().unwrap().unwrap();
+        queue.reject([entry], None).unwrap();
+    }
+    for (queue, body, kept) in
+        [("first", "any", true), ("second", "any", true), ("third", "own", false)]
+    {
+        let queue = client.vhost.queue(queue, client.id).unwrap();
+        let (entry, left) = queue.get().unwrap().unwrap();
+        let message = queue.message(&entry).unwrap();
+        assert_eq!((message.body.concat(), left), (body.as_bytes().to_vec(), 0));
+        assert_eq!(read(&message.properties).get("CC").is_some(), kept, "{body}");
+        let keys = &message.marks.deaths.as_ref().unwrap().entries[0].routing_keys;
+        assert_eq!(keys.iter().map(|key| &**key).collect::<Vec<_>>(), [body, "copy"]);
+    }
 }
 
 #[test]

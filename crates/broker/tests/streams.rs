@@ -55,6 +55,10 @@ impl broker::Properties for ValueOnly {
     fn with_header(&self, properties: &Bytes, _: &str, _: Value) -> Bytes {
         properties.clone()
     }
+
+    fn without_header(&self, properties: &Bytes, _: &str) -> Bytes {
+        properties.clone()
+    }
 }
 
 const SEGMENT_BYTES: u32 = 64 * 1024;

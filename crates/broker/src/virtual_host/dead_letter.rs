@@ -10,8 +10,8 @@ use bytestring::ByteString;
 
 use super::VirtualHost;
 use crate::{
-    DeathReason, Deaths, Error, Marks, Message, Publish, Queue, Routes, publisher::enqueue,
-    queue::Dead, routes::Delaying, sync::read, topology::Leg,
+    DeathReason, Deaths, Error, Headers, Marks, Message, Publish, Queue, Routes, Value,
+    publisher::enqueue, queue::Dead, routes::Delaying, sync::read, topology::Leg,
 };
 
 impl VirtualHost {
@@ -83,13 +83,26 @@ impl VirtualHost {
         key: Option<&ByteString>,
     ) -> Publish {
         let marks = &message.marks;
-        let published = (&message.exchange, &message.routing_key, marks.ttl);
+        let properties = self.store.properties();
+        let headers = properties.headers(&message.properties);
+        let mut published_keys = vec![message.routing_key.clone()];
+        published_keys.extend(copies(&*headers));
+        let published = (&message.exchange, &published_keys[..], marks.ttl);
         let now = self.store.now();
         let deaths = Deaths::with(marks.deaths.as_deref(), queue.name(), reason, now, published);
+        let has_copies = published_keys.len() > 1;
+        // RabbitMQ: a key of the queue's own is instead of all that the publisher asked for.
+        let (routing_keys, shown) = match key {
+            Some(key) if has_copies => {
+                (vec![key.clone()], properties.without_header(&message.properties, COPIES))
+            }
+            Some(key) => (vec![key.clone()], message.properties.clone()),
+            None => (published_keys, message.properties.clone()),
+        };
         let routing_key = key.unwrap_or(&message.routing_key).clone();
-        let headers = self.store.properties().headers(&message.properties);
         // An exchange that is not there takes nothing (RabbitMQ).
-        let (keys, clock) = ([&*routing_key], self.store.clock());
+        let keys: Vec<&str> = routing_keys.iter().map(|key| &**key).collect();
+        let clock = self.store.clock();
         let route = read(&self.topology).route(exchange, &keys, &*headers, clock, Leg::Published);
         let routes = route.map(|mut route| {
             route.queues.retain(|queue| !deaths.is_cycle(queue.name()));
@@ -104,7 +117,7 @@ impl VirtualHost {
         };
         let exchange = exchange.clone();
         Publish {
-            message: Message { exchange, routing_key, marks, ..message.clone() },
+            message: Message { exchange, routing_key, marks, properties: shown, ..message.clone() },
             routes: routes.unwrap_or_default(),
         }
     }
@@ -124,3 +137,16 @@ impl VirtualHost {
         Ok(enqueued.queues)
     }
 }
+
+/// The keys of a message beside its own, as its publisher asked for (RabbitMQ: the header `CC`;
+/// those in `BCC` are not kept).
+fn copies(headers: &dyn Headers) -> Vec<ByteString> {
+    match headers.header(COPIES) {
+        Some(Value::Array(keys)) => {
+            keys.iter().filter_map(Value::as_str).map(ByteString::from).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+const COPIES: &str = "CC";

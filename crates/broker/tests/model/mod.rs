@@ -263,6 +263,12 @@ impl Properties for Plain {
         let others = others.map(|(name, value)| (name.to_owned(), value.clone()));
         written(&others.chain([(name.to_owned(), value)]).collect())
     }
+
+    fn without_header(&self, properties: &Bytes, name: &str) -> Bytes {
+        let headers = read(properties);
+        let others = headers.iter().filter(|(it, _)| *it != name);
+        written(&others.map(|(name, value)| (name.to_owned(), value.clone())).collect())
+    }
 }
 
 /// The headers of such properties.

@@ -28,6 +28,16 @@ impl Properties for ContentProperties {
             _ => properties.clone(),
         }
     }
+
+    fn without_header(&self, properties: &Bytes, name: &str) -> Bytes {
+        let Ok(mut decoded) = BasicProperties::decode(properties) else {
+            return properties.clone();
+        };
+        match decoded.headers.as_mut().and_then(|headers| headers.remove(name)) {
+            Some(_) => PropertyList::from(&decoded).as_bytes().clone(),
+            None => properties.clone(),
+        }
+    }
 }
 
 /// A message's headers, and its property list for the rest.
@@ -129,5 +139,13 @@ mod tests {
         assert_eq!(ContentProperties.headers(&added).header("n"), Some(Value::Long(1)));
         let garbage = Bytes::from_static(b"\xff");
         assert_eq!(ContentProperties.with_header(&garbage, "n", Value::Long(1)), garbage);
+        let without = ContentProperties.without_header(&list(), "x-delay");
+        let headers = ContentProperties.headers(&without);
+        assert_eq!(
+            (headers.header("x-delay"), headers.header("k")),
+            (None, Some(Value::Bool(true)))
+        );
+        assert_eq!(ContentProperties.without_header(&list(), "n"), list());
+        assert_eq!(ContentProperties.without_header(&garbage, "n"), garbage);
     }
 }
