@@ -140,7 +140,7 @@ def without_a_place_to_go_the_dead_are_gone(stage):
 
 @script
 def a_dead_letter_of_a_message_with_further_keys(stage):
-    channel = stage.channel()
+    channel = mourner(stage)
     dead, arguments = graveyard(stage, channel)
     queue = stage.queue(channel, arguments=arguments)
     channel.publish("", queue, "copies", headers={"CC": ["cc"], "BCC": ["bcc"]})
