@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 
-/// A connection of `guest` to `/`.
+/// A connection to `/`.
 #[derive(Debug)]
 pub struct Wire {
     socket: TcpStream,
@@ -28,13 +28,27 @@ impl Wire {
     /// # Errors
     /// The server refuses.
     pub fn open(address: SocketAddr, heartbeat: u16) -> Result<Wire> {
+        Wire::open_as(address, ("guest", "guest"), heartbeat)
+    }
+
+    /// As [`Wire::open`], as a user with that name and password.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_as(
+        address: SocketAddr,
+        (user, password): (&str, &str),
+        heartbeat: u16,
+    ) -> Result<Wire> {
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let mut wire = Wire { socket };
         wire.socket.write_all(b"AMQP\0\0\x09\x01")?;
         wire.expect((10, 10))?;
-        let start_ok = [&b"\0\0\0\0"[..], b"\x05PLAIN", b"\0\0\0\x0c\0guest\0guest", b"\x05en_US"];
+        let login = format!("\0{user}\0{password}");
+        let length = (login.len() as u32).to_be_bytes();
+        let start_ok = [&b"\0\0\0\0"[..], b"\x05PLAIN", &length, login.as_bytes(), b"\x05en_US"];
         wire.send(0, (10, 11), &start_ok.concat())?;
         wire.expect((10, 30))?;
         let tune_ok = [&2047_u16.to_be_bytes()[..], &131_072_u32.to_be_bytes()].concat();

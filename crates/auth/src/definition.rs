@@ -22,7 +22,7 @@ pub struct UserDefinition {
     /// The tags; also read as a text with commas.
     #[serde(default)]
     pub tags: Tags,
-    /// Limits of connections and channels: kept for the reader, not read here.
+    /// Limits of connections and channels ([`crate::UserLimits`]).
     #[serde(default)]
     pub limits: Map<String, Value>,
 }

@@ -6,6 +6,12 @@ use std::{io, path::PathBuf, time::Duration};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A limit that a user cannot have.
+    #[error("{reason}")]
+    Limit {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The users file could not be read or written.
     #[error("{}: cannot {doing}: {source}", .path.display())]
     File {

@@ -39,6 +39,7 @@ mod tags;
 mod throttle;
 mod user;
 mod user_file;
+mod user_limits;
 mod users;
 
 pub use definition::{Credential, Imported, NewUser, UserDefinition};
@@ -47,4 +48,5 @@ pub use secret::Secret;
 pub use stored_hash::StoredHash;
 pub use tags::Tags;
 pub use user::{Ended, Origin, Peer, Recheck, User};
+pub use user_limits::UserLimits;
 pub use users::{Clock, Users};

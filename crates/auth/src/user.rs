@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr};
 
-use crate::{Error, Tags, limits::NAME_BYTES_MAX};
+use crate::{Error, Tags, UserLimits, limits::NAME_BYTES_MAX};
 
 /// Somebody who logged in, or might.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,6 +18,8 @@ pub struct User {
     pub default_access: bool,
     /// They can log in with a password.
     pub has_password: bool,
+    /// What they may have open.
+    pub limits: UserLimits,
     pub(crate) id: u64,
     pub(crate) proof: Proof,
 }
@@ -101,6 +103,7 @@ impl User {
             origin: Origin::BuiltIn,
             default_access: true,
             has_password: true,
+            limits: UserLimits::default(),
             id: 0,
             proof: Proof::Password(0),
         }
@@ -113,6 +116,7 @@ impl User {
             origin: Origin::Service,
             default_access: true,
             has_password: true,
+            limits: UserLimits::default(),
             id: 0,
             proof: Proof::Password(0),
         }

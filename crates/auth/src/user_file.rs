@@ -11,7 +11,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::{Error, Tags, limits::FILE_BYTES_MAX, stored_hash::StoredHash};
+use crate::{Error, Tags, UserLimits, limits::FILE_BYTES_MAX, stored_hash::StoredHash};
 
 mod written;
 
@@ -44,6 +44,7 @@ pub(crate) struct Entry {
     pub(crate) hash: Option<StoredHash>,
     pub(crate) tags: Tags,
     pub(crate) default_access: bool,
+    pub(crate) limits: UserLimits,
     /// Tells a user from another of that name before or after.
     pub(crate) id: u64,
     /// How often the password was changed.
@@ -176,6 +177,7 @@ mod tests {
             hash: Some(StoredHash::parse(hash, None).unwrap()),
             tags: Tags::new(["administrator", "ops"]).unwrap(),
             default_access: false,
+            limits: UserLimits { max_channels: Some(7), ..UserLimits::default() },
             id: u64::MAX,
             password_number: 7,
         }

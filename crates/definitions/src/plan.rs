@@ -75,10 +75,6 @@ impl Making<'_> {
                 );
                 continue;
             }
-            if !user.limits.is_empty() {
-                let name = &user.name;
-                self.plan.notes.push(format!("limits of user '{name}' are not known here"));
-            }
             self.plan.users.push(user.clone());
         }
     }

@@ -139,7 +139,7 @@ static ROUTES: &[Route] = &[
     at("vhost-limits/{}/{}").put(vhost_limit::put).delete(vhost_limit::delete),
     at("user-limits").get(user::limits),
     at("user-limits/{}").get(user::limits),
-    at("user-limits/{}/{}").put(user::set_limit).delete(user::set_limit),
+    at("user-limits/{}/{}").put(user::put_limit).delete(user::delete_limit),
     at("queues").get(queue::list),
     at("queues/detailed").get(queue::list_detailed),
     at("queues/{}").get(queue::list),

@@ -354,6 +354,12 @@ impl Connections {
         lock(&self.open).values().filter(|it| it.facts.user == user).count()
     }
 
+    /// How many channels a user has open.
+    pub fn channels_of(&self, user: &str) -> usize {
+        let open = lock(&self.open);
+        open.values().filter(|it| it.facts.user == user).map(|it| it.channels_count()).sum()
+    }
+
     /// How they came and went.
     pub fn churn(&self) -> ConnectionChurn {
         ConnectionChurn {
@@ -423,6 +429,11 @@ pub(crate) struct Entered {
 }
 
 impl Entered {
+    /// How many channels its user has open.
+    pub(crate) fn channels_of(&self, user: &str) -> usize {
+        self.connections.channels_of(user)
+    }
+
     /// A connection that nobody else sees.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn alone(id: ConnectionId) -> Entered {

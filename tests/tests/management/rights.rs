@@ -1,9 +1,9 @@
 //! Who may see and do what: tags, permissions, the socket.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt};
 
 use anyhow::{Result, ensure};
-use harness::{Api, Site, wait_for};
+use harness::{Api, Site, Wire, wait_for};
 
 fn status(api: &Api, method: &str, path: &str, body: &str, expected: u16) -> Result<String> {
     let reply = api.call(method, path, body)?;
@@ -142,6 +142,49 @@ fn on_the_socket_the_owner_needs_no_login_and_may_do_everything() -> Result<()> 
     ensure!(path.exists(), "a killed server leaves it");
     let _server = site.serve()?;
     ensure!(owner.get("queues/v")?[0]["name"] == "q", "the same data");
+    Ok(())
+}
+
+#[test]
+fn a_users_limits_count_all_that_they_have_open() -> Result<()> {
+    const CHANNEL_OPEN: (u16, u16) = (20, 10);
+    let site = Site::new()?;
+    let _server = site.serve()?;
+    let owner = site.socket();
+    status(&owner, "PUT", "users/ada", r#"{"password": "p", "tags": ""}"#, 201)?;
+    status(&owner, "PUT", "permissions/%2F/ada", ALL, 201)?;
+    for (name, value) in [("max-connections", 2), ("max-channels", 3)] {
+        let body = format!(r#"{{"value": {value}}}"#);
+        status(&owner, "PUT", &format!("user-limits/ada/{name}"), &body, 204)?;
+    }
+    status(&owner, "PUT", "user-limits/ada/max-fun", r#"{"value": 1}"#, 400)?;
+    status(&owner, "PUT", "user-limits/nobody/max-channels", r#"{"value": 1}"#, 404)?;
+    let limits = owner.get("user-limits/ada")?;
+    let expected = serde_json::json!([{
+        "user": "ada", "value": {"max-connections": 2, "max-channels": 3}
+    }]);
+    ensure!(limits == expected, "{limits}");
+    let address = SocketAddr::from(([127, 0, 0, 1], site.amqp_port));
+    let open = || Wire::open_as(address, ("ada", "p"), 0);
+    let (mut one, mut two) = (open()?, open()?);
+    let third = open().map(drop).map_err(|error| format!("{error:#}"));
+    let words = "connection refused for user 'ada': user connection limit (2) is reached";
+    ensure!(third.as_ref().is_err_and(|it| it.contains(words)), "{third:?}");
+    for (number, channel) in [(0, 1), (1, 1), (1, 2)] {
+        let wire = if number == 0 { &mut one } else { &mut two };
+        wire.send(channel, CHANNEL_OPEN, b"\0")?;
+        wire.expect((20, 11))?;
+    }
+    one.send(2, CHANNEL_OPEN, b"\0")?;
+    let text = String::from_utf8_lossy(&one.expect((10, 50))?).into_owned();
+    let words = "number of channels opened for user 'ada' has reached the maximum allowed user \
+                 limit of (3)";
+    ensure!(text.contains(words), "{text}");
+    // It counts for what is opened from then on.
+    status(&owner, "DELETE", "user-limits/ada/max-connections", "", 204)?;
+    wait_for("a connection without a limit", 10, || {
+        open().map(drop).map_err(|error| format!("{error:#}"))
+    })?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Content, Entry, FORMAT};
-use crate::{Tags, stored_hash::StoredHash};
+use crate::{Tags, UserLimits, stored_hash::StoredHash};
 
 #[derive(Deserialize)]
 pub(super) struct Version {
@@ -48,6 +48,8 @@ struct User2 {
     tags: Tags,
     #[serde(default)]
     default_access: bool,
+    #[serde(default, skip_serializing_if = "UserLimits::is_none")]
+    limits: UserLimits,
     /// In hex: JSON's numbers end at 2⁵³.
     id: String,
     password_number: u32,
@@ -65,6 +67,7 @@ impl TryFrom<Content1> for Content {
                 hash: Some(hash),
                 tags: Tags::default(),
                 default_access: true,
+                limits: UserLimits::default(),
                 id: 0,
                 password_number: 0,
             };
@@ -92,6 +95,7 @@ impl TryFrom<Content2> for Content {
                 hash,
                 tags: user.tags,
                 default_access: user.default_access,
+                limits: user.limits,
                 id,
                 password_number: user.password_number,
             };
@@ -109,6 +113,7 @@ impl From<&Content> for Content2 {
             hashing_algorithm: entry.hash.as_ref().map(|hash| hash.algorithm().to_owned()),
             tags: entry.tags.clone(),
             default_access: entry.default_access,
+            limits: entry.limits,
             id: format!("{:x}", entry.id),
             password_number: entry.password_number,
         };

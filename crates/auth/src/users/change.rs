@@ -3,6 +3,7 @@
 use super::Users;
 use crate::{
     Credential, Error, Imported, NewUser, Secret, StoredHash, Tags, User, UserDefinition,
+    UserLimits,
     user_file::{Content, Entry},
 };
 
@@ -91,6 +92,21 @@ impl Users {
         self.change_user(name, |entry| entry.tags = tags)
     }
 
+    /// Changes what a user may have open from now on.
+    ///
+    /// # Errors
+    /// As [`Users::clear_password`], or the change's own.
+    pub fn change_limits(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut UserLimits) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.change(|content| match content.users.get_mut(name) {
+            Some(entry) => change(&mut entry.limits),
+            None => Err(Error::Unknown { name: name.to_owned() }),
+        })
+    }
+
     /// Says whether a user without a permission in the virtual host `/` may do everything there.
     ///
     /// # Errors
@@ -133,7 +149,7 @@ impl Users {
             password_hash: entry.hash.as_ref().map(StoredHash::text).unwrap_or_default(),
             hashing_algorithm: entry.hash.as_ref().map(|hash| hash.algorithm().to_owned()),
             tags: entry.tags.clone(),
-            limits: serde_json::Map::new(),
+            limits: entry.limits.definition(),
         };
         state.content.users.iter().map(definition).collect()
     }
@@ -146,25 +162,30 @@ impl Users {
     pub fn import(&self, definitions: &[UserDefinition]) -> Result<Imported, Error> {
         let mut users = Vec::new();
         for definition in definitions {
-            let hash = User::check_name(&definition.name).and_then(|()| definition.hash());
-            let hash = hash.map_err(|source| Error::Import {
+            let at = |source| Error::Import {
                 name: definition.name.chars().take(80).collect(),
                 source: Box::new(source),
-            })?;
-            users.push((definition, hash, new_id()?));
+            };
+            let hash = User::check_name(&definition.name).and_then(|()| definition.hash());
+            let limits = UserLimits::of_definition(&definition.limits).map_err(at)?;
+            users.push((definition, hash.map_err(at)?, limits, new_id()?));
         }
         self.change(|content| {
             let mut imported = Imported::default();
-            for (definition, hash, id) in users {
+            for (definition, hash, limits, id) in users {
                 let tags = definition.tags.clone();
                 if let Some(entry) = content.users.get_mut(&definition.name) {
                     entry.give(hash);
                     entry.tags = tags;
+                    entry.limits = limits;
                     imported.updated += 1;
                 } else {
                     let credential = Credential::NoPassword;
                     let new = NewUser { credential, tags, default_access: false };
                     content.insert(&definition.name, id, hash, &new);
+                    if let Some(entry) = content.users.get_mut(&definition.name) {
+                        entry.limits = limits;
+                    }
                     imported.created += 1;
                 }
             }
@@ -206,6 +227,7 @@ impl Content {
             hash,
             tags: new.tags.clone(),
             default_access: new.default_access,
+            limits: UserLimits::default(),
             id,
             password_number: 0,
         };

@@ -185,6 +185,7 @@ impl Entry {
             origin: Origin::Operator,
             default_access: self.default_access,
             has_password: self.hash.is_some(),
+            limits: self.limits,
             id: self.id,
             proof: Proof::Password(self.password_number),
         }

@@ -175,21 +175,42 @@ pub(crate) fn hash_password(call: &Call) -> Outcome {
     Ok(Answer::Json(json!({"ok": call.site.users.hash_password(&password)?.text()})))
 }
 
-/// `GET /api/user-limits`, `/api/user-limits/USER`: nobody has any.
+/// `GET /api/user-limits`, `/api/user-limits/USER`: of those that have some.
 pub(crate) fn limits(call: &Call) -> Outcome {
     call.need(Action::SeeUsers, &Resource::Broker)?;
-    if let Some(name) = call.places.first() {
+    let asked = call.places.first();
+    if let Some(name) = asked {
         known(&call.site, name)?;
     }
-    list::answer(Vec::new(), &call.query)
+    let users = call.site.users.export();
+    let limited = users.iter().filter(|user| !user.limits.is_empty());
+    let named = limited.filter(|user| asked.is_none_or(|name| user.name == *name));
+    let row = |user: &UserDefinition| Row::of(json!({"user": user.name, "value": user.limits}));
+    list::answer(named.map(row).collect(), &call.query)
 }
 
-/// `PUT`, `DELETE /api/user-limits/USER/NAME`.
-pub(crate) fn set_limit(call: &Call) -> Outcome {
-    call.need(Action::ChangeUser, &Resource::User(call.place(0)))?;
-    known(&call.site, call.place(0))?;
-    Err(Refusal::bad_request(
-        "limits of users are not in this version of Tubepost; limit the virtual host: PUT \
-         /api/vhost-limits/VHOST/max-connections",
-    ))
+/// `PUT /api/user-limits/USER/NAME`.
+pub(crate) fn put_limit(call: &Call) -> Outcome {
+    let fields = call.object()?;
+    fields.need(&["value"])?;
+    set_limit(call, fields.get("value"))
+}
+
+/// `DELETE /api/user-limits/USER/NAME`.
+pub(crate) fn delete_limit(call: &Call) -> Outcome {
+    set_limit(call, None)
+}
+
+fn set_limit(call: &Call, value: Option<&Value>) -> Outcome {
+    let (user, name) = (call.place(0), call.place(1));
+    call.need(Action::ChangeUser, &Resource::User(user))?;
+    known(&call.site, user)?;
+    if built_in_guest(&call.site).is_some_and(|guest| guest.name == user) {
+        return Err(Refusal::bad_request(
+            "the built-in guest has no limits; a user of that name takes its place: PUT \
+             /api/users/guest",
+        ));
+    }
+    call.site.users.change_limits(user, |limits| limits.set(name, value))?;
+    Ok(Answer::Done)
 }

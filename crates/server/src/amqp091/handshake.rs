@@ -123,6 +123,17 @@ pub(super) async fn shake_hands(
         let text = format!("connection refused: node connection limit ({max}) is reached");
         return wire.refuse(Refusal::new(ReplyCode::NotAllowed, text).in_method(OPEN)).await;
     };
+    // RabbitMQ: `rabbit_reader:is_over_user_connection_limit`.
+    let connections_max = login.limits.max_connections;
+    if let Some(max) = connections_max
+        && context.connections.count_of(&login.name) as u64 >= max
+    {
+        let text = format!(
+            "connection refused for user '{}': user connection limit ({max}) is reached",
+            login.name
+        );
+        return wire.refuse(Refusal::new(ReplyCode::NotAllowed, text).in_method(OPEN)).await;
+    }
     let access = match admit(&open.virtual_host, &login, context) {
         Ok(access) => access,
         Err(error) => return wire.refuse(Refusal::from(error).in_method(OPEN)).await,
