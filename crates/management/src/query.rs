@@ -26,6 +26,12 @@ impl Query {
         self.0.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
     }
 
+    /// All values of that name.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let of_name = self.0.iter().filter(move |(it, _)| it == name);
+        of_name.map(|(_, value)| value.as_str())
+    }
+
     /// Whether it is there and says yes.
     pub(crate) fn is(&self, name: &str) -> bool {
         matches!(self.get(name), Some("true" | "1" | ""))

@@ -221,7 +221,7 @@ pub(crate) fn find(method: &Method, path: &str) -> Found {
                 Found::Open(prometheus::per_object)
             }
             (&Method::GET | &Method::HEAD, "/metrics/detailed") => {
-                Found::Open(prometheus::per_object)
+                Found::Open(prometheus::detailed)
             }
             (_, "/metrics" | "/metrics/per-object" | "/metrics/detailed") => {
                 Found::Method("OPTIONS, HEAD, GET".to_owned())

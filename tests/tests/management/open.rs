@@ -181,5 +181,12 @@ fn prometheus_is_told_by_the_names_that_dashboards_use() -> Result<()> {
         let family = line.split(['{', ' ']).next().unwrap_or_default();
         ensure!(families.contains(&family), "{line} is of no family");
     }
+    let asked = "/metrics/detailed?family=queue_coarse_metrics&vhost=%2F";
+    let text = metrics(asked)?.text;
+    let sample = r#"rabbitmq_detailed_queue_messages{vhost="/",queue="jobs"} 1"#;
+    ensure!(text.lines().any(|line| line == sample), "{sample} is missing:\n{text}");
+    ensure!(!text.contains("channel") && !text.contains("_bytes"), "more was asked for:\n{text}");
+    let elsewhere = metrics(&asked.replace("%2F", "ci"))?.text;
+    ensure!(!elsewhere.contains("jobs"), "of another virtual host:\n{elsewhere}");
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::selection::Selection;
+
 /// A family that is read off something: its name, its help, and what of it.
 pub(super) type Family<T> = (&'static str, &'static str, fn(&T) -> u64);
 
@@ -9,7 +11,10 @@ pub(super) type Family<T> = (&'static str, &'static str, fn(&T) -> u64);
 #[derive(Debug, Default)]
 pub(super) struct Exposition {
     text: String,
-    family: &'static str,
+    /// The family's name as it is written; empty for one that nobody wants.
+    family: String,
+    /// All of it, when there is none.
+    selection: Option<Selection>,
 }
 
 /// What kind of number it is.
@@ -20,20 +25,34 @@ pub(super) enum Kind {
 }
 
 impl Exposition {
+    /// Of what was asked for only, under the names of detailed metrics.
+    pub(super) fn of(selection: Selection) -> Exposition {
+        Exposition { selection: Some(selection), ..Exposition::default() }
+    }
+
     /// Begins a family: all its samples follow.
     pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
         };
-        self.family = name;
+        self.family = match &self.selection {
+            None => name.to_owned(),
+            Some(selection) if selection.takes(name) => Selection::name(name),
+            Some(_) => return self.family.clear(),
+        };
+        let name = &self.family;
         // Writing to a string does not fail.
         write!(self.text, "# TYPE {name} {kind}\n# HELP {name} {help}\n").ok();
     }
 
     /// A sample of the family.
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Into<Number>) {
-        self.text.push_str(self.family);
+        let is_of_others = |it: &Selection| !it.takes_labels(labels);
+        if self.family.is_empty() || self.selection.as_ref().is_some_and(is_of_others) {
+            return;
+        }
+        self.text.push_str(&self.family);
         for (at, (name, value)) in labels.iter().enumerate() {
             self.text.push(if at == 0 { '{' } else { ',' });
             write!(self.text, "{name}=\"").ok();

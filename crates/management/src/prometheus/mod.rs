@@ -4,6 +4,7 @@
 mod exposition;
 mod families;
 mod objects;
+mod selection;
 
 use std::sync::Arc;
 
@@ -13,20 +14,30 @@ use crate::{
     site::Site,
 };
 use exposition::Exposition;
+use selection::Selection;
 
 /// `GET /metrics`.
 pub(crate) fn aggregated(call: &Call) -> Outcome {
     Ok(Answer::Text(TEXT, text(&call.site, false)))
 }
 
-/// `GET /metrics/per-object`, `/metrics/detailed`.
+/// `GET /metrics/detailed`: the families, and virtual hosts, that are asked for.
+pub(crate) fn detailed(call: &Call) -> Outcome {
+    let out = Exposition::of(Selection::of(&call.query));
+    Ok(Answer::Text(TEXT, filled(&call.site, true, out)))
+}
+
+/// `GET /metrics/per-object`.
 pub(crate) fn per_object(call: &Call) -> Outcome {
     Ok(Answer::Text(TEXT, text(&call.site, true)))
 }
 
 /// All of it.
 pub(crate) fn text(site: &Arc<Site>, per_object: bool) -> String {
-    let mut out = Exposition::default();
+    filled(site, per_object, Exposition::default())
+}
+
+fn filled(site: &Arc<Site>, per_object: bool, mut out: Exposition) -> String {
     families::node(site, &mut out);
     families::totals(site, &mut out);
     match per_object {
