@@ -8,14 +8,14 @@ use std::{
     collections::BTreeMap,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
 };
 
 use broker::{
     Broker, Clock, Entry, Headers, Options, Property, ReadFrom, Reading, StreamFilter, Timestamp,
-    Value, error::Kind,
+    Value, Wake, error::Kind,
 };
 use bytes::Bytes;
 use model::{Client, open};
@@ -163,6 +163,50 @@ fn nothing_is_seen_before_a_loss_of_power_could_not_take_it_back() {
     let seen = client.receive();
     assert_eq!(seen.iter().map(|(_, entry)| entry.offset()).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(reader.queue().message(&seen[1].1).unwrap().body.concat(), b"b");
+}
+
+/// Does something when a mailbox has something, once.
+struct Then(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Wake for Then {
+    fn wake(&self) {
+        let then = self.0.lock().unwrap().take();
+        if let Some(then) = then {
+            then();
+        }
+    }
+}
+
+impl Then {
+    fn new(then: impl FnOnce() + Send + 'static) -> Then {
+        Then(Mutex::new(Some(Box::new(then))))
+    }
+}
+
+#[test]
+fn what_is_committed_while_a_stream_hands_out_is_seen_after_the_next_commit() {
+    let directory = tempdir().unwrap();
+    let (broker, mut publisher) = start(directory.path(), &options().0);
+    let broker = Arc::new(broker);
+    let mut late = Client::new(&broker);
+    ["first", "second"].iter().for_each(|name| publisher.declare_stream(name, &[]));
+    // While the first one is handed out something comes to the second, not committed yet; and
+    // while that is handed out somebody else commits.
+    let publishes = Then::new(move || drop(late.publish("", "second", &["late"])));
+    let one = Client::woken(&broker, publishes);
+    let committer = Arc::downgrade(&broker);
+    let other =
+        Client::woken(&broker, Then::new(move || committer.upgrade().unwrap().commit().unwrap()));
+    let reads = |client: &Client, stream: &str| {
+        client.read(stream, "r", 10, false, from(ReadFrom::First)).unwrap()
+    };
+    let _readers = (reads(&one, "first"), reads(&other, "second"));
+    publisher.publish("", "first", &["a"]);
+    publisher.publish("", "second", &["b"]);
+    broker.commit().unwrap();
+    assert_eq!((one.receive().len(), other.receive().len()), (1, 1));
+    broker.commit().unwrap();
+    assert_eq!(other.receive().len(), 1);
 }
 
 #[test]

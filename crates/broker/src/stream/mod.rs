@@ -141,8 +141,10 @@ impl Stream {
 
     /// Hands out what has been committed since; whether there is more to come.
     pub(crate) fn committed(&self) -> bool {
+        // Asked first: what another commit makes visible while this hands out is not handed out.
+        let is_more = lock(&self.log).tail.back().is_some_and(|newest| !self.is_visible(newest));
         self.dispatch();
-        lock(&self.log).tail.back().is_some_and(|newest| !self.is_visible(newest))
+        is_more
     }
 
     /// Whether it is to be put on the list of those to be looked at after the next commit.

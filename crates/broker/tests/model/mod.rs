@@ -39,11 +39,16 @@ pub fn open(directory: &Path, options: &Options) -> (Broker, RecoveryReport) {
 
 impl Client {
     pub fn new(broker: &Broker) -> Client {
+        Client::woken(broker, Nobody)
+    }
+
+    /// One that is told when its mailbox has something.
+    pub fn woken(broker: &Broker, wake: impl Wake + 'static) -> Client {
         let vhost = broker.vhost("/").unwrap();
         Client {
             publisher: Publisher::new(vhost.clone()),
             id: broker.new_connection(),
-            mailbox: Mailbox::new(Nobody),
+            mailbox: Mailbox::new(wake),
             vhost,
         }
     }
