@@ -62,6 +62,10 @@ impl Scene {
     }
 
     fn publish(&self, queue: &str, body: &str, marks: Marks) -> Receipt {
+        self.publish_as(true, queue, body, marks)
+    }
+
+    fn publish_as(&self, persistent: bool, queue: &str, body: &str, marks: Marks) -> Receipt {
         let mut publisher = Publisher::new(self.client.vhost.clone());
         let routes = publisher.route(&"".into(), &queue.into(), &()).unwrap();
         let message = Message {
@@ -69,7 +73,7 @@ impl Scene {
             routing_key: queue.into(),
             properties: Default::default(),
             body: [body.to_owned().into()].into_iter().collect(),
-            persistent: true,
+            persistent,
             marks,
         };
         let mut receipts = Vec::new();
@@ -485,6 +489,22 @@ fn a_queue_that_takes_nothing_twice_drops_what_is_in_it_still() {
     let (broker, report) = open(directory.path(), &options);
     assert_eq!(report.messages, 1);
     assert_eq!(Client::new(&broker).drain("q"), ["10*"]);
+}
+
+#[test]
+fn of_a_queue_that_takes_nothing_twice_only_what_is_persistent_is_counted_as_such() {
+    let directory = tempdir().unwrap();
+    let scene = Scene::open(directory.path(), 0);
+    scene.declare("q", &[("x-message-deduplication", Value::Bool(true))]);
+    scene.publish_as(false, "q", "transient", Marks::default());
+    scene.publish("q", "persistent", Marks::default());
+    let queue = scene.client.vhost.queue("q", scene.client.id).unwrap();
+    let counted = || (queue.report().persistent, queue.report().persistent_bytes);
+    assert_eq!(counted(), (1, 10));
+    scene.message("q").unwrap();
+    assert_eq!(counted(), (1, 10));
+    scene.message("q").unwrap();
+    assert_eq!(counted(), (0, 0));
 }
 
 #[test]

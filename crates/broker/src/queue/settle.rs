@@ -50,21 +50,23 @@ impl Queue {
             stream.settle(entries.into_iter().count(), consumer);
             return Ok(());
         }
-        let (mut count, mut held, mut bytes, mut kept_bytes) = (0, 0, 0, 0);
+        let (mut count, mut held, mut bytes) = (0, 0, 0);
+        let (mut persistent, mut persistent_bytes) = (0, 0);
         let mut kept: Vec<Entry> = Vec::new();
         for entry in entries {
             count += 1;
             held += entry.share as usize;
             bytes += u64::from(entry.ticket.size);
             if entry.position.is_some() {
-                kept_bytes += u64::from(entry.ticket.size);
+                persistent += 1;
+                persistent_bytes += u64::from(entry.ticket.size);
             }
             if entry.position.is_some() || self.deduplicates {
                 kept.push(entry);
             }
         }
         self.let_go(held);
-        self.held.forget(kept.len(), kept_bytes);
+        self.held.forget(persistent, persistent_bytes);
         let counted = consumer.is_none_or(|consumer| !consumer.is_no_ack());
         let (deleted, positions) = {
             let mut state = lock(&self.state);
