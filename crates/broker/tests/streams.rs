@@ -14,8 +14,8 @@ use std::{
 };
 
 use broker::{
-    Broker, Clock, Entry, Headers, Options, Property, ReadFrom, Reading, StreamFilter, Timestamp,
-    Value, Wake, error::Kind,
+    Broker, Clock, Entry, Headers, Letter, Options, Property, ReadFrom, Reading, StreamFilter,
+    Timestamp, Value, Wake, error::Kind, policy::QueueType,
 };
 use bytes::Bytes;
 use model::{Client, open};
@@ -192,7 +192,9 @@ fn what_is_committed_while_a_stream_hands_out_is_seen_after_the_next_commit() {
     ["first", "second"].iter().for_each(|name| publisher.declare_stream(name, &[]));
     // While the first one is handed out something comes to the second, not committed yet; and
     // while that is handed out somebody else commits.
-    let publishes = Then::new(move || drop(late.publish("", "second", &["late"])));
+    let publishes = Then::new(move || {
+        late.publish("", "second", &["late"]);
+    });
     let one = Client::woken(&broker, publishes);
     let committer = Arc::downgrade(&broker);
     let other =
@@ -408,12 +410,37 @@ fn a_stream_that_is_deleted_gives_its_disk_back() {
     publish(&broker, &mut client, 0..1000);
     let before = broker.journal_bytes();
     assert_eq!(client.vhost.delete_queue("s", client.id, false, false), Ok(1000));
+    // What it counted stays in the totals.
+    assert_eq!(broker.gone_queues(QueueType::Stream).publish, 1000);
+    assert_eq!(broker.queue_churn().deleted, 1);
     broker.tidy().unwrap();
     assert!(broker.journal_bytes() < before / 4, "{} of {before}", broker.journal_bytes());
     assert_eq!(broker.memory_bytes(), 0);
     client.declare_stream("s", &[]);
     publish(&broker, &mut client, 0..1);
     assert_reads(&client, from(ReadFrom::First), 0..1);
+}
+
+/// Whoever loses the race is told: that it is not there, or that it is gone.
+#[test]
+fn who_begins_to_read_a_stream_as_it_is_deleted_learns_of_it() {
+    let broker = Broker::in_memory(&options().0);
+    let owner = Client::new(&broker);
+    for round in 0..200 {
+        owner.declare_stream("s", &[]);
+        let reader = Client::new(&broker);
+        let began = std::thread::scope(|scope| {
+            let reads = scope.spawn(|| reader.read("s", "r", 1, false, Reading::default()));
+            owner.vhost.delete_queue("s", owner.id, false, false).unwrap();
+            reads.join().unwrap()
+        });
+        let mut letters = Vec::new();
+        reader.mailbox.drain(&mut letters);
+        match began {
+            Ok(_) => assert!(matches!(letters[..], [Letter::Cancelled { .. }]), "round {round}"),
+            Err(error) => assert_eq!(error.kind, Kind::NotFound, "round {round}"),
+        }
+    }
 }
 
 #[test]

@@ -58,8 +58,10 @@ impl Queue {
             return Err(Error::not_implemented(format!("{what} does not support global qos")));
         }
         let consumer = Arc::new(Consumer::new(request, this));
-        stream.read(consumer.clone(), consumer.reading());
-        Ok(consumer)
+        match stream.read(consumer.clone(), consumer.reading()) {
+            true => Ok(consumer),
+            false => Err(Error::not_found(self.resource())),
+        }
     }
 
     /// Takes a consumer away. `true` when it was the last and the queue goes with its last.

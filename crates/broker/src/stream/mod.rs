@@ -31,6 +31,7 @@ use crate::{
     Consumer, Entry, Error, Letter, Message, Position, QueueCounts, QueueId, Timestamp,
     counters::QueueCounters,
     limits::STREAM_STRETCH,
+    policy::QueueType,
     queue::NewEntry,
     record::InStream,
     store::Store,
@@ -165,26 +166,29 @@ impl Stream {
         held.position.is_none_or(|position| self.has(position))
     }
 
-    /// Adds a reader for a consumer.
-    pub(crate) fn read(&self, consumer: Arc<Consumer>, reading: &Reading) {
-        let cursor = {
-            let log = lock(&self.log);
-            match reading.from {
-                ReadFrom::First => Cursor::at(log.first()),
-                ReadFrom::Next => Cursor::at(log.next),
-                ReadFrom::Offset(offset) => Cursor::at(offset),
-                ReadFrom::Time(since) => Cursor::since(&log, since),
-                ReadFrom::Ago(milliseconds) => {
-                    let since = self.store.now().0.saturating_sub(milliseconds);
-                    Cursor::since(&log, Timestamp(since))
-                }
-                ReadFrom::Last => {
-                    let last = log.last(|held| self.is_visible(held));
-                    Cursor::at(last.unwrap_or(log.next))
-                }
+    /// Adds a reader for a consumer; `false` when the stream ended.
+    pub(crate) fn read(&self, consumer: Arc<Consumer>, reading: &Reading) -> bool {
+        // Held until it is among the others: who ends the stream tells all that are.
+        let log = lock(&self.log);
+        if log.deleted {
+            return false;
+        }
+        let cursor = match reading.from {
+            ReadFrom::First => Cursor::at(log.first()),
+            ReadFrom::Next => Cursor::at(log.next),
+            ReadFrom::Offset(offset) => Cursor::at(offset),
+            ReadFrom::Time(since) => Cursor::since(&log, since),
+            ReadFrom::Ago(milliseconds) => {
+                let since = self.store.now().0.saturating_sub(milliseconds);
+                Cursor::since(&log, Timestamp(since))
+            }
+            ReadFrom::Last => {
+                let last = log.last(|held| self.is_visible(held));
+                Cursor::at(last.unwrap_or(log.next))
             }
         };
         write(&self.readers).push(Reader::new(consumer, reading.filter.clone(), cursor));
+        true
     }
 
     /// Takes a consumer away. `true` when it was there.
@@ -303,6 +307,7 @@ impl Stream {
             allowed(&counts)?;
             log.end()
         };
+        self.store.totals().queue_deleted(QueueType::Stream, &self.counters());
         let count = ended.len();
         self.store.let_go(ended.cool(0, |_| true));
         self.release_all(ended);
