@@ -311,7 +311,8 @@ impl Stream {
         let count = ended.len();
         self.store.let_go(ended.cool(0, |_| true));
         self.release_all(ended);
-        for reader in std::mem::take(&mut *write(&self.readers)) {
+        let readers = std::mem::take(&mut *write(&self.readers));
+        for reader in readers {
             let consumer = reader.consumer.clone();
             reader.consumer.mailbox().put(Letter::Cancelled { consumer });
         }
