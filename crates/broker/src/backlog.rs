@@ -10,7 +10,7 @@ use journal::{Journal, Position};
 
 use crate::{
     Entry, Error, Message,
-    compaction::{Copies, step},
+    compaction::Following,
     entry::Ticket,
     index::{CheckpointPart, Chunk, Chunks, Slot, Unreadable},
     limits::{BACKLOG_CHUNK, BACKLOG_HEAD, HEAD_IN_MEMORY},
@@ -272,44 +272,40 @@ impl Backlog {
         chunks
     }
 
-    /// Lets entries follow their messages to where they were copied; `followed` gets the places
-    /// they were at.
-    ///
-    /// Entries of a chunk that cannot be read stay.
+    /// Lets entries follow their messages to where they were copied. Entries of a chunk that cannot
+    /// be read stay.
     ///
     /// # Errors
     /// A chunk cannot be written: its entries stay.
     pub(crate) fn follow(
         &mut self,
-        segment: u32,
-        copies: &Copies,
+        following: &mut Following,
         chunks: Option<&Chunks>,
-        followed: &mut Vec<Position>,
     ) -> std::io::Result<()> {
         let mut result = Ok(());
         for part in &mut self.middle {
             match (part, chunks) {
                 (Part::Memory(entries), _) => {
-                    let positions = entries.iter_mut().flat_map(|it| &mut it.position);
-                    positions.for_each(|it| step(it, copies, followed));
+                    entries
+                        .iter_mut()
+                        .flat_map(|it| &mut it.position)
+                        .for_each(|it| following.follow(it));
                 }
-                (Part::Disk(chunk), Some(chunks)) if chunk.is_in(segment) => {
+                (Part::Disk(chunk), Some(chunks)) if chunk.is_in(following.segment) => {
                     let Ok(mut slots) = chunks.read::<Slot>(chunk) else { continue };
-                    let mut moved = Vec::new();
-                    slots.iter_mut().for_each(|it| step(&mut it.position, copies, &mut moved));
-                    match chunks.rewrite(chunk, &slots) {
-                        Ok(rewritten) => {
-                            *chunk = rewritten;
-                            followed.extend(moved);
-                        }
-                        Err(error) => result = Err(error),
-                    }
+                    let rewrite = |slots: &[Slot]| {
+                        *chunk = chunks.rewrite(chunk, slots)?;
+                        Ok(())
+                    };
+                    let followed =
+                        following.follow_rows(&mut slots, |it| &mut it.position, rewrite);
+                    result = result.and(followed);
                 }
                 (Part::Disk(_), _) => {}
             }
         }
         let in_memory = self.head.iter_mut().chain(&mut self.tail);
-        in_memory.flat_map(|it| &mut it.position).for_each(|it| step(it, copies, followed));
+        in_memory.flat_map(|it| &mut it.position).for_each(|it| following.follow(it));
         result
     }
 

@@ -7,7 +7,7 @@
 //! them for one.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -23,10 +23,56 @@ use crate::{
 /// Where messages of a segment were copied to, by where they were, and the queues that had them.
 pub(crate) type Copies = HashMap<Position, (Position, Vec<QueueId>)>;
 
-/// Lets one position follow; `followed` gets where it was.
-pub(crate) fn step(position: &mut Position, copies: &Copies, followed: &mut Vec<Position>) {
-    if let Some(&(to, _)) = copies.get(position) {
-        followed.push(std::mem::replace(position, to));
+/// A queue's turn to follow its messages from a segment to where they were copied.
+pub(crate) struct Following<'a> {
+    pub(crate) segment: u32,
+    copies: &'a Copies,
+    /// Where those that followed were.
+    followed: Vec<Position>,
+}
+
+impl Following<'_> {
+    pub(crate) fn new(segment: u32, copies: &Copies) -> Following<'_> {
+        Following { segment, copies, followed: Vec::new() }
+    }
+
+    /// Lets an entry in memory follow.
+    pub(crate) fn follow(&mut self, position: &mut Position) {
+        if let Some(&(to, _)) = self.copies.get(position) {
+            self.followed.push(std::mem::replace(position, to));
+        }
+    }
+
+    /// Lets the rows of a part on disk follow, once `rewrite` has written them; whether there was
+    /// one among them.
+    ///
+    /// # Errors
+    /// They cannot be written: they stay.
+    pub(crate) fn follow_rows<R>(
+        &mut self,
+        rows: &mut [R],
+        position: impl Fn(&mut R) -> &mut Position,
+        rewrite: impl FnOnce(&[R]) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        let mut of_part = Following::new(self.segment, self.copies);
+        rows.iter_mut().for_each(|row| of_part.follow(position(row)));
+        if !of_part.followed.is_empty() {
+            rewrite(rows)?;
+            self.followed.extend(of_part.followed);
+        }
+        Ok(())
+    }
+
+    /// Gives back the places that were left, and the copies of what the queue had settled before
+    /// it could follow.
+    pub(crate) fn end(self, queue: QueueId, store: &Store) {
+        store.release(&self.followed);
+        let followed: HashSet<Position> = self.followed.into_iter().collect();
+        let stayed = self
+            .copies
+            .iter()
+            .filter(|(from, (_, queues))| queues.contains(&queue) && !followed.contains(from));
+        store.release(&stayed.map(|(_, (to, _))| *to).collect::<Vec<Position>>());
     }
 }
 

@@ -8,7 +8,7 @@ use journal::{Journal, Position};
 use crate::{
     BacklogSizes, Entry, Error, Message,
     backlog::Backlog,
-    compaction::Copies,
+    compaction::Following,
     index::{CheckpointPart, Chunk, Chunks, Slot, Unreadable},
 };
 
@@ -180,14 +180,10 @@ impl Ready {
     /// A chunk cannot be written.
     pub(crate) fn follow(
         &mut self,
-        segment: u32,
-        copies: &Copies,
+        following: &mut Following,
         chunks: Option<&Chunks>,
-        followed: &mut Vec<Position>,
     ) -> std::io::Result<()> {
-        let each = self.levels.iter_mut();
-        let results: Vec<_> =
-            each.map(|level| level.follow(segment, copies, chunks, followed)).collect();
-        results.into_iter().collect()
+        let each = self.levels.iter_mut().map(|level| level.follow(following, chunks));
+        each.fold(Ok(()), std::io::Result::and)
     }
 }

@@ -1,12 +1,9 @@
 //! Messages on disk: written once for all their queues, settled, read back, moved; and the count of
 //! bytes that messages hold in memory.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc, Mutex, RwLock, RwLockReadGuard, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc, Mutex, RwLock, RwLockReadGuard, Weak,
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
 use bytes::BufMut;
@@ -16,7 +13,6 @@ use crate::{
     Clock, Error, Message, Options, Properties, Queue, Timestamp,
     alarm::Alarm,
     backlog::BacklogSizes,
-    compaction::Copies,
     counters::Totals,
     error::Kind,
     index::{Chunks, QueueCheckpoint},
@@ -255,20 +251,6 @@ impl Store {
                 (0..count).for_each(|_| journal.release(anywhere));
             }
         }
-    }
-
-    /// Copies of what `queue` had settled before it could follow are not kept for it.
-    pub(crate) fn release_unused(
-        &self,
-        queue: QueueId,
-        copies: &Copies,
-        followed: &HashSet<Position>,
-    ) {
-        let stayed = copies
-            .iter()
-            .filter(|(from, (_, queues))| queues.contains(&queue) && !followed.contains(from));
-        let unused: Vec<Position> = stayed.map(|(_, (to, _))| *to).collect();
-        self.release(&unused);
     }
 
     /// The clock has something to do with that queue.

@@ -1,13 +1,11 @@
 //! A queue's memory and disk: what goes to disk, what a checkpoint says, and what compaction moves.
 
-use std::collections::HashSet;
-
 use journal::Position;
 
 use super::Queue;
 use crate::{
     Error,
-    compaction::Copies,
+    compaction::{Copies, Following},
     entry::Ticket,
     index::{QueueCheckpoint, Slot},
     sync::lock,
@@ -69,23 +67,17 @@ impl Queue {
     /// # Errors
     /// A part of the queue on disk cannot be written: its messages stay where they are.
     pub(crate) fn follow(&self, segment: u32, copies: &Copies) -> std::io::Result<()> {
-        if let Some(stream) = self.stream() {
-            return stream.follow(segment, copies);
-        }
-        let mut followed = Vec::with_capacity(copies.len());
-        let result = {
-            let mut state = lock(&self.state);
-            for slot in state.outstanding.values_mut() {
-                if let Some(&(to, _)) = copies.get(&slot.position) {
-                    followed.push(slot.position);
-                    slot.position = to;
-                }
+        let mut following = Following::new(segment, copies);
+        let result = match self.stream() {
+            Some(stream) => stream.follow(&mut following),
+            None => {
+                let mut state = lock(&self.state);
+                let outstanding = state.outstanding.values_mut();
+                outstanding.for_each(|slot| following.follow(&mut slot.position));
+                state.ready.follow(&mut following, self.store.chunks())
             }
-            state.ready.follow(segment, copies, self.store.chunks(), &mut followed)
         };
-        self.store.release(&followed);
-        let followed: HashSet<Position> = followed.into_iter().collect();
-        self.store.release_unused(self.id, copies, &followed);
+        following.end(self.id, &self.store);
         result
     }
 

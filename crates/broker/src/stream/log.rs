@@ -10,7 +10,7 @@ use journal::Position;
 use super::{FilterMark, StreamRow, stretch::Stretch};
 use crate::{
     Message, Timestamp,
-    compaction::{Copies, step},
+    compaction::Following,
     index::{CheckpointPart, Chunks},
     limits::STREAM_HOT_BYTES,
 };
@@ -316,41 +316,33 @@ impl Log {
         self.stretches.iter().filter(|it| it.chunk.is_in(segment)).cloned().collect()
     }
 
-    /// Lets messages be where they were copied to; `followed` gets the places they were at. Those
-    /// of a stretch that cannot be read stay.
+    /// Lets messages be where they were copied to. Those of a stretch that cannot be read stay.
     ///
     /// # Errors
     /// A stretch cannot be written: its messages stay where they are.
     pub(super) fn follow(
         &mut self,
-        segment: u32,
-        copies: &Copies,
+        following: &mut Following,
         chunks: Option<&Chunks>,
-        followed: &mut Vec<Position>,
     ) -> std::io::Result<()> {
         let mut result = Ok(());
         for (stretch, chunks) in self.stretches.iter_mut().zip(chunks.into_iter().cycle()) {
-            if !stretch.chunk.is_in(segment) {
+            if !stretch.chunk.is_in(following.segment) {
                 continue;
             }
             let Ok(Some(rows)) = stretch.rows(chunks) else { continue };
-            let mut rows = rows.to_vec();
-            let mut moved = Vec::new();
-            rows.iter_mut().for_each(|row| step(&mut row.position, copies, &mut moved));
-            if moved.is_empty() {
-                continue;
-            }
-            match Stretch::write(chunks, stretch.first(), &rows) {
-                Ok(Some(rewritten)) => {
+            let rewrite = |rows: &[StreamRow]| {
+                if let Some(rewritten) = Stretch::write(chunks, stretch.first(), rows)? {
                     std::mem::replace(stretch, rewritten).discard(chunks);
-                    followed.extend(moved);
                 }
-                Ok(None) => {}
-                Err(error) => result = Err(error),
-            }
+                Ok(())
+            };
+            let followed =
+                following.follow_rows(&mut rows.to_vec(), |it| &mut it.position, rewrite);
+            result = result.and(followed);
         }
         let in_memory = self.head.iter_mut().chain(&mut self.tail);
-        in_memory.flat_map(|it| &mut it.position).for_each(|it| step(it, copies, followed));
+        in_memory.flat_map(|it| &mut it.position).for_each(|it| following.follow(it));
         result
     }
 }

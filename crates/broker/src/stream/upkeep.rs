@@ -1,14 +1,14 @@
 //! A stream's memory and disk: what goes to disk, what a checkpoint says, what a restart found, and
 //! what compaction moves.
 
-use std::{collections::HashSet, sync::atomic::Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 
 use journal::Position;
 
 use super::Stream;
 use crate::{
     Error,
-    compaction::Copies,
+    compaction::Following,
     index::{CheckpointPart, QueueCheckpoint},
     sync::lock,
 };
@@ -64,16 +64,11 @@ impl Stream {
         Ok(live)
     }
 
-    /// Follows messages of a segment to where they were copied, as [`crate::Queue::follow`].
+    /// Follows messages to where they were copied, as [`crate::Queue::follow`].
     ///
     /// # Errors
     /// A part of it on disk cannot be written: its messages stay where they are.
-    pub(crate) fn follow(&self, segment: u32, copies: &Copies) -> std::io::Result<()> {
-        let mut followed = Vec::new();
-        let result = lock(&self.log).follow(segment, copies, self.store.chunks(), &mut followed);
-        self.store.release(&followed);
-        let followed: HashSet<Position> = followed.into_iter().collect();
-        self.store.release_unused(self.id, copies, &followed);
-        result
+    pub(crate) fn follow(&self, following: &mut Following) -> std::io::Result<()> {
+        lock(&self.log).follow(following, self.store.chunks())
     }
 }
