@@ -78,6 +78,13 @@ impl Refusal {
         Refusal { error, ..self }
     }
 
+    /// The same of a permission to be set, whose virtual host or user is not there: there it is the
+    /// request that is wrong (RabbitMQ).
+    pub(crate) fn of_permission(self) -> Refusal {
+        let what = self.reason.as_str().unwrap_or_default();
+        Refusal::bad_request(format!("vhost_or_user_not_found: {what}"))
+    }
+
     pub(crate) fn body(&self) -> Value {
         json!({"error": self.error, "reason": self.reason})
     }

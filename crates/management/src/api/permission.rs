@@ -114,14 +114,7 @@ pub(crate) fn put(call: &Call) -> Outcome {
     let pattern = |name: &str| fields.text(name).map(Option::unwrap_or_default);
     let permission = Permission::new(pattern("configure")?, pattern("write")?, pattern("read")?)
         .map_err(|error| Refusal::bad_request(format!("invalid_regexp: {error}")))?;
-    let before = known(call).map_err(|refusal| Refusal {
-        status: axum::http::StatusCode::BAD_REQUEST,
-        error: "bad_request",
-        reason: json!(format!(
-            "vhost_or_user_not_found: {}",
-            refusal.reason.as_str().unwrap_or_default()
-        )),
-    })?;
+    let before = known(call).map_err(Refusal::of_permission)?;
     call.forget_departed()?;
     call.site.broker.set_permission(name, vhost, permission)?;
     Ok(Answer::put(before.is_none()))

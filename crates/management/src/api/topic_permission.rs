@@ -1,6 +1,5 @@
 //! Topic permissions: with which keys users may publish and bind.
 
-use axum::http::StatusCode;
 use broker::authorize::{Action, Resource};
 use serde_json::{Value, json};
 
@@ -88,14 +87,7 @@ pub(crate) fn put(call: &Call) -> Outcome {
     fields.need(&["exchange", "write", "read"])?;
     let text = |name: &str| fields.text(name).map(Option::unwrap_or_default);
     let known = call.known_vhost(vhost).and_then(|_| user::known(&call.site, name));
-    known.map_err(|refusal| Refusal {
-        status: StatusCode::BAD_REQUEST,
-        error: "bad_request",
-        reason: json!(format!(
-            "vhost_or_user_not_found: {}",
-            refusal.reason.as_str().unwrap_or_default()
-        )),
-    })?;
+    known.map_err(Refusal::of_permission)?;
     call.forget_departed()?;
     let exchange = text("exchange")?;
     let permissions = call.site.broker.permissions();
