@@ -57,23 +57,14 @@ impl Connection {
 }
 
 /// The first delivery of a channel that is out for longer than its queue, or the server, allows.
-/// They are in the order they went out: only a queue with a time of its own asks for a look past
-/// the first.
+/// All are looked at: each queue may have a time of its own.
 fn overdue(id: ChannelId, channel: &Channel, timeout: Duration, now: Instant) -> Option<Overdue> {
     let after = |unacked: &Unacked| {
         let own = unacked.queue.effective().consumer_timeout.map(Duration::from_millis);
         own.map_or(timeout, |own| own.min(timeout))
     };
     let is_overdue = |unacked: &&Unacked| now.duration_since(unacked.since) > after(unacked);
-    let has_own = channel
-        .consumers
-        .values()
-        .any(|consumer| consumer.queue().effective().consumer_timeout.is_some());
-    let mut held = channel.unacked.iter();
-    let unacked = match has_own {
-        false => held.next().filter(is_overdue),
-        true => held.find(is_overdue),
-    }?;
+    let unacked = channel.unacked.iter().find(is_overdue)?;
     Some(Overdue {
         channel: id,
         queue: unacked.queue.name().to_string(),

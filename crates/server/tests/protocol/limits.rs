@@ -219,14 +219,18 @@ fn a_short_string_ends_at_255_octets() {
 
 /// Declares a queue that may ask for a time of its own, puts a message into it and takes it.
 fn hold_a_delivery(client: &mut Client, id: u16, queue: &str, own: Option<i64>) {
+    put_a_message(client, id, queue, own);
+    let consume = basic::Consume { queue: text(queue), ..basic::Consume::default() };
+    assert_eq!(client.call(id, &consume).name(), "basic.consume-ok");
+    assert_eq!(&*client.content(id).body.concat(), b"held");
+}
+
+fn put_a_message(client: &mut Client, id: u16, queue: &str, own: Option<i64>) {
     let named = |ms| (ShortStr::from_static("x-consumer-timeout"), FieldValue::I64(ms));
     let arguments: FieldTable = own.map(named).into_iter().collect();
     let declare = queue::Declare { queue: text(queue), arguments, ..queue::Declare::default() };
     assert_eq!(client.call(id, &declare).name(), "queue.declare-ok");
     client.publish_with(id, "", queue, b"held", &BasicProperties::default(), false);
-    let consume = basic::Consume { queue: text(queue), ..basic::Consume::default() };
-    assert_eq!(client.call(id, &consume).name(), "basic.consume-ok");
-    assert_eq!(&*client.content(id).body.concat(), b"held");
 }
 
 #[test]
@@ -260,4 +264,11 @@ fn the_time_that_a_delivery_is_held() {
         let Method::BasicGetOk(got) = client.content(2).method else { panic!("it is lost") };
         assert!(got.redelivered);
     }
+    // One that was fetched, behind one that may be held for longer.
+    let mut client = Client::open_channel(&server).wait_up_to(Duration::from_secs(20));
+    hold_a_delivery(&mut client, 1, "longer", None);
+    put_a_message(&mut client, 1, "fetched", Some(20));
+    client.send(1, &basic::Get { queue: text("fetched"), ..Default::default() });
+    assert_eq!(&*client.content(1).body.concat(), b"held");
+    assert_eq!(client.channel_closed(1), (406, text_of(20)));
 }
