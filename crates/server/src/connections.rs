@@ -20,7 +20,10 @@ use broker::{Arguments, ConnectionId, Mailbox};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 
-use crate::amqp091::arguments;
+use crate::{
+    amqp091::arguments,
+    user_place::{UserPlace, UserPlaces},
+};
 
 /// A count that one task adds to and anybody reads.
 #[derive(Debug, Default)]
@@ -321,6 +324,7 @@ pub struct ConnectionChurn {
 #[derive(Debug, Default)]
 pub struct Connections {
     open: Mutex<BTreeMap<String, Arc<OpenConnection>>>,
+    pub(crate) users: UserPlaces,
     /// What closed channels counted, by virtual host.
     gone: Mutex<BTreeMap<String, ChannelTotals>>,
     /// Octets read and written of closed connections, by virtual host.
@@ -347,17 +351,6 @@ impl Connections {
     /// How many are open.
     pub fn count(&self) -> usize {
         lock(&self.open).len()
-    }
-
-    /// How many a user has open.
-    pub fn count_of(&self, user: &str) -> usize {
-        lock(&self.open).values().filter(|it| it.facts.user == user).count()
-    }
-
-    /// How many channels a user has open.
-    pub fn channels_of(&self, user: &str) -> usize {
-        let open = lock(&self.open);
-        open.values().filter(|it| it.facts.user == user).map(|it| it.channels_count()).sum()
     }
 
     /// How they came and went.
@@ -414,10 +407,14 @@ impl Connections {
     }
 
     /// Takes a connection in until what is returned is dropped.
-    pub(crate) fn enter(self: &Arc<Self>, connection: Arc<OpenConnection>) -> Entered {
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        connection: Arc<OpenConnection>,
+        place: UserPlace,
+    ) -> Entered {
         lock(&self.open).insert(connection.name.clone(), connection.clone());
         self.connections_opened.fetch_add(1, Relaxed);
-        Entered { connections: self.clone(), connection }
+        Entered { connections: self.clone(), connection, place }
     }
 }
 
@@ -426,14 +423,10 @@ impl Connections {
 pub(crate) struct Entered {
     connections: Arc<Connections>,
     connection: Arc<OpenConnection>,
+    place: UserPlace,
 }
 
 impl Entered {
-    /// How many channels its user has open.
-    pub(crate) fn channels_of(&self, user: &str) -> usize {
-        self.connections.channels_of(user)
-    }
-
     /// A connection that nobody else sees.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn alone(id: ConnectionId) -> Entered {
@@ -452,21 +445,28 @@ impl Entered {
             heartbeat_s: 0,
         };
         let connection = OpenConnection::new(facts, Bytes::new(), None, Arc::default());
-        Arc::<Connections>::default().enter(Arc::new(connection))
+        let connections = Arc::<Connections>::default();
+        let place = connections.users.take("guest", None).expect("there is no limit");
+        connections.enter(Arc::new(connection), place)
     }
 
-    pub(crate) fn open_channel(&self, number: u16) -> Arc<OpenChannel> {
+    /// Opens a channel; `None` when its user has `max` of them.
+    pub(crate) fn open_channel(&self, number: u16, max: Option<u64>) -> Option<Arc<OpenChannel>> {
+        if !self.place.take_channel(max) {
+            return None;
+        }
         let channel = Arc::<OpenChannel>::default();
         let before = lock(&self.connection.channels).insert(number, channel.clone());
         debug_assert!(before.is_none(), "a channel is opened once");
         self.connections.channels_opened.fetch_add(1, Relaxed);
-        channel
+        Some(channel)
     }
 
     pub(crate) fn close_channel(&self, number: u16) {
         let mut gone = lock(&self.connections.gone);
         let Some(channel) = lock(&self.connection.channels).remove(&number) else { return };
         add(&mut gone, &self.connection, &channel);
+        self.place.give_back_channels(1);
         self.connections.channels_closed.fetch_add(1, Relaxed);
     }
 }
@@ -490,6 +490,7 @@ impl Drop for Entered {
         let mut gone = lock(&self.connections.gone);
         let channels = std::mem::take(&mut *lock(&self.connection.channels));
         channels.values().for_each(|channel| add(&mut gone, &self.connection, channel));
+        self.place.give_back_channels(channels.len());
         self.connections.channels_closed.fetch_add(channels.len() as u64, Relaxed);
         self.connections.connections_closed.fetch_add(1, Relaxed);
     }
@@ -533,8 +534,10 @@ mod tests {
     fn what_channels_and_connections_counted_stays_in_the_totals_when_they_close() {
         let entered = Entered::alone(ConnectionId(1));
         let connections = entered.connections.clone();
-        assert_eq!((connections.count(), connections.count_of("guest")), (1, 1));
-        let (one, other) = (entered.open_channel(1), entered.open_channel(2));
+        assert_eq!(connections.count(), 1);
+        let opened = |number| entered.open_channel(number, Some(2));
+        let (one, other) = (opened(1).unwrap(), opened(2).unwrap());
+        assert!(opened(3).is_none());
         one.counts.publish.add(3);
         other.counts.publish.add(4);
         entered.received_bytes.add(10);

@@ -13,6 +13,7 @@ mod read_buffer;
 mod revocation;
 mod socket;
 pub mod tls;
+mod user_place;
 mod worker;
 mod write_buffer;
 

@@ -268,17 +268,16 @@ impl Connection {
                     ),
                 ))
             }
-            Method::ChannelOpen(_) if self.is_over_channels() => Err(Refusal::new(
-                ReplyCode::NotAllowed,
-                format!(
-                    "number of channels opened for user '{}' has reached the maximum allowed user \
-                     limit of ({})",
-                    self.login.name,
-                    self.login.limits.max_channels.unwrap_or_default()
-                ),
-            )),
             Method::ChannelOpen(_) => {
-                let seen = self.entered.open_channel(id.0);
+                let max = self.login.limits.max_channels;
+                let Some(seen) = self.entered.open_channel(id.0, max) else {
+                    let (user, max) = (&self.login.name, max.unwrap_or_default());
+                    let text = format!(
+                        "number of channels opened for user '{user}' has reached the maximum \
+                         allowed user limit of ({max})"
+                    );
+                    return Err(Refusal::new(ReplyCode::NotAllowed, text));
+                };
                 self.channels.insert(id.0, Channel::new(&self.agreed.limits, seen));
                 self.send(id, &channel::OpenOk::default());
                 Ok(())
@@ -288,12 +287,6 @@ impl Connection {
             other => Err(Refusal::new(ReplyCode::ChannelError, "expected 'channel.open'")
                 .in_method(other.ids())),
         }
-    }
-
-    /// Whether the user has as many channels open as they may.
-    fn is_over_channels(&self) -> bool {
-        let max = self.login.limits.max_channels;
-        max.is_some_and(|max| self.entered.channels_of(&self.login.name) as u64 >= max)
     }
 
     fn on_content(

@@ -148,7 +148,7 @@ impl Driver {
         };
         let (properties, its_mailbox) = (opened.client_properties, Some(mailbox.clone()));
         let open = OpenConnection::new(facts, properties, its_mailbox, bell.clone());
-        let entered = context.connections.enter(Arc::new(open));
+        let entered = context.connections.enter(Arc::new(open), opened.place_of_user);
         Driver {
             socket,
             connection: Connection::new(broker, (login, access), mailbox, agreed, entered),

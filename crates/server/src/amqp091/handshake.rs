@@ -16,7 +16,7 @@ use super::{
     connection::{Agreed, Capabilities, blocking},
     refusal::Refusal,
 };
-use crate::{Context, connections, revocation, socket::Socket, tls};
+use crate::{Context, connections, revocation, socket::Socket, tls, user_place::UserPlace};
 
 /// A connection past its handshake.
 pub(super) struct Opened {
@@ -36,6 +36,8 @@ pub(super) struct Opened {
     pub(super) client_properties: Bytes,
     /// Its place among the open connections.
     pub(super) place: OwnedSemaphorePermit,
+    /// And among those of its user.
+    pub(super) place_of_user: UserPlace,
 }
 
 /// How a handshake ends when it does not end well. Whatever is to be sent was sent.
@@ -124,16 +126,15 @@ pub(super) async fn shake_hands(
         return wire.refuse(Refusal::new(ReplyCode::NotAllowed, text).in_method(OPEN)).await;
     };
     // RabbitMQ: `rabbit_reader:is_over_user_connection_limit`.
-    let connections_max = login.limits.max_connections;
-    if let Some(max) = connections_max
-        && context.connections.count_of(&login.name) as u64 >= max
-    {
+    let max = login.limits.max_connections;
+    let Some(place_of_user) = context.connections.users.take(&login.name, max) else {
         let text = format!(
-            "connection refused for user '{}': user connection limit ({max}) is reached",
-            login.name
+            "connection refused for user '{}': user connection limit ({}) is reached",
+            login.name,
+            max.unwrap_or_default()
         );
         return wire.refuse(Refusal::new(ReplyCode::NotAllowed, text).in_method(OPEN)).await;
-    }
+    };
     let access = match admit(&open.virtual_host, &login, context) {
         Ok(access) => access,
         Err(error) => return wire.refuse(Refusal::from(error).in_method(OPEN)).await,
@@ -155,6 +156,7 @@ pub(super) async fn shake_hands(
         mechanism: mechanism.as_str().to_owned(),
         client_properties: kept_properties,
         place,
+        place_of_user,
     })
 }
 
