@@ -182,13 +182,25 @@ const OLDEST_VERSION: u32 = 2;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Timestamp, entry::Ticket};
+    use crate::{Timestamp, entry::Ticket, stream::FilterMark};
 
     fn slot(position: u64) -> Slot {
         let redelivered = position.is_multiple_of(2);
         let expires_at = redelivered.then_some(Timestamp(position * 1000));
         let ticket = Ticket { size: 7, redelivered, priority: 3, returns: 2, expires_at };
         Slot { position: Position::from_bits(position), ticket }
+    }
+
+    fn row(position: u64) -> StreamRow {
+        let (position, published_at) = (Position::from_bits(position), Timestamp(position));
+        StreamRow { position, size: 5, filter: FilterMark(3), published_at }
+    }
+
+    fn stretch(file: u64, rows: &[StreamRow]) -> Arc<Stretch> {
+        let mut written = Vec::new();
+        [100, 7, 9].into_iter().for_each(|it: u64| written.put_u64_le(it));
+        Chunk::of(file, 100, rows).unwrap().encode(&mut written);
+        Stretch::decode(&mut &*written).unwrap()
     }
 
     #[test]
@@ -203,13 +215,21 @@ mod tests {
                 CheckpointPart::Slots(vec![slot(32), slot(40)]),
             ],
         };
-        let mut bytes = Checkpoint::start(Position::from_bits(48), 4, 1);
-        queue.encode(&mut bytes);
+        let stream = QueueCheckpoint {
+            id: QueueId(2),
+            parts: vec![
+                CheckpointPart::Rows { first: 90, rows: vec![row(48), row(56)] },
+                CheckpointPart::Stretch(stretch(6, &[row(64), row(72)])),
+                CheckpointPart::Rows { first: 102, rows: Vec::new() },
+            ],
+        };
+        let mut bytes = Checkpoint::start(Position::from_bits(80), 4, 2);
+        [&queue, &stream].into_iter().for_each(|it| it.encode(&mut bytes));
         Checkpoint::finish(&mut bytes);
         let read = Checkpoint::decode(&bytes).unwrap();
-        assert_eq!((read.from, &read.queues[0]), (Position::from_bits(48), &queue));
-        assert_eq!(read.next_queue_id, 4);
-        assert_eq!(read.files().collect::<Vec<_>>(), [5]);
+        assert_eq!((read.from, read.next_queue_id), (Position::from_bits(80), 4));
+        assert_eq!(read.files().collect::<Vec<_>>(), [5, 6]);
+        assert_eq!(read.queues, [queue, stream]);
         for at in 0..bytes.len() {
             assert_eq!(Checkpoint::decode(&bytes[..at]), Err(Unusable::Damaged), "cut at {at}");
             let mut flipped = bytes.clone();
