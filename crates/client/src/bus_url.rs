@@ -62,7 +62,8 @@ impl BusUrl {
         &self.0.user
     }
 
-    pub(crate) fn password(&self) -> &str {
+    /// The secret that goes with the user. Not for a log: Display masks it.
+    pub fn password(&self) -> &str {
         &self.0.password
     }
 
@@ -97,7 +98,7 @@ impl BusUrl {
     }
 
     /// Whether the certificate is the login.
-    pub(crate) fn is_external(&self) -> bool {
+    pub fn is_external(&self) -> bool {
         self.0.options.external
     }
 }

@@ -59,6 +59,7 @@ pub use error::Error;
 pub use publisher::{Published, Publisher};
 pub use spool::{Backlog, Spool};
 pub use subscriber::{Queue, Subscriber, Subscription};
+pub use transport::tls_config;
 
 /// The exchange events go through: every RabbitMQ-like broker has it in every virtual host.
 pub const EXCHANGE: &str = "amq.topic";

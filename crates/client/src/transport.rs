@@ -84,21 +84,27 @@ async fn open(address: SocketAddr) -> io::Result<(TcpStream, Cut)> {
     Ok((TcpStream::from_std(stream)?, cut))
 }
 
-async fn encrypt(bus: &BusUrl, stream: TcpStream) -> Result<Box<dyn ByteStream>, Error> {
-    let unreachable = |reason: String| Error::Unreachable { bus: bus.clone(), reason };
+/// How to speak TLS with that bus: whom to trust, and which certificate to show.
+///
+/// # Errors
+/// A file of the URL cannot be used, or this system trusts nobody; the reason.
+pub fn tls_config(bus: &BusUrl) -> Result<ClientConfig, String> {
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| unreachable(format!("TLS: {error}")))?
-        .with_root_certificates(authorities(bus).map_err(unreachable)?);
-    let config = match bus.certificate() {
-        None => config.with_no_client_auth(),
+        .map_err(|error| format!("TLS: {error}"))?
+        .with_root_certificates(authorities(bus)?);
+    match bus.certificate() {
+        None => Ok(config.with_no_client_auth()),
         Some((certificate, key)) => {
-            let (chain, key) = shown(certificate, key).map_err(unreachable)?;
-            config
-                .with_client_auth_cert(chain, key)
-                .map_err(|error| unreachable(unusable(certificate, error)))?
+            let (chain, key) = shown(certificate, key)?;
+            config.with_client_auth_cert(chain, key).map_err(|error| unusable(certificate, error))
         }
-    };
+    }
+}
+
+async fn encrypt(bus: &BusUrl, stream: TcpStream) -> Result<Box<dyn ByteStream>, Error> {
+    let unreachable = |reason: String| Error::Unreachable { bus: bus.clone(), reason };
+    let config = tls_config(bus).map_err(unreachable)?;
     let name = ServerName::try_from(bus.host().to_owned())
         .map_err(|_| unreachable(format!("TLS: '{}' cannot be in a certificate", bus.host())))?;
     match TlsConnector::from(Arc::new(config)).connect(name, stream).await {

@@ -41,6 +41,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Some(("on", matches)) => verb::on::run(matches),
         Some(("agent", matches)) => verb::agent::run(matches),
         Some(("hook", matches)) => verb::hook::run(matches),
+        Some(("bench", matches)) => verb::bench::run(matches),
         Some(("completions", matches)) => verb::completions::run(matches),
         Some(("man", matches)) => verb::man::run(matches),
         _ => Err(Failure::called_wrongly("no command; see tubepost --help")),
@@ -99,6 +100,7 @@ pub(crate) fn command() -> Command {
         .subcommand(verb::consumer::command())
         .subcommand(verb::definitions::command())
         .subcommand(verb::journal::command())
+        .subcommand(verb::bench::command())
         .subcommand(verb::config::command())
         .subcommand(verb::completions::command())
         .subcommand(verb::man::command())

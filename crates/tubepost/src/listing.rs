@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     failure::{Failure, remark},
-    listing::{column::Column, table::Table},
+    listing::column::Column,
     terminal::{print_line, shown},
 };
 
@@ -174,7 +174,7 @@ impl Listing {
     }
 }
 
-pub(crate) use table::Cell;
+pub(crate) use table::{Cell, Table};
 
 fn width() -> Option<usize> {
     if !stdout().is_terminal() {

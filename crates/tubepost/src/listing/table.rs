@@ -28,12 +28,12 @@ impl Cell {
     }
 
     /// A number.
-    pub(super) fn number(text: String) -> Cell {
+    pub(crate) fn number(text: String) -> Cell {
         Cell { text, kind: Kind::Number }
     }
 
     /// Nothing: a dash, so that every row has as many words as there are columns.
-    pub(super) fn absent() -> Cell {
+    pub(crate) fn absent() -> Cell {
         Cell { text: "-".to_owned(), kind: Kind::Absent }
     }
 
@@ -51,29 +51,29 @@ impl fmt::Display for Cell {
 
 /// The rows.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     header: Option<Vec<Cell>>,
     rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
-    pub(super) fn new() -> Table {
+    pub(crate) fn new() -> Table {
         Table::default()
     }
 
     /// Names the columns.
-    pub(super) fn header(&mut self, names: impl IntoIterator<Item = String>) {
+    pub(crate) fn header(&mut self, names: impl IntoIterator<Item = String>) {
         self.header = Some(names.into_iter().map(|name| Cell::text(&name)).collect());
     }
 
     /// One more row.
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.rows.push(cells.into_iter().collect());
     }
 
     /// The lines. With a width, texts are cut until a line fits, the longest first; numbers are
     /// never cut, and neither is a text below [`TEXT_WIDTH_MIN`], so a line may still be longer.
-    pub(super) fn lines(&self, width: Option<usize>) -> Vec<String> {
+    pub(crate) fn lines(&self, width: Option<usize>) -> Vec<String> {
         let mut columns = self.columns();
         if let Some(width) = width {
             narrow(&mut columns, width);

@@ -1,6 +1,7 @@
 //! The commands, one a file: its words, its help, and what it does.
 
 pub(crate) mod agent;
+pub(crate) mod bench;
 pub(crate) mod binding;
 pub(crate) mod channel;
 pub(crate) mod completions;

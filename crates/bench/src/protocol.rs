@@ -1,0 +1,94 @@
+//! What a protocol has to be able to do to be measured. Everything else (pace, windows, threads,
+//! time, verdicts) is the same for all.
+
+use crate::{
+    Error,
+    inbox::Inbox,
+    stamp::Stamp,
+    traffic::{Names, Traffic},
+    wire::Wire,
+};
+
+/// A broker at an address, spoken to in one protocol.
+pub(crate) trait Protocol: Send + Sync {
+    /// Makes queues and what leads to them.
+    fn declare(&self, traffic: &Traffic, names: &Names) -> Result<(), Error>;
+
+    /// Removes what [`Protocol::declare`] made, as far as it is there.
+    fn delete(&self, traffic: &Traffic, names: &Names) -> Result<(), Error>;
+
+    /// A connection that publishes.
+    fn publisher(&self, traffic: &Traffic, names: &Names) -> Result<Link<dyn Publishing>, Error>;
+
+    /// A connection that consumes these queues.
+    fn consumer(
+        &self,
+        traffic: &Traffic,
+        names: &Names,
+        queues: &[u32],
+    ) -> Result<Link<dyn Consuming>, Error>;
+
+    /// A connection that does nothing.
+    fn idle(&self) -> Result<Wire, Error>;
+}
+
+/// A connection after its opening.
+pub(crate) struct Link<Side: ?Sized> {
+    pub(crate) wire: Wire,
+    /// What came already.
+    pub(crate) inbox: Inbox,
+    pub(crate) side: Box<Side>,
+}
+
+/// A message ready to be sent, but for its stamp.
+pub(crate) struct Encoded {
+    pub(crate) octets: Vec<u8>,
+    pub(crate) stamp_at: usize,
+}
+
+/// What a broker says of published messages, counted from 1 on this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Confirm {
+    pub(crate) number: u64,
+    /// And of all before it.
+    pub(crate) multiple: bool,
+    pub(crate) is_refused: bool,
+}
+
+/// A message that arrived.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Delivery {
+    pub(crate) queue: u32,
+    pub(crate) is_redelivered: bool,
+    pub(crate) body_bytes: usize,
+    /// None: no body that a run has sent.
+    pub(crate) stamp: Option<Stamp>,
+}
+
+/// The sending half of a protocol.
+pub(crate) trait Publishing: Send {
+    /// A message with a body of that size.
+    fn message(&self, key: &str, body_bytes: usize, durable: bool) -> Encoded;
+
+    /// Looks at what came; returns how many octets of it are done with.
+    fn confirms(
+        &mut self,
+        input: &[u8],
+        each: &mut dyn FnMut(Confirm),
+        answer: &mut Vec<u8>,
+    ) -> Result<usize, Error>;
+}
+
+/// The receiving half of a protocol.
+pub(crate) trait Consuming: Send {
+    /// Looks at what came; returns how many octets of it are done with.
+    fn deliveries(
+        &mut self,
+        input: &[u8],
+        each: &mut dyn FnMut(Delivery),
+        answer: &mut Vec<u8>,
+    ) -> Result<usize, Error>;
+
+    /// Writes the acknowledgement of everything that was delivered since the last one.
+    fn acknowledge(&mut self, answer: &mut Vec<u8>);
+}
