@@ -80,6 +80,16 @@ impl Assembler {
         Self { depth_max, ..self }
     }
 
+    /// Whether no message is under way.
+    pub const fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// The largest body that it takes, in octets.
+    pub const fn size_max(&self) -> u64 {
+        self.size_max
+    }
+
     /// Takes a method. Gives it back when it stands alone, none when its content is to follow.
     ///
     /// # Errors

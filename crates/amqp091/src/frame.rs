@@ -152,6 +152,16 @@ impl FrameDecoder {
         })
     }
 
+    /// The largest payload of a frame.
+    pub(crate) const fn payload_max(&self) -> u32 {
+        self.payload_max
+    }
+
+    /// Whether the stream is out of step.
+    pub(crate) const fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
     /// How many octets are missing until the next frame is complete, as far as the buffer tells; 0
     /// when it is complete. At most the frame limit, so it may be reserved.
     pub fn missing(&self, buffer: &[u8]) -> usize {

@@ -66,6 +66,7 @@ mod header;
 pub mod limits;
 mod property;
 mod protocol_header;
+mod publish_frames;
 mod reader;
 pub mod sasl;
 mod string;
@@ -88,6 +89,7 @@ pub use generated::{
 pub use header::ContentHeader;
 pub use property::PropertyList;
 pub use protocol_header::{Opening, PROTOCOL_HEADER, PROTOCOL_HEADER_SIZE};
+pub use publish_frames::PublishFrames;
 pub use reader::Reader;
 pub use string::{Secret, ShortStr};
 

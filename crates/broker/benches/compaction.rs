@@ -27,8 +27,8 @@ use std::{
 };
 
 use broker::{
-    Broker, ConnectionId, Disks, Mailbox, Message, Options, Position, Publish, Publisher, Queue,
-    QueueDeclaration, Receipt, Wake,
+    Broker, ConnectionId, Disks, Label, Mailbox, Message, Options, Position, Publish, Publisher,
+    Queue, QueueDeclaration, Receipt, Wake,
 };
 use journal::FileDisk;
 
@@ -328,19 +328,21 @@ struct Sender {
 
 impl Sender {
     fn new(broker: &Broker, queue: &str, bytes: usize) -> Sender {
-        let message = Message {
-            exchange: "".into(),
-            routing_key: queue.into(),
-            properties: Default::default(),
-            body: [vec![7; bytes].into()].into_iter().collect(),
-            persistent: true,
-            marks: Default::default(),
-        };
+        let message = Message::new(
+            Label {
+                exchange: "".into(),
+                routing_key: queue.into(),
+                properties: Default::default(),
+                persistent: true,
+                marks: Default::default(),
+            },
+            [vec![7; bytes].into()].into_iter().collect(),
+        );
         Sender { publisher: Publisher::new(broker.vhost("/").unwrap()), message }
     }
 
     fn send(&mut self, count: usize) -> Vec<Position> {
-        let Message { exchange, routing_key, .. } = &self.message;
+        let Label { exchange, routing_key, .. } = &*self.message.label;
         let routes = self.publisher.route(exchange, routing_key, &()).unwrap();
         let publish = || Publish { message: self.message.clone(), routes: routes.clone() };
         let mut batch: Vec<Publish> = (0..count).map(|_| publish()).collect();

@@ -13,7 +13,7 @@ use std::{
 };
 
 use broker::{
-    Arguments, BindingEnd, Broker, ConnectionId, Message, Options, Publish, Publisher,
+    Arguments, BindingEnd, Broker, ConnectionId, Label, Message, Options, Publish, Publisher,
     QueueDeclaration, VirtualHost,
 };
 use bytestring::ByteString;
@@ -90,14 +90,16 @@ impl Scene {
             let routes = publisher.route(&exchange, key, &()).unwrap();
             found += routes.len();
             if self.publishes {
-                let message = Message {
-                    exchange: exchange.clone(),
-                    routing_key: key.clone(),
-                    properties: Default::default(),
-                    body: Default::default(),
-                    marks: Default::default(),
-                    persistent: false,
-                };
+                let message = Message::new(
+                    Label {
+                        exchange: exchange.clone(),
+                        routing_key: key.clone(),
+                        properties: Default::default(),
+                        marks: Default::default(),
+                        persistent: false,
+                    },
+                    Default::default(),
+                );
                 batch.push(Publish { message, routes });
                 if batch.len() == 64 {
                     publisher.publish(&mut batch, &mut done).unwrap();

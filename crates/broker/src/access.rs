@@ -46,6 +46,11 @@ impl Access {
         self.decisions.who()
     }
 
+    /// The permissions' number: what was allowed by others may be forbidden now.
+    pub fn generation(&self) -> u64 {
+        self.authority.generation()
+    }
+
     /// The user has other tags now, or another default access.
     pub fn is_now(&mut self, who: Identity) {
         self.decisions.is_now(who);

@@ -379,17 +379,19 @@ mod tests {
     use journal::{Disk, FileDisk};
 
     use super::*;
-    use crate::Message;
+    use crate::{Label, Message};
 
     fn entry(order: u64, persistent: bool) -> Entry {
-        let message = Message {
-            exchange: Default::default(),
-            routing_key: Default::default(),
-            properties: Default::default(),
-            body: Default::default(),
-            persistent,
-            marks: Default::default(),
-        };
+        let message = Message::new(
+            Label {
+                exchange: Default::default(),
+                routing_key: Default::default(),
+                properties: Default::default(),
+                persistent,
+                marks: Default::default(),
+            },
+            Default::default(),
+        );
         Entry {
             order,
             position: persistent.then(|| Position::from_bits((1 << 32) + order * 8)),

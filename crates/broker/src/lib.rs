@@ -28,14 +28,12 @@
 //! let mut publisher = Publisher::new(vhost.clone());
 //! let key = "org.example.git.receive".into();
 //! let routes = publisher.route(&topic, &key, &())?;
-//! let message = Message {
+//! let message = Message::new(Label {
 //!     exchange: topic,
 //!     routing_key: key,
 //!     properties: Default::default(),
-//!     body: Default::default(),
 //!     persistent: false,
-//!     marks: Default::default(),
-//! };
+//!     marks: Default::default()}, Default::default());
 //! publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new())?;
 //! assert_eq!(vhost.check_queue("events", me)?.counts.ready, 1);
 //! # Ok::<(), broker::Error>(())
@@ -93,7 +91,7 @@ pub use error::Error;
 pub use exchange::{Deduplicator, ExchangeDeclaration, ExchangeKind, Identity};
 pub use journal::Position;
 pub use mailbox::{Letter, Mailbox, Wake};
-pub use message::{Body, Marks, Message};
+pub use message::{Body, Label, Marks, Message};
 pub use properties::Properties;
 pub use publisher::{Publish, Publisher, Receipt};
 pub use queue::{ConsumerReport, Queue, QueueCounts, QueueDeclaration, QueueId, QueueReport};

@@ -11,7 +11,7 @@ pub(crate) const OUTBOX_BYTES_MAX: usize = 512 * 1024;
 pub(crate) const OUTBOX_MESSAGES_MAX: usize = 4096;
 
 /// Routes remembered by one publisher; past it the memory is emptied and begun anew.
-pub(crate) const ROUTE_CACHE_MAX: usize = 4096;
+pub(crate) const ROUTE_CACHE_MAX: usize = 16_384;
 
 /// Identities that a deduplicating exchange may be declared to remember: some hundred bytes each.
 pub const DEDUPLICATION_ENTRIES_MAX: usize = 10_000_000;

@@ -1,7 +1,7 @@
 //! A message as the broker holds it: shared by every queue that took it, body and properties as
 //! slices of the buffer they arrived in.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -12,17 +12,27 @@ use crate::{Deaths, Timestamp};
 /// The pieces of a body, in order: one slice for each frame it came in.
 pub type Body = SmallVec<[Bytes; 1]>;
 
-/// A published message. Immutable, shared by reference count.
+/// A published message: its label, and what is its own. Immutable, shared by reference count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// What it has in common with others of its publisher.
+    pub label: Arc<Label>,
+    /// When it was published. The broker sets it.
+    pub published_at: Timestamp,
+    /// The body.
+    pub body: Body,
+}
+
+/// Everything of a message but its body. Most publishers send many messages that differ in nothing
+/// else, and those of one batch share it: so what a message costs is its body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Label {
     /// The exchange it was published to; empty for the default exchange.
     pub exchange: ByteString,
     /// The key it was published with.
     pub routing_key: ByteString,
     /// The properties as the publisher's protocol encoded them, verbatim.
     pub properties: Bytes,
-    /// The body.
-    pub body: Body,
     /// The publisher asked for it to survive a restart.
     pub persistent: bool,
     /// What the broker itself has to know of it.
@@ -32,8 +42,6 @@ pub struct Message {
 /// What the broker has to know of a message, whatever the protocol calls it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Marks {
-    /// When it was published. The broker sets it.
-    pub published_at: Timestamp,
     /// Milliseconds until it expires, as its publisher asked for.
     pub ttl: Option<u64>,
     /// For queues with priorities: the higher the sooner.
@@ -42,7 +50,21 @@ pub struct Marks {
     pub deaths: Option<Arc<Deaths>>,
 }
 
+/// What its label says, a message says.
+impl Deref for Message {
+    type Target = Label;
+
+    fn deref(&self) -> &Label {
+        &self.label
+    }
+}
+
 impl Message {
+    /// A message with a label of its own, that is not published yet.
+    pub fn new(label: Label, body: Body) -> Message {
+        Message { label: Arc::new(label), published_at: Timestamp::default(), body }
+    }
+
     /// Bytes of the body.
     pub fn body_len(&self) -> usize {
         self.body.iter().map(Bytes::len).sum()

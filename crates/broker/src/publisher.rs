@@ -83,6 +83,11 @@ impl Publisher {
         Publisher { version: vhost.version(), vhost, cache: Map::default() }
     }
 
+    /// The topology's number: what was routed by another one may go elsewhere now.
+    pub fn version(&self) -> u64 {
+        self.vhost.version()
+    }
+
     /// The queues for a message with this exchange, key and headers.
     ///
     /// # Errors
@@ -103,9 +108,8 @@ impl Publisher {
             return Ok(routes.clone());
         }
         let route = self.vhost.route(exchange, key, headers)?;
-        let by_key = route.by_key;
         let routes = Routes::from(route);
-        if by_key {
+        if routes.is_by_key() {
             // Names are slices of a read buffer: copied here, or the cache would keep it alive.
             let key = RouteKey { exchange: copied(exchange), key: copied(key) };
             self.cache.insert(key, routes.clone());
@@ -179,7 +183,7 @@ pub(crate) fn enqueue(
     let mut enqueued = Enqueued::default();
     let now = store.now();
     for Publish { message, .. } in batch.iter_mut() {
-        message.marks.published_at = now;
+        message.published_at = now;
     }
     let first = receipts.len();
     let refused = refuse(batch, &mut enqueued);
@@ -187,29 +191,11 @@ pub(crate) fn enqueue(
     let mut in_streams = append(store, &mut appender, batch, receipts)?.into_iter();
     // A stream's order is the journal's: nobody else appends before it has what was appended.
     let appender = appender.filter(|_| in_streams.len() > 0);
-    let mut by_queue: Vec<(Arc<Queue>, Vec<NewEntry>)> = Vec::new();
-    let mut index: Map<QueueId, usize> = Map::default();
+    let mut shares = Shares::default();
     for (publish, receipt) in batch.drain(..).zip(receipts.iter().skip(first)) {
-        let share = publish.message.footprint() / publish.routes.len().max(1);
-        let share = u32::try_from(share).unwrap_or(u32::MAX);
-        let message = Arc::new(publish.message);
-        let position = match receipt {
-            Receipt::At(position) => Some(*position),
-            Receipt::Done | Receipt::Refused => None,
-        };
+        let Publish { message, routes } = publish;
         let in_streams = in_streams.next().unwrap_or_default();
-        for queue in publish.routes.iter() {
-            let at = *index.entry(queue.id()).or_insert_with(|| {
-                by_queue.push((queue.clone(), Vec::new()));
-                by_queue.len() - 1
-            });
-            let position = position.filter(|_| is_kept(&message, queue));
-            let in_stream = in_streams.of(queue.id());
-            let entry = NewEntry { message: message.clone(), position, in_stream, share };
-            if let Some((_, entries)) = by_queue.get_mut(at) {
-                entries.push(entry);
-            }
-        }
+        shares.deal(Arc::new(message), routes, *receipt, &in_streams);
     }
     for at in refused {
         if let Some(receipt) = receipts.get_mut(first + at) {
@@ -217,7 +203,7 @@ pub(crate) fn enqueue(
         }
     }
     let (streams, others): (Vec<_>, Vec<_>) =
-        by_queue.into_iter().partition(|(queue, _)| queue.stream().is_some());
+        shares.by_queue.into_iter().partition(|(queue, _)| queue.stream().is_some());
     streams.into_iter().for_each(|(queue, entries)| queue.push(entries.into_iter()));
     drop(appender);
     for (queue, entries) in others {
@@ -225,6 +211,53 @@ pub(crate) fn enqueue(
         enqueued.queues.push(queue);
     }
     Ok(enqueued)
+}
+
+/// What each queue gets of a batch.
+#[derive(Default)]
+struct Shares {
+    by_queue: Vec<(Arc<Queue>, Vec<NewEntry>)>,
+    index: Map<QueueId, usize>,
+    /// The routes of the message before, and where its queues are in `by_queue`: neighbours mostly
+    /// go the same way.
+    last: Option<(Routes, SmallVec<[usize; 8]>)>,
+}
+
+impl Shares {
+    fn deal(
+        &mut self,
+        message: Arc<Message>,
+        routes: Routes,
+        receipt: Receipt,
+        in_streams: &InStreams,
+    ) {
+        let share = message.footprint() / routes.len().max(1);
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        let position = match receipt {
+            Receipt::At(position) => Some(position),
+            Receipt::Done | Receipt::Refused => None,
+        };
+        let Shares { by_queue, index, last } = self;
+        let places = match last {
+            Some((of, places)) if of.is_same(&routes) => &*places,
+            last => {
+                let place = |queue: &Arc<Queue>| {
+                    *index.entry(queue.id()).or_insert_with(|| {
+                        by_queue.push((queue.clone(), Vec::new()));
+                        by_queue.len() - 1
+                    })
+                };
+                let places = routes.iter().map(place).collect();
+                &last.insert((routes, places)).1
+            }
+        };
+        for at in places {
+            let Some((queue, entries)) = by_queue.get_mut(*at) else { continue };
+            let position = position.filter(|_| is_kept(&message, queue));
+            let in_stream = in_streams.of(queue.id());
+            entries.push(NewEntry { message: message.clone(), position, in_stream, share });
+        }
+    }
 }
 
 /// Takes full queues that refuse out of the routes. Returns which messages of the batch that

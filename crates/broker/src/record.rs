@@ -9,8 +9,8 @@ use journal::Position;
 use smallvec::SmallVec;
 
 use crate::{
-    Deaths, Error, Marks, Message, Properties, Queue, Timestamp, error::Kind, queue::QueueId,
-    stream::FilterMark,
+    Deaths, Error, Label, Marks, Message, Properties, Queue, Timestamp, error::Kind,
+    queue::QueueId, stream::FilterMark,
 };
 
 /// A message with the durable queues that took it:
@@ -108,14 +108,14 @@ pub(crate) struct Head {
 impl Head {
     /// Of what stands behind a record's queues.
     pub(crate) fn decode(mut payload: &[u8], is_plain: bool) -> Option<Head> {
-        let (marks, in_streams) = decode_marks(&mut payload, is_plain)?;
+        let told = decode_marks(&mut payload, is_plain)?;
         for _ in 0..2 {
             let length = payload.try_get_u8().ok()?.into();
             payload = payload.get(length..)?;
         }
         let length = payload.try_get_u32_le().ok()? as usize;
         let size = u32::try_from(payload.len().checked_sub(length)?).unwrap_or(u32::MAX);
-        let Marks { published_at, ttl, priority, .. } = marks;
+        let Told { published_at, marks: Marks { ttl, priority, .. }, in_streams } = told;
         Some(Head { published_at, priority, ttl, size, in_streams })
     }
 }
@@ -154,7 +154,7 @@ pub(crate) fn encode_head(
 ) -> Result<Vec<u8>, Error> {
     let mut head = Vec::with_capacity(64 + queues.len() * 8);
     put_queues(&mut head, queues)?;
-    put_marks(&mut head, &message.marks, in_streams)?;
+    put_marks(&mut head, message.published_at, &message.marks, in_streams)?;
     for name in [&message.exchange, &message.routing_key] {
         head.put_u8(u8::try_from(name.len()).map_err(|_| too_long(name))?);
         head.put_slice(name.as_bytes());
@@ -186,7 +186,7 @@ pub(crate) fn decode_message(
     is_plain: bool,
 ) -> Option<(Vec<QueueId>, Message)> {
     let queues = decode_queues(&mut payload)?;
-    let (marks, _) = decode_marks(&mut payload, is_plain)?;
+    let Told { published_at, marks, .. } = decode_marks(&mut payload, is_plain)?;
     let exchange = short_string(&mut payload)?;
     let routing_key = short_string(&mut payload)?;
     let length = payload.try_get_u32_le().ok()? as usize;
@@ -195,11 +195,25 @@ pub(crate) fn decode_message(
     }
     let properties = payload.split_to(length);
     let body = smallvec::smallvec![payload];
-    Some((queues, Message { exchange, routing_key, properties, body, persistent: true, marks }))
+    let label = Label { exchange, routing_key, properties, persistent: true, marks };
+    Some((queues, Message { label: Arc::new(label), published_at, body }))
 }
 
-fn put_marks(out: &mut Vec<u8>, marks: &Marks, in_streams: &InStreams) -> Result<(), Error> {
-    let Marks { published_at, ttl, priority, deaths } = marks;
+/// What the broker itself says of a message.
+#[derive(Default)]
+struct Told {
+    published_at: Timestamp,
+    marks: Marks,
+    in_streams: InStreams,
+}
+
+fn put_marks(
+    out: &mut Vec<u8>,
+    published_at: Timestamp,
+    marks: &Marks,
+    in_streams: &InStreams,
+) -> Result<(), Error> {
+    let Marks { ttl, priority, deaths } = marks;
     let flags = u8::from(published_at.0 > 0)
         | u8::from(*priority > 0) << 1
         | u8::from(ttl.is_some()) << 2
@@ -227,12 +241,12 @@ fn put_marks(out: &mut Vec<u8>, marks: &Marks, in_streams: &InStreams) -> Result
     }
 }
 
-fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<(Marks, InStreams)> {
+fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<Told> {
     let flags = if is_plain { 0 } else { payload.try_get_u8().ok()? };
     let has = |bit: u8| flags & (1 << bit) != 0;
-    let mut marks = Marks::default();
+    let (mut published_at, mut marks) = (Timestamp::default(), Marks::default());
     if has(0) {
-        marks.published_at = Timestamp(payload.try_get_u64_le().ok()?);
+        published_at = Timestamp(payload.try_get_u64_le().ok()?);
     }
     if has(1) {
         marks.priority = payload.try_get_u8().ok()?;
@@ -249,7 +263,7 @@ fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<(Marks, InStre
         marks.deaths = Some(Arc::new(serde_json::from_slice::<Deaths>(&json).ok()?));
     }
     let in_streams = if has(4) { InStreams::decode(payload)? } else { InStreams::default() };
-    Some((marks, in_streams))
+    Some(Told { published_at, marks, in_streams })
 }
 
 /// The queues of a message's record, and nothing else of it.
@@ -317,17 +331,12 @@ mod tests {
             entries: Vec::new(),
             first: ("x".into(), "q".into(), crate::DeathReason::Expired),
         };
-        let marks = Marks {
-            published_at: Timestamp(5),
-            ttl: Some(9),
-            priority: 3,
-            deaths: Some(Arc::new(deaths)),
-        };
+        let marks = Marks { ttl: Some(9), priority: 3, deaths: Some(Arc::new(deaths)) };
         let in_streams = InStreams {
             filter: FilterMark(9),
             offsets: smallvec::smallvec![(QueueId(7), 5), (QueueId(8), 6)],
         };
-        put_marks(&mut record, &marks, &in_streams).unwrap();
+        put_marks(&mut record, Timestamp(5), &marks, &in_streams).unwrap();
         record.put_slice(b"\x01x\x03a.b");
         record.put_u32_le(2);
         record.put_slice(b"ppbody");

@@ -15,9 +15,14 @@ use crate::{
 
 /// The queues a message goes to. Empty when it is unroutable: one that waits is not.
 #[derive(Debug, Clone, Default)]
-pub struct Routes {
-    queues: Arc<[Arc<Queue>]>,
+pub struct Routes(Arc<Ways>);
+
+#[derive(Debug, Clone, Default)]
+struct Ways {
+    queues: SmallVec<[Arc<Queue>; 1]>,
     delays: Option<Arc<[Delay]>>,
+    /// Any message with this exchange and key goes so, until the topology changes.
+    by_key: bool,
     /// Of the exchange it was published to; `None` of what no client published.
     counters: Option<Arc<ExchangeCounters>>,
 }
@@ -25,18 +30,28 @@ pub struct Routes {
 impl Routes {
     /// The same, of the queues that it goes to at once only these.
     pub(crate) fn only(&self, queues: Vec<Arc<Queue>>) -> Routes {
-        Routes { queues: queues.into(), ..self.clone() }
+        Routes(Arc::new(Ways { queues: queues.into(), ..(*self.0).clone() }))
     }
 
     /// The same, counted as others are.
     #[must_use]
     pub fn counted_as(self, others: &Routes) -> Routes {
-        Routes { counters: others.counters.clone(), ..self }
+        Routes(Arc::new(Ways { counters: others.0.counters.clone(), ..(*self.0).clone() }))
     }
 
     /// Whether it goes nowhere, now or later.
     pub fn is_empty(&self) -> bool {
-        self.queues.is_empty() && self.delays.is_none()
+        self.0.queues.is_empty() && self.0.delays.is_none()
+    }
+
+    /// Whether any message with this exchange and key goes so, until the topology changes.
+    pub fn is_by_key(&self) -> bool {
+        self.0.by_key
+    }
+
+    /// Whether they are the very same: found by one search.
+    pub(crate) fn is_same(&self, other: &Routes) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -45,20 +60,21 @@ impl Deref for Routes {
     type Target = [Arc<Queue>];
 
     fn deref(&self) -> &[Arc<Queue>] {
-        &self.queues
+        &self.0.queues
     }
 }
 
 impl From<Vec<Arc<Queue>>> for Routes {
     fn from(queues: Vec<Arc<Queue>>) -> Routes {
-        Routes { queues: queues.into(), ..Routes::default() }
+        Routes(Arc::new(Ways { queues: queues.into(), ..Ways::default() }))
     }
 }
 
 impl From<Route> for Routes {
     fn from(route: Route) -> Routes {
         let delays = (!route.delays.is_empty()).then(|| route.delays.into());
-        Routes { queues: route.queues.into(), delays, counters: Some(route.counters) }
+        let (queues, counters) = (route.queues.into(), Some(route.counters));
+        Routes(Arc::new(Ways { queues, delays, by_key: route.by_key, counters }))
     }
 }
 
@@ -70,8 +86,8 @@ impl Passing {
     pub(crate) fn of(batch: &[Publish]) -> Passing {
         let mut passing = Passing::default();
         for Publish { routes, .. } in batch {
-            let Some(counters) = &routes.counters else { continue };
-            let out = routes.queues.len() as u64;
+            let Some(counters) = &routes.0.counters else { continue };
+            let out = routes.len() as u64;
             match passing.0.last_mut() {
                 Some((last, published, routed)) if Arc::ptr_eq(last, counters) => {
                     *published += 1;
@@ -105,15 +121,14 @@ impl Delaying {
         let mut delaying = Delaying { of: SmallVec::new(), earliest: None };
         for index in 0..batch.len() {
             let Some(Publish { message, routes }) = batch.get(index) else { break };
-            let Some(delays) = routes.delays.clone() else { continue };
+            let Some(delays) = routes.0.delays.clone() else { continue };
             let message = message.clone();
             for Delay { queue, due } in delays.iter() {
                 delaying.of.push(index);
                 delaying.earliest = Some(delaying.earliest.map_or(*due, |it| it.min(*due)));
-                let queues = [queue.queue().clone()];
                 batch.push(Publish {
                     message: Sealed::seal(message.clone(), *due),
-                    routes: Routes { queues: Arc::new(queues), ..Routes::default() },
+                    routes: Routes::from(vec![queue.queue().clone()]),
                 });
             }
         }

@@ -15,8 +15,8 @@ use std::{
 
 use broker::policy::{Policy, PolicyKind};
 use broker::{
-    Arguments, Broker, Clock, ConsumerRequest, DeathReason, Marks, Message, Options, Publish,
-    Publisher, QueueDeclaration, Receipt, SharedLimit, Timestamp, Value,
+    Arguments, Broker, Clock, ConsumerRequest, DeathReason, Label, Marks, Message, Options,
+    Publish, Publisher, QueueDeclaration, Receipt, SharedLimit, Timestamp, Value,
 };
 use model::{Client, Plain, open, read, written};
 use tempfile::tempdir;
@@ -68,14 +68,16 @@ impl Scene {
     fn publish_as(&self, persistent: bool, queue: &str, body: &str, marks: Marks) -> Receipt {
         let mut publisher = Publisher::new(self.client.vhost.clone());
         let routes = publisher.route(&"".into(), &queue.into(), &()).unwrap();
-        let message = Message {
-            exchange: "".into(),
-            routing_key: queue.into(),
-            properties: Default::default(),
-            body: [body.to_owned().into()].into_iter().collect(),
-            persistent,
-            marks,
-        };
+        let message = Message::new(
+            Label {
+                exchange: "".into(),
+                routing_key: queue.into(),
+                properties: Default::default(),
+                persistent,
+                marks,
+            },
+            [body.to_owned().into()].into_iter().collect(),
+        );
         let mut receipts = Vec::new();
         publisher.publish(&mut vec![Publish { message, routes }], &mut receipts).unwrap();
         receipts[0]
@@ -84,7 +86,7 @@ impl Scene {
     fn message(&self, queue: &str) -> Option<Arc<Message>> {
         let queue = self.client.vhost.queue(queue, self.client.id).unwrap();
         let (entry, _) = queue.get().unwrap()?;
-        let message = queue.message(&entry).unwrap();
+        let message = queue.message(&entry).unwrap().into_owned();
         queue.settle([entry], None).unwrap();
         Some(message)
     }
@@ -443,7 +445,7 @@ fn a_dead_letter_goes_by_all_keys_that_its_publisher_asked_for_unless_its_queue_
     {
         let queue = client.vhost.queue(queue, client.id).unwrap();
         let (entry, left) = queue.get().unwrap().unwrap();
-        let message = queue.message(&entry).unwrap();
+        let message = queue.message(&entry).unwrap().into_owned();
         assert_eq!((message.body.concat(), left), (body.as_bytes().to_vec(), 0));
         assert_eq!(read(&message.properties).get("CC").is_some(), kept, "{body}");
         let keys = &message.marks.deaths.as_ref().unwrap().entries[0].routing_keys;

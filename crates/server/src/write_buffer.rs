@@ -12,11 +12,16 @@ pub(crate) struct WriteBuffer {
     /// The end of what is to be written, still growing.
     tail: BytesMut,
     chunk_bytes: usize,
+    /// How much the tail had when it was sealed last: it will have as much again.
+    usual: usize,
 }
 
 impl WriteBuffer {
     /// Where small things are encoded.
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
+        if self.tail.is_empty() {
+            self.tail.reserve(self.usual.max(TAIL_BYTES_MIN));
+        }
         &mut self.tail
     }
 
@@ -81,6 +86,7 @@ impl WriteBuffer {
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
             self.chunk_bytes += self.tail.len();
+            self.usual = self.tail.len();
             self.chunks.push_back(self.tail.split().freeze());
         }
     }
@@ -88,6 +94,9 @@ impl WriteBuffer {
 
 /// A copy of this much costs less than one more piece in the kernel.
 const COPY_BYTES_MAX: usize = 4096;
+
+/// The least that room is made for.
+const TAIL_BYTES_MIN: usize = 256;
 
 /// One peer may have this much waiting to be written, and one delivery more.
 const HIGH_WATER_BYTES: usize = 1024 * 1024;

@@ -218,7 +218,8 @@ pub(crate) struct Sealed;
 impl Sealed {
     /// Writes the times behind the body. While it waits, it does not age.
     pub(crate) fn seal(mut message: Message, due: Timestamp) -> Message {
-        let ttl = message.marks.ttl.take().map_or(0, |ttl| ttl.saturating_add(1));
+        let label = Arc::make_mut(&mut message.label);
+        let ttl = label.marks.ttl.take().map_or(0, |ttl| ttl.saturating_add(1));
         let times = [due.0.to_le_bytes(), ttl.to_le_bytes()].concat();
         message.body.push(times.into());
         message
@@ -249,7 +250,7 @@ impl Sealed {
     pub(crate) fn open(sealed: &Message) -> Option<(Timestamp, Message)> {
         let due = Sealed::due(sealed)?;
         let mut message = sealed.clone();
-        message.marks.ttl = Sealed::ttl(sealed);
+        Arc::make_mut(&mut message.label).marks.ttl = Sealed::ttl(sealed);
         let mut rest = DUE_BYTES;
         while let Some(mut slice) = message.body.pop().filter(|_| rest > 0) {
             if slice.len() > rest {
@@ -307,17 +308,19 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::Arguments;
+    use crate::{Arguments, Label};
 
     fn message(slices: &[&str]) -> Message {
-        Message {
-            exchange: "x".into(),
-            routing_key: "k".into(),
-            properties: Bytes::from_static(b"p"),
-            body: slices.iter().map(|it| Bytes::copy_from_slice(it.as_bytes())).collect(),
-            persistent: true,
-            marks: crate::Marks { ttl: Some(7), ..crate::Marks::default() },
-        }
+        Message::new(
+            Label {
+                exchange: "x".into(),
+                routing_key: "k".into(),
+                properties: Bytes::from_static(b"p"),
+                persistent: true,
+                marks: crate::Marks { ttl: Some(7), ..crate::Marks::default() },
+            },
+            slices.iter().map(|it| Bytes::copy_from_slice(it.as_bytes())).collect(),
+        )
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod state;
 mod upkeep;
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, OnceLock, Weak, atomic::AtomicBool},
@@ -248,7 +249,7 @@ impl Queue {
                 redelivered: false,
                 priority: marks.priority,
                 returns: 0,
-                expires_at: ttl.map(|ttl| marks.published_at.after(ttl)),
+                expires_at: ttl.map(|ttl| new.message.published_at.after(ttl)),
             };
             state.expiring |= ttl.is_some();
             let (position, share) = (new.position, new.share);
@@ -377,12 +378,12 @@ impl Queue {
     ///
     /// # Errors
     /// [`crate::error::Kind::Internal`] when the journal cannot give it back.
-    pub fn message(&self, entry: &Entry) -> Result<Arc<Message>, Error> {
+    pub fn message<'a>(&self, entry: &'a Entry) -> Result<Cow<'a, Arc<Message>>, Error> {
         if let Some(stream) = &self.stream {
-            return stream.message(entry);
+            return stream.message(entry).map(Cow::Owned);
         }
         if let Some(message) = &entry.message {
-            return Ok(message.clone());
+            return Ok(Cow::Borrowed(message));
         }
         loop {
             let at = lock(&self.state).position_of(entry);
@@ -390,7 +391,7 @@ impl Queue {
             match self.store.load(position) {
                 // It moved before it was read.
                 Err(_) if lock(&self.state).position_of(entry) != at => {}
-                loaded => return loaded,
+                loaded => return loaded.map(Cow::Owned),
             }
         }
     }

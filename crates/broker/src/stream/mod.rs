@@ -127,7 +127,7 @@ impl Stream {
                     position: new.position,
                     size: u32::try_from(new.message.body_len()).unwrap_or(u32::MAX),
                     filter: in_stream.filter,
-                    published_at: new.message.marks.published_at,
+                    published_at: new.message.published_at,
                     message: Some(new.message),
                     share: new.share,
                 });

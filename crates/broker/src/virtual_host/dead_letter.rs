@@ -10,7 +10,7 @@ use bytestring::ByteString;
 
 use super::VirtualHost;
 use crate::{
-    DeathReason, Deaths, Error, Headers, Marks, Message, Publish, Queue, Routes, Value,
+    DeathReason, Deaths, Error, Headers, Label, Marks, Message, Publish, Queue, Routes, Value,
     publisher::enqueue, queue::Dead, routes::Delaying, sync::read, topology::Leg,
 };
 
@@ -109,15 +109,16 @@ impl VirtualHost {
             Routes::from(route)
         });
         let marks = Marks {
-            published_at: now,
             // Or it would expire there again.
             ttl: None,
             priority: marks.priority,
             deaths: Some(Arc::new(deaths)),
         };
+        let persistent = message.persistent;
         let exchange = exchange.clone();
+        let label = Label { exchange, routing_key, properties: shown, persistent, marks };
         Publish {
-            message: Message { exchange, routing_key, marks, properties: shown, ..message.clone() },
+            message: Message::new(label, message.body.clone()),
             routes: routes.unwrap_or_default(),
         }
     }

@@ -123,7 +123,7 @@ impl VirtualHost {
         if let Some(delay) = delay {
             let delay = i64::try_from(delay).unwrap_or(i64::MAX);
             let negative = i32::try_from(-delay).map_or(Value::Long(-delay), Value::SignedInt);
-            message.properties =
+            Arc::make_mut(&mut message.label).properties =
                 properties.with_header(&message.properties, DELAY_HEADER, negative);
         }
         Publish { message, routes }

@@ -102,7 +102,7 @@ fn in_words(message: &Message) -> String {
     format!(
         "{head:?} ({bytes} bytes, {checksum:08x}) by {exchange:?} {key:?}, properties \
          {properties}, at {}, ttl {:?}, priority {}, deaths {deaths}",
-        marks.published_at.0, marks.ttl, marks.priority,
+        message.published_at.0, marks.ttl, marks.priority,
     )
 }
 

@@ -7,7 +7,7 @@ use std::sync::{
 
 use broker::{
     Arguments, BacklogSizes, BindingEnd, Broker, Clock, Disks, ExchangeDeclaration, ExchangeKind,
-    Marks, Message, Options, Publish, Publisher, QueueDeclaration, Timestamp, Value,
+    Label, Marks, Message, Options, Publish, Publisher, QueueDeclaration, Timestamp, Value,
     VirtualHostLimits, VirtualHostMetadata,
     authorize::Permission,
     policy::{Policy, PolicyKind},
@@ -244,14 +244,16 @@ fn marked(client: &mut Client) {
 fn publish_marked(client: &Client, queue: &str, body: &str, marks: Marks) {
     let mut publisher = Publisher::new(client.vhost.clone());
     let routes = publisher.route(&"".into(), &queue.into(), &()).unwrap();
-    let message = Message {
-        exchange: "".into(),
-        routing_key: queue.into(),
-        properties: written(&table(vec![("kind", text("marked"))])),
-        body: [body.to_owned().into()].into_iter().collect(),
-        persistent: true,
-        marks,
-    };
+    let message = Message::new(
+        Label {
+            exchange: "".into(),
+            routing_key: queue.into(),
+            properties: written(&table(vec![("kind", text("marked"))])),
+            persistent: true,
+            marks,
+        },
+        [body.to_owned().into()].into_iter().collect(),
+    );
     publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new()).unwrap();
 }
 

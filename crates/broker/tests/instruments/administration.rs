@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use broker::{
-    BindingEnd, Broker, Destination, Disks, Error, Message, Options, Publish, Publisher,
+    BindingEnd, Broker, Destination, Disks, Error, Label, Message, Options, Publish, Publisher,
     QueueDeclaration, VirtualHostLimits, VirtualHostMetadata,
     authorize::{Identity, Permission, Tags},
     policy::{Policy, PolicyKind},
@@ -248,14 +248,16 @@ impl Run {
         if let Some(found) = self.site.queues.get_mut(&(vhost.to_owned(), queue.to_owned())) {
             found.0 += 1;
         }
-        let message = Message {
-            exchange,
-            routing_key,
-            properties: Default::default(),
-            body: [vec![7; 40].into()].into_iter().collect(),
-            marks: Default::default(),
-            persistent: true,
-        };
+        let message = Message::new(
+            Label {
+                exchange,
+                routing_key,
+                properties: Default::default(),
+                marks: Default::default(),
+                persistent: true,
+            },
+            [vec![7; 40].into()].into_iter().collect(),
+        );
         publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new())?;
         self.broker.commit()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use broker::{
     Arguments, BacklogSizes, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest,
-    Destination, Disks, Entry, Error, ExchangeDeclaration, Letter, Mailbox, Marks, Message,
+    Destination, Disks, Entry, Error, ExchangeDeclaration, Label, Letter, Mailbox, Marks, Message,
     Options, Position, Publish, Publisher, Queue, QueueDeclaration, Receipt, RecoveryReport,
     SharedLimit, SystemClock, VirtualHost, Wake, error::Kind,
 };
@@ -231,15 +231,17 @@ impl Bus {
         let (exchange, routing_key) = (exchange.into(), key.into());
         let routes = connection.publisher.route(&exchange, &routing_key, &headers.arguments())?;
         let of = |message: &MessageId| Publish {
-            message: Message {
-                exchange: exchange.clone(),
-                routing_key: routing_key.clone(),
-                // The envelope says who it is; the body has to agree.
-                properties: format!("{} {}", message.publisher, message.sequence).into(),
-                body: [body(*message, chosen.size_bytes).into_bytes().into()].into_iter().collect(),
-                marks: Marks::default(),
-                persistent,
-            },
+            message: Message::new(
+                Label {
+                    exchange: exchange.clone(),
+                    routing_key: routing_key.clone(),
+                    // The envelope says who it is; the body has to agree.
+                    properties: format!("{} {}", message.publisher, message.sequence).into(),
+                    marks: Marks::default(),
+                    persistent,
+                },
+                [body(*message, chosen.size_bytes).into_bytes().into()].into_iter().collect(),
+            ),
             routes: routes.clone(),
         };
         let mut batch: Vec<Publish> = chosen.messages.iter().map(of).collect();

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use broker::{
-    Arguments, BindingEnd, Broker, ConnectionId, Disks, Error, Message, Options, Publish,
+    Arguments, BindingEnd, Broker, ConnectionId, Disks, Error, Label, Message, Options, Publish,
     Publisher, QueueDeclaration, RecoveryReport, Value, VirtualHost, error::Kind,
 };
 use sim::{Fault, Hits, Image, SimDisk};
@@ -44,14 +44,16 @@ fn declare(vhost: &VirtualHost, name: &str) -> Result<(), Error> {
 fn publish(vhost: &Arc<VirtualHost>, queue: &str, body: &'static str) -> Result<(), Error> {
     let mut publisher = Publisher::new(vhost.clone());
     let routes = publisher.route(&"".into(), &queue.into(), &())?;
-    let message = Message {
-        exchange: "".into(),
-        routing_key: queue.into(),
-        properties: Default::default(),
-        body: [body.into()].into_iter().collect(),
-        persistent: true,
-        marks: Default::default(),
-    };
+    let message = Message::new(
+        Label {
+            exchange: "".into(),
+            routing_key: queue.into(),
+            properties: Default::default(),
+            persistent: true,
+            marks: Default::default(),
+        },
+        [body.into()].into_iter().collect(),
+    );
     publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new())
 }
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use broker::{
-    Broker, ConnectionId, Disks, Error, Message, Options, Publish, Publisher, QueueDeclaration,
-    RecoveryReport, Value, VirtualHost, error::Kind,
+    Broker, ConnectionId, Disks, Error, Label, Message, Options, Publish, Publisher,
+    QueueDeclaration, RecoveryReport, Value, VirtualHost, error::Kind,
 };
 use sim::{Fault, Hits, Image, Losses, Programme, Random, SimDisk};
 
@@ -80,15 +80,17 @@ impl Stage {
         let (exchange, key) = (exchange.into(), key.into());
         let routes = self.publisher.route(&exchange, &key, &())?;
         let publish = |body: String| Publish {
-            message: Message {
-                exchange: exchange.clone(),
-                routing_key: key.clone(),
-                properties: Default::default(),
-                body: [body.into()].into_iter().collect(),
-                // In a stream they survive all the same.
-                persistent: &*key == "q",
-                marks: Default::default(),
-            },
+            message: Message::new(
+                Label {
+                    exchange: exchange.clone(),
+                    routing_key: key.clone(),
+                    properties: Default::default(),
+                    // In a stream they survive all the same.
+                    persistent: &*key == "q",
+                    marks: Default::default(),
+                },
+                [body.into()].into_iter().collect(),
+            ),
             routes: routes.clone(),
         };
         let mut batch = bodies.into_iter().map(publish).collect();

@@ -7,9 +7,9 @@ use std::{path::Path, sync::Arc};
 use broker::policy::{Policy, PolicyKind};
 use broker::{
     Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Disks, Entry, Error,
-    ExchangeDeclaration, ExchangeKind, Headers, Letter, Mailbox, Message, Options, Properties,
-    Publish, Publisher, QueueCounts, QueueDeclaration, ReadFrom, Reading, RecoveryReport, Routes,
-    SharedLimit, Value, VirtualHost, Wake,
+    ExchangeDeclaration, ExchangeKind, Headers, Label, Letter, Mailbox, Message, Options,
+    Properties, Publish, Publisher, QueueCounts, QueueDeclaration, ReadFrom, Reading,
+    RecoveryReport, Routes, SharedLimit, Value, VirtualHost, Wake,
 };
 use bytes::Bytes;
 use journal::FileDisk;
@@ -117,14 +117,16 @@ impl Client {
         let mut batch: Vec<Publish> = bodies
             .iter()
             .map(|body| Publish {
-                message: Message {
-                    exchange: exchange.into(),
-                    routing_key: key.into(),
-                    properties: properties.clone(),
-                    body: [body.to_string().into()].into_iter().collect(),
-                    persistent: true,
-                    marks: Default::default(),
-                },
+                message: Message::new(
+                    Label {
+                        exchange: exchange.into(),
+                        routing_key: key.into(),
+                        properties: properties.clone(),
+                        persistent: true,
+                        marks: Default::default(),
+                    },
+                    [body.to_string().into()].into_iter().collect(),
+                ),
                 routes: routes.clone(),
             })
             .collect();
@@ -225,7 +227,7 @@ fn read_on(consumer: &Arc<Consumer>, mailbox: &Mailbox) -> Vec<(u64, Arc<Message
         }
         for letter in letters.drain(..) {
             let Letter::Deliveries { entries, .. } = letter else { continue };
-            let message = |entry: &Entry| consumer.queue().message(entry).unwrap();
+            let message = |entry: &Entry| consumer.queue().message(entry).unwrap().into_owned();
             all.extend(entries.iter().map(|entry| (entry.offset(), message(entry))));
             consumer.taken(entries.len(), entries.iter().map(Entry::size_bytes).sum());
             consumer.queue().settle(entries, Some(consumer)).unwrap();

@@ -112,19 +112,21 @@ mod tests {
     use std::sync::Arc;
 
     use amqp091::BasicProperties;
-    use broker::Marks;
+    use broker::{Label, Marks};
 
     use super::*;
 
     fn message(properties: &BasicProperties, deaths: Option<Deaths>) -> Message {
-        Message {
-            exchange: "x".into(),
-            routing_key: "k".into(),
-            properties: PropertyList::from(properties).as_bytes().clone(),
-            body: Default::default(),
-            persistent: true,
-            marks: Marks { deaths: deaths.map(Arc::new), ..Marks::default() },
-        }
+        Message::new(
+            Label {
+                exchange: "x".into(),
+                routing_key: "k".into(),
+                properties: PropertyList::from(properties).as_bytes().clone(),
+                persistent: true,
+                marks: Marks { deaths: deaths.map(Arc::new), ..Marks::default() },
+            },
+            Default::default(),
+        )
     }
 
     #[test]

@@ -44,12 +44,42 @@ pub(super) struct Channel {
 #[derive(Debug)]
 pub(super) struct Unacked {
     pub(super) tag: u64,
-    pub(super) queue: Arc<Queue>,
-    /// `None` for what `basic.get` took.
-    pub(super) consumer: Option<Arc<Consumer>>,
+    pub(super) holder: Holder,
     pub(super) entry: Entry,
     /// When it went out.
     pub(super) since: Instant,
+}
+
+/// For whom a delivery was taken, and so from which queue.
+#[derive(Debug)]
+pub(super) enum Holder {
+    Consumer(Arc<Consumer>),
+    /// For `basic.get`.
+    Queue(Arc<Queue>),
+}
+
+impl Holder {
+    pub(super) fn queue(&self) -> &Arc<Queue> {
+        match self {
+            Holder::Consumer(consumer) => consumer.queue(),
+            Holder::Queue(queue) => queue,
+        }
+    }
+
+    pub(super) fn consumer(&self) -> Option<&Consumer> {
+        match self {
+            Holder::Consumer(consumer) => Some(consumer),
+            Holder::Queue(_) => None,
+        }
+    }
+
+    pub(super) fn is_same(&self, other: &Holder) -> bool {
+        match (self, other) {
+            (Holder::Consumer(one), Holder::Consumer(two)) => Arc::ptr_eq(one, two),
+            (Holder::Queue(one), Holder::Queue(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        }
+    }
 }
 
 impl Channel {
@@ -70,6 +100,14 @@ impl Channel {
             looked_at: Instant::now(),
             seen,
         }
+    }
+
+    /// Whether a whole message of that size may be published without a look at anything else.
+    pub(super) fn takes_whole(&self, body_bytes: usize) -> bool {
+        !self.is_closing
+            && self.transaction.is_none()
+            && self.assembler.is_idle()
+            && body_bytes as u64 <= self.assembler.size_max()
     }
 
     /// Whether it is time to look again for a delivery that is held for too long; then it counts

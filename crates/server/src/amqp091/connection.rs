@@ -1,18 +1,24 @@
 //! A connection's state, stepped by frames and wake-ups. Writes into a buffer; reads no socket.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use amqp091::{
     ChannelId, Content, EncodeMethod, Frame, FrameDecoder, Method, Reach, ReplyCode, ShortStr,
     encode_method,
     method::{channel, connection},
 };
-use broker::{Access, Broker, ConnectionId, Letter, Mailbox, Publish, Publisher, VirtualHost};
-use bytes::BytesMut;
+use broker::{
+    Access, Body, Broker, ConnectionId, Letter, Mailbox, Message, Publish, Publisher, Timestamp,
+    VirtualHost,
+};
+use bytes::{Buf as _, BytesMut};
+use hashbrown::HashMap;
 
 use super::{
     channel::{Channel, Unacked},
+    publish_cache::{PublishCache, Unknown, Version},
     refusal::Refusal,
+    stencil::Stencil,
 };
 use crate::{
     Limits,
@@ -46,6 +52,9 @@ pub(super) enum Phase {
     Closed,
 }
 
+/// By their numbers, which a peer chooses.
+pub(super) type Channels = HashMap<u16, Channel, foldhash::fast::RandomState>;
+
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
@@ -58,7 +67,10 @@ pub(super) struct Connection {
     pub(super) access: Access,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) publisher: Publisher,
-    pub(super) channels: HashMap<u16, Channel>,
+    /// What its messages meant before, and what the one that is being read is to be remembered by.
+    pub(super) publishes: PublishCache,
+    pub(super) unknown: Option<Unknown>,
+    pub(super) channels: Channels,
     pub(super) out: WriteBuffer,
     pub(super) phase: Phase,
     pub(super) has_published: bool,
@@ -72,6 +84,8 @@ pub(super) struct Connection {
     pub(super) unconfirmed: Vec<u16>,
     /// Deliveries that this read settled.
     pub(super) settled: Vec<Unacked>,
+    /// What the last delivery began with.
+    pub(super) stencil: Stencil,
     /// Letters taken from the mailbox and not yet written.
     pub(super) letters: Vec<Letter>,
 }
@@ -89,13 +103,15 @@ impl Connection {
             id: entered.facts.id,
             entered,
             publisher: Publisher::new(vhost.clone()),
+            publishes: PublishCache::default(),
+            unknown: None,
             agreed,
             broker,
             vhost,
             login,
             access,
             mailbox,
-            channels: HashMap::new(),
+            channels: Channels::default(),
             out: WriteBuffer::default(),
             phase: Phase::Open,
             has_published: false,
@@ -104,6 +120,7 @@ impl Connection {
             batch_confirms: Vec::new(),
             unconfirmed: Vec::new(),
             settled: Vec::new(),
+            stencil: Stencil::default(),
             letters: Vec::new(),
         }
     }
@@ -112,10 +129,14 @@ impl Connection {
     /// they bring: a few octets can ask for a large message. `true` when there may be more of them.
     pub(super) fn on_read(&mut self, decoder: &mut FrameDecoder, inbox: &mut BytesMut) -> bool {
         let mut is_stalled = false;
+        self.publishes.next_read();
         while self.phase != Phase::Closed {
             if self.out.is_full() {
                 is_stalled = true;
                 break;
+            }
+            if self.publish_whole(decoder, inbox) {
+                continue;
             }
             match decoder.decode(inbox) {
                 Ok(None) => break,
@@ -132,6 +153,44 @@ impl Connection {
         self.on_read_end();
         self.on_wake();
         is_stalled
+    }
+
+    /// Publishes what stands at the front of the buffer, if it is a whole message: at once when its
+    /// like came before. `false`: what is there is to be read frame by frame.
+    fn publish_whole(&mut self, decoder: &mut FrameDecoder, inbox: &mut BytesMut) -> bool {
+        let Some(frames) = decoder.whole_publish(inbox) else { return false };
+        let (id, body, end) = (frames.channel, frames.body.clone(), frames.end);
+        let Some(channel) = self.channels.get(&id.0) else { return false };
+        if self.phase != Phase::Open || !channel.takes_whole(body.len()) {
+            return false;
+        }
+        let of =
+            Version { topology: self.publisher.version(), permissions: self.access.generation() };
+        let (label, routes, is_mandatory) = match self.publishes.find(of, &frames) {
+            Ok(known) => known,
+            Err(unknown) => {
+                self.unknown = unknown;
+                let rest = inbox.len() - end;
+                while inbox.len() > rest
+                    && let Ok(Some(frame)) = decoder.decode(inbox)
+                {
+                    self.on_frame(frame);
+                }
+                self.unknown = None;
+                return true;
+            }
+        };
+        inbox.advance(body.start);
+        let slice = inbox.split_to(body.len()).freeze();
+        inbox.advance(end - body.end);
+        let pieces = if slice.is_empty() { Body::new() } else { Body::from_buf([slice]) };
+        let message = Message { label, published_at: Timestamp::default(), body: pieces };
+        self.has_published = true;
+        match self.take(id, Publish { message, routes }, is_mandatory) {
+            Ok(()) => {}
+            Err(refusal) => self.refuse(id, refusal),
+        }
+        true
     }
 
     /// One frame of the client.

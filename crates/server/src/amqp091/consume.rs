@@ -7,10 +7,11 @@ use broker::{Consumer, ConsumerRequest, Entry, Letter, Queue, Reading, policy::Q
 use bytestring::ByteString;
 
 use super::{
-    annotations::Told,
+    annotations::{self, Told},
     arguments::to_value,
-    channel::Unacked,
-    connection::{Connection, blocking},
+    channel::{Channel, Holder, Unacked},
+    connection::{Channels, Connection, blocking},
+    content::{put_body, put_content},
     name::{check_length, detached, generated},
     refusal::Refusal,
     reply_to::PSEUDO_QUEUE,
@@ -149,7 +150,7 @@ impl Connection {
             return Ok(());
         };
         let message = match queue.message(&entry) {
-            Ok(message) => message,
+            Ok(message) => message.into_owned(),
             Err(error) => {
                 report_damage(&queue, &error);
                 queue.set_aside(entry, None);
@@ -173,7 +174,8 @@ impl Connection {
         }
         let told = Told::of(&queue, &entry);
         let since = Instant::now();
-        let unacked = Unacked { tag: delivery_tag, queue, consumer: None, entry, since };
+        let holder = Holder::Queue(queue);
+        let unacked = Unacked { tag: delivery_tag, holder, entry, since };
         match method.no_ack {
             true => self.settled.push(unacked),
             false => channel.unacked.push_back(unacked),
@@ -186,6 +188,11 @@ impl Connection {
 
     /// Writes deliveries until there are no more or the buffer is full.
     pub(super) fn deliver(&mut self) {
+        self.deliver_letters();
+        self.stencil.let_go();
+    }
+
+    fn deliver_letters(&mut self) {
         while !self.out.is_full() {
             if self.letters.is_empty() {
                 self.mailbox.drain(&mut self.letters);
@@ -204,88 +211,87 @@ impl Connection {
 
     fn deliver_entries(&mut self, consumer: &Arc<Consumer>, entries: Vec<Entry>) {
         let id = ChannelId(consumer.channel() as u16);
-        if !self.has_consumer(id, consumer) {
+        let Some(channel) = channel_of(&mut self.channels, consumer) else {
             return consumer.queue().requeue(entries, Some(consumer), false);
+        };
+        let queue = consumer.queue();
+        let messages = entries.len();
+        let (mut bytes, mut redelivered, since) = (0, 0, Instant::now());
+        let (mut done, mut unreadable) = (Vec::new(), Vec::new());
+        if consumer.is_no_ack() {
+            done.reserve(messages);
         }
-        let (messages, bytes) =
-            (entries.len(), entries.iter().map(Entry::size_bytes).sum::<usize>());
-        let (mut done, mut redelivered, since) = (Vec::new(), 0, Instant::now());
         for entry in entries {
+            bytes += entry.size_bytes();
             redelivered += u64::from(entry.is_redelivered());
-            match self.deliver_one(id, consumer, &entry) {
+            let message = match queue.message(&entry) {
+                Ok(message) => message,
                 Err(error) => {
-                    if !consumer.queue().has_trimmed(&entry) {
-                        report_damage(consumer.queue(), &error);
-                    }
-                    consumer.queue().set_aside(entry, Some(consumer));
+                    unreadable.push((entry, error));
+                    continue;
                 }
-                Ok(_) if consumer.is_no_ack() => done.push(entry),
-                Ok(tag) => {
-                    let (queue, consumer) = (consumer.queue().clone(), Some(consumer.clone()));
-                    if let Some(channel) = self.channels.get_mut(&id.0) {
-                        channel.unacked.push_back(Unacked { tag, queue, consumer, entry, since });
-                    }
+            };
+            let tag = channel.next_delivery_tag();
+            let told = Told::of(queue, &entry);
+            let (out, frame_max) = (&mut self.out, self.agreed.frame_max);
+            match annotations::shown(&message, told) {
+                None => {
+                    let head = self.stencil.octets(consumer, &message, tag, entry.is_redelivered());
+                    out.tail().extend_from_slice(head);
+                    put_body(out, id, frame_max, &message);
+                }
+                Some(properties) => {
+                    let deliver = basic::Deliver {
+                        consumer_tag: short(consumer.tag()),
+                        delivery_tag: tag,
+                        redelivered: entry.is_redelivered(),
+                        exchange: short(&message.exchange),
+                        routing_key: short(&message.routing_key),
+                    };
+                    encode_method(id, &deliver, out.tail());
+                    put_content(out, id, frame_max, &message, properties.as_bytes());
+                }
+            }
+            drop(message);
+            match consumer.is_no_ack() {
+                true => done.push(entry),
+                false => {
+                    let holder = Holder::Consumer(consumer.clone());
+                    channel.unacked.push_back(Unacked { tag, holder, entry, since });
                 }
             }
         }
-        if let Some(channel) = self.channels.get(&id.0) {
-            let counts = &channel.seen.counts;
-            counts.redeliver.add(redelivered);
-            match consumer.is_no_ack() {
-                true => counts.deliver_no_ack.add(messages as u64),
-                false => counts.deliver.add(messages as u64),
+        let counts = &channel.seen.counts;
+        counts.redeliver.add(redelivered);
+        match consumer.is_no_ack() {
+            true => counts.deliver_no_ack.add(messages as u64),
+            false => counts.deliver.add(messages as u64),
+        }
+        channel.show();
+        for (entry, error) in unreadable {
+            if !queue.has_trimmed(&entry) {
+                report_damage(queue, &error);
             }
-            channel.show();
+            queue.set_aside(entry, Some(consumer));
         }
         if !done.is_empty()
-            && let Err(error) = consumer.queue().settle(done, Some(consumer))
+            && let Err(error) = queue.settle(done, Some(consumer))
         {
             return self.close(error.into());
         }
         consumer.taken(messages, bytes);
     }
 
-    fn deliver_one(
-        &mut self,
-        id: ChannelId,
-        consumer: &Consumer,
-        entry: &Entry,
-    ) -> Result<u64, broker::Error> {
-        let message = consumer.queue().message(entry)?;
-        let Some(channel) = self.channels.get_mut(&id.0) else { return Ok(0) };
-        let delivery_tag = channel.next_delivery_tag();
-        let deliver = basic::Deliver {
-            consumer_tag: ShortStr::try_from(consumer.tag().clone()).unwrap_or_default(),
-            delivery_tag,
-            redelivered: entry.is_redelivered(),
-            exchange: ShortStr::try_from(message.exchange.clone()).unwrap_or_default(),
-            routing_key: ShortStr::try_from(message.routing_key.clone()).unwrap_or_default(),
-        };
-        encode_method(id, &deliver, self.out.tail());
-        self.send_content(id, &message, Told::of(consumer.queue(), entry));
-        Ok(delivery_tag)
-    }
-
     /// RabbitMQ: consumer cancel notification, for clients that understand it.
     pub(super) fn notify_cancelled(&mut self, consumer: &Arc<Consumer>) {
         let id = ChannelId(consumer.channel() as u16);
-        if !self.has_consumer(id, consumer) {
-            return;
-        }
-        if let Some(channel) = self.channels.get_mut(&id.0) {
-            channel.consumers.remove(consumer.tag());
-            channel.show();
-        }
+        let Some(channel) = channel_of(&mut self.channels, consumer) else { return };
+        channel.consumers.remove(consumer.tag());
+        channel.show();
         if self.agreed.capabilities.consumer_cancel_notify {
             let consumer_tag = ShortStr::try_from(consumer.tag().clone()).unwrap_or_default();
             self.send(id, &basic::Cancel { consumer_tag, nowait: true });
         }
-    }
-
-    fn has_consumer(&self, id: ChannelId, consumer: &Arc<Consumer>) -> bool {
-        let channel = self.channels.get(&id.0);
-        let current = channel.and_then(|channel| channel.consumers.get(consumer.tag()));
-        current.is_some_and(|current| Arc::ptr_eq(current, consumer))
     }
 
     /// Ends what is open on a channel: consumers go, and what was not settled goes back.
@@ -326,6 +332,18 @@ impl Connection {
             channel.consumers.values().for_each(|consumer| consumer.queue().dispatch());
         }
     }
+}
+
+/// A consumer's channel, for as long as it has the consumer.
+fn channel_of<'a>(channels: &'a mut Channels, consumer: &Arc<Consumer>) -> Option<&'a mut Channel> {
+    let channel = channels.get_mut(&(consumer.channel() as u16))?;
+    let current = channel.consumers.get(consumer.tag())?;
+    Arc::ptr_eq(current, consumer).then_some(channel)
+}
+
+/// A name that a peer was given, or gave.
+fn short(name: &ByteString) -> ShortStr {
+    ShortStr::try_from(name.clone()).unwrap_or_default()
 }
 
 /// RabbitMQ: `x-priority`, an integer of any width.

@@ -60,14 +60,14 @@ impl Connection {
 /// All are looked at: each queue may have a time of its own.
 fn overdue(id: ChannelId, channel: &Channel, timeout: Duration, now: Instant) -> Option<Overdue> {
     let after = |unacked: &Unacked| {
-        let own = unacked.queue.effective().consumer_timeout.map(Duration::from_millis);
+        let own = unacked.holder.queue().effective().consumer_timeout.map(Duration::from_millis);
         own.map_or(timeout, |own| own.min(timeout))
     };
     let is_overdue = |unacked: &&Unacked| now.duration_since(unacked.since) > after(unacked);
     let unacked = channel.unacked.iter().find(is_overdue)?;
     Some(Overdue {
         channel: id,
-        queue: unacked.queue.name().to_string(),
+        queue: unacked.holder.queue().name().to_string(),
         delivery_tag: unacked.tag,
         after: after(unacked),
     })

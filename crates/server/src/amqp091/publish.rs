@@ -1,10 +1,10 @@
 //! Publishing, its confirms and the ends of its transactions.
 
 use amqp091::{
-    ChannelId, Content, Method, PropertyList, ReplyCode, ShortStr, encode_header, encode_method,
+    ChannelId, Content, Method, PropertyList, ReplyCode, ShortStr, encode_method,
     method::{basic, confirm, tx},
 };
-use broker::{Access, Body, Marks, Message, Publish, Publisher, Routes};
+use broker::{Access, Body, Label, Marks, Message, Publish, Publisher, Routes};
 use bytestring::ByteString;
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     arguments::MessageHeaders,
     channel::{Channel, Confirm},
     connection::Connection,
+    content::put_content,
     expiration,
     refusal::Refusal,
     sender_selected::{SenderSelected, together},
@@ -70,18 +71,20 @@ pub(super) fn complete(
         }
     };
     let shown = selected.shown.as_ref().map(PropertyList::from);
-    let message = Message {
-        exchange,
-        routing_key,
-        persistent: properties.is_persistent(),
-        properties: shown.as_ref().unwrap_or(properties).as_bytes().clone(),
-        body,
-        marks: Marks {
-            ttl,
-            priority: properties.priority().unwrap_or_default(),
-            ..Marks::default()
+    let message = Message::new(
+        Label {
+            exchange,
+            routing_key,
+            persistent: properties.is_persistent(),
+            properties: shown.as_ref().unwrap_or(properties).as_bytes().clone(),
+            marks: Marks {
+                ttl,
+                priority: properties.priority().unwrap_or_default(),
+                ..Marks::default()
+            },
         },
-    };
+        body,
+    );
     Ok(Publish { message, routes })
 }
 
@@ -109,12 +112,22 @@ impl Connection {
         let properties = properties.as_ref().unwrap_or(&header.properties);
         let given = Given { properties, ..given };
         let publish = complete(&mut self.access, &mut self.publisher, first, given, body)?;
+        // A reply goes to where its request came from, which the octets do not say.
+        if let Some(unknown) = self.unknown.take().filter(|_| replying.is_none()) {
+            let Publish { message, routes } = &publish;
+            self.publishes.learn(unknown, &message.label, routes, method.mandatory);
+        }
         self.has_published = true;
         self.take(id, publish, method.mandatory)
     }
 
     /// A message that is to be published: now, or with its transaction.
-    fn take(&mut self, id: ChannelId, publish: Publish, mandatory: bool) -> Result<(), Refusal> {
+    pub(super) fn take(
+        &mut self,
+        id: ChannelId,
+        publish: Publish,
+        mandatory: bool,
+    ) -> Result<(), Refusal> {
         let Some(channel) = self.channels.get_mut(&id.0) else { return Ok(()) };
         if let Some(transaction) = &mut channel.transaction {
             let bytes_max = self.agreed.limits.transaction_bytes_max;
@@ -238,16 +251,10 @@ impl Connection {
 
     /// Header and body frames behind a method with content.
     pub(super) fn send_content(&mut self, id: ChannelId, message: &Message, told: Told) {
-        let size = message.body_len() as u64;
+        let (out, frame_max) = (&mut self.out, self.agreed.frame_max);
         match annotations::shown(message, told) {
-            None => encode_header(id, size, &message.properties, self.out.tail()),
-            Some(list) => encode_header(id, size, list.as_bytes(), self.out.tail()),
-        };
-        for piece in amqp091::body_pieces(&message.body, self.agreed.frame_max) {
-            let prefix = amqp091::body_frame_prefix(id, piece.len() as u32);
-            self.out.tail().extend_from_slice(&prefix);
-            self.out.put_body(&piece);
-            self.out.tail().extend_from_slice(&[amqp091::FRAME_END]);
+            None => put_content(out, id, frame_max, message, &message.properties),
+            Some(list) => put_content(out, id, frame_max, message, list.as_bytes()),
         }
     }
 }

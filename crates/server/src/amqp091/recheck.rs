@@ -27,6 +27,7 @@ impl Connection {
             Recheck::Same => None,
             Recheck::Changed(user) => {
                 self.access.is_now(identity(&user));
+                self.publishes.clear();
                 self.login = user;
                 None
             }

@@ -1,11 +1,16 @@
 //! What clients say of deliveries: acknowledged, rejected, given back.
 
-use std::{mem, sync::Arc};
+use std::mem;
 
 use amqp091::{ChannelId, ReplyCode, method::basic};
-use broker::{Consumer, Entry, Queue};
+use broker::Entry;
 
-use super::{channel::Unacked, connection::Connection, refusal::Refusal, transaction::Verdict};
+use super::{
+    channel::{Holder, Unacked},
+    connection::Connection,
+    refusal::Refusal,
+    transaction::Verdict,
+};
 
 impl Connection {
     pub(super) fn basic_ack(&mut self, id: ChannelId, method: &basic::Ack) -> Result<(), Refusal> {
@@ -98,9 +103,9 @@ impl Connection {
         }
         let settled = mem::take(&mut self.settled);
         let mut channels: Vec<u32> = Vec::new();
-        for (queue, consumer, entries) in grouped(settled) {
-            channels.extend(consumer.as_ref().map(|it| it.channel()));
-            if let Err(error) = queue.settle(entries, consumer.as_deref()) {
+        for (holder, entries) in grouped(settled) {
+            channels.extend(holder.consumer().map(|it| it.channel()));
+            if let Err(error) = holder.queue().settle(entries, holder.consumer()) {
                 return self.close(error.into());
             }
         }
@@ -125,19 +130,14 @@ fn rejected(requeue: bool) -> Verdict {
     }
 }
 
-type Group = (Arc<Queue>, Option<Arc<Consumer>>, Vec<Entry>);
-
 /// Neighbours of one queue and consumer, together.
-fn grouped(deliveries: Vec<Unacked>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    for Unacked { queue, consumer, entry, .. } in deliveries {
-        let same = groups.iter_mut().rev().take(GROUPS_LOOKED_AT).find(|(q, c, _)| {
-            Arc::ptr_eq(q, &queue)
-                && c.as_ref().map(Arc::as_ptr) == consumer.as_ref().map(Arc::as_ptr)
-        });
-        match same {
-            Some((.., entries)) => entries.push(entry),
-            None => groups.push((queue, consumer, vec![entry])),
+fn grouped(deliveries: Vec<Unacked>) -> Vec<(Holder, Vec<Entry>)> {
+    let mut groups: Vec<(Holder, Vec<Entry>)> = Vec::new();
+    for Unacked { holder, entry, .. } in deliveries {
+        let mut latest = groups.iter_mut().rev().take(GROUPS_LOOKED_AT);
+        match latest.find(|(of, _)| of.is_same(&holder)) {
+            Some((_, entries)) => entries.push(entry),
+            None => groups.push((holder, vec![entry])),
         }
     }
     groups
@@ -148,15 +148,15 @@ const GROUPS_LOOKED_AT: usize = 8;
 
 /// Rejected for good: dead letters, where the queue has them.
 pub(super) fn reject(deliveries: Vec<Unacked>) -> Result<(), Refusal> {
-    for (queue, consumer, entries) in grouped(deliveries) {
-        queue.reject(entries, consumer.as_deref())?;
+    for (holder, entries) in grouped(deliveries) {
+        holder.queue().reject(entries, holder.consumer())?;
     }
     Ok(())
 }
 
 /// Puts deliveries back that a client had.
 pub(super) fn requeue_sent(deliveries: Vec<Unacked>) {
-    for (queue, consumer, entries) in grouped(deliveries) {
-        queue.requeue(entries, consumer.as_deref(), true);
+    for (holder, entries) in grouped(deliveries) {
+        holder.queue().requeue(entries, holder.consumer(), true);
     }
 }

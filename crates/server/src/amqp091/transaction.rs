@@ -176,19 +176,21 @@ const HELD_BYTES: usize = 256;
 
 #[cfg(test)]
 mod tests {
-    use broker::Message;
+    use broker::{Label, Message};
 
     use super::*;
 
     fn publish(bytes: usize) -> Publish {
-        let message = Message {
-            exchange: "".into(),
-            routing_key: "k".into(),
-            properties: Default::default(),
-            body: broker::Body::from_elem(vec![0; bytes].into(), 1),
-            persistent: true,
-            marks: Default::default(),
-        };
+        let message = Message::new(
+            Label {
+                exchange: "".into(),
+                routing_key: "k".into(),
+                properties: Default::default(),
+                persistent: true,
+                marks: Default::default(),
+            },
+            broker::Body::from_elem(vec![0; bytes].into(), 1),
+        );
         Publish { message, routes: Default::default() }
     }
 

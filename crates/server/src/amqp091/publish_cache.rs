@@ -1,0 +1,273 @@
+//! What a publisher's messages meant before: by the very octets of method and properties.
+//!
+//! Most messages of a publisher differ in their bodies only. What their other octets mean was decoded,
+//! allowed and routed when they came first; it holds for as long as neither topology nor permissions
+//! change, and only of what depends on nothing else ([`broker::Routes::is_by_key`]).
+
+use std::{hash::BuildHasher, sync::Arc};
+
+use amqp091::PublishFrames;
+use broker::{Label, Routes};
+use bytes::Bytes;
+use bytestring::ByteString;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+/// The publishes that one connection remembers.
+#[derive(Debug, Default)]
+pub(super) struct PublishCache {
+    known: Vec<Known>,
+    /// Where each is in `known`, by the hash of its octets.
+    table: HashTable<u32>,
+    /// The one found last: mostly the next one as well.
+    last: usize,
+    /// Of which topology and permissions all this is true.
+    of: Version,
+    hasher: RandomState,
+    /// Hashes of octets that came once: only what comes again is worth remembering.
+    once: Vec<u64>,
+    bytes: usize,
+    /// Reads so far: messages of one share their label.
+    read: u64,
+}
+
+/// The numbers of a topology and of permissions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Version {
+    pub(super) topology: u64,
+    pub(super) permissions: u64,
+}
+
+/// A publish but for its body.
+#[derive(Debug)]
+struct Known {
+    hash: u64,
+    /// The method's octets, and behind them those of the properties.
+    octets: Bytes,
+    method_len: usize,
+    label: Arc<Label>,
+    routes: Routes,
+    is_mandatory: bool,
+    /// When its label was used last, and whether it is of that read.
+    used_in: u64,
+    is_fresh: bool,
+}
+
+/// Octets that came and were not known.
+#[derive(Debug)]
+pub(super) struct Unknown {
+    hash: u64,
+    octets: Bytes,
+    method_len: usize,
+}
+
+impl PublishCache {
+    /// Another read begins.
+    pub(super) fn next_read(&mut self) {
+        self.read += 1;
+    }
+
+    /// Forgets everything: another user has other rights.
+    pub(super) fn clear(&mut self) {
+        self.known.clear();
+        self.table.clear();
+        self.bytes = 0;
+    }
+
+    /// The label, the routes, and whether it is mandatory; else, when it is worth remembering, what
+    /// to [`learn`](Self::learn) it by.
+    pub(super) fn find(
+        &mut self,
+        of: Version,
+        frames: &PublishFrames<'_>,
+    ) -> Result<(Arc<Label>, Routes, bool), Option<Unknown>> {
+        if self.of != of {
+            self.clear();
+            self.of = of;
+        }
+        let at = match self.known.get(self.last) {
+            Some(last) if last.is(frames) => self.last,
+            _ => self.look_up(frames)?,
+        };
+        self.last = at;
+        let Some(known) = self.known.get_mut(at) else { return Err(None) };
+        if known.used_in != self.read {
+            (known.used_in, known.is_fresh) = (self.read, false);
+        } else if !known.is_fresh {
+            // Those of the read before may be with their consumers now: a count that two processors
+            // change in turn costs more than another label.
+            known.label = Arc::new(Label::clone(&known.label));
+            known.is_fresh = true;
+        }
+        Ok((known.label.clone(), known.routes.clone(), known.is_mandatory))
+    }
+
+    fn look_up(&mut self, frames: &PublishFrames<'_>) -> Result<usize, Option<Unknown>> {
+        let hash = self.hasher.hash_one((frames.method, frames.properties));
+        let known = &self.known;
+        let found = self.table.find(hash, |at| {
+            known.get(*at as usize).is_some_and(|known| known.hash == hash && known.is(frames))
+        });
+        if let Some(at) = found {
+            return Ok(*at as usize);
+        }
+        if self.once.is_empty() {
+            self.once = vec![0; ONCE];
+        }
+        let came_before = match self.once.get_mut(hash as usize % ONCE) {
+            Some(place) => std::mem::replace(place, hash) == hash,
+            None => false,
+        };
+        Err(came_before.then(|| Unknown {
+            hash,
+            octets: [frames.method, frames.properties].concat().into(),
+            method_len: frames.method.len(),
+        }))
+    }
+
+    /// Remembers what was published by those octets.
+    pub(super) fn learn(
+        &mut self,
+        unknown: Unknown,
+        label: &Label,
+        routes: &Routes,
+        is_mandatory: bool,
+    ) {
+        if !routes.is_by_key() {
+            return;
+        }
+        let Unknown { hash, octets, method_len } = unknown;
+        let bytes = octets.len() + KNOWN_BYTES;
+        if self.bytes + bytes > CACHE_BYTES_MAX {
+            self.clear();
+        }
+        // Names are slices of a read buffer: copied here, or the cache would keep it alive.
+        let copied = |name: &ByteString| ByteString::from(&**name);
+        let label = Label {
+            exchange: copied(&label.exchange),
+            routing_key: copied(&label.routing_key),
+            properties: Bytes::copy_from_slice(&label.properties),
+            ..label.clone()
+        };
+        self.bytes += bytes;
+        self.known.push(Known {
+            hash,
+            octets,
+            method_len,
+            label: Arc::new(label),
+            routes: routes.clone(),
+            is_mandatory,
+            used_in: 0,
+            is_fresh: false,
+        });
+        let at = (self.known.len() - 1) as u32;
+        let known = &self.known;
+        let hash_of = |at: &u32| known.get(*at as usize).map_or(0, |known| known.hash);
+        self.table.insert_unique(hash, at, hash_of);
+    }
+}
+
+impl Known {
+    fn is(&self, frames: &PublishFrames<'_>) -> bool {
+        self.octets.len() == frames.method.len() + frames.properties.len()
+            && self.octets.get(..self.method_len) == Some(frames.method)
+            && self.octets.get(self.method_len..) == Some(frames.properties)
+    }
+}
+
+/// What one of them takes besides its octets, about.
+const KNOWN_BYTES: usize = 512;
+
+/// What one connection may remember: some 16,000 routing keys.
+const CACHE_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Places for hashes of what came once.
+const ONCE: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use amqp091::ChannelId;
+    use broker::{Broker, Options, Publisher};
+
+    use super::*;
+
+    const OF: Version = Version { topology: 1, permissions: 1 };
+
+    fn frames<'a>(method: &'a [u8], properties: &'a [u8]) -> PublishFrames<'a> {
+        PublishFrames { channel: ChannelId(1), method, properties, body: 0..0, end: 0 }
+    }
+
+    fn by_key() -> Routes {
+        let broker = Broker::in_memory(&Options::default());
+        let mut publisher = Publisher::new(broker.vhost("/").unwrap());
+        publisher.route(&"".into(), &"nowhere".into(), &()).unwrap()
+    }
+
+    fn label(key: &str) -> Label {
+        Label { routing_key: key.into(), ..Label::default() }
+    }
+
+    /// Comes so often until it is known.
+    fn teach(cache: &mut PublishCache, method: &[u8], properties: &[u8], key: &str) -> usize {
+        for count in 0.. {
+            match cache.find(OF, &frames(method, properties)) {
+                Ok((found, ..)) => {
+                    assert_eq!(&*found.routing_key, key);
+                    return count;
+                }
+                Err(None) => {}
+                Err(Some(unknown)) => {
+                    cache.learn(unknown, &label(key), &by_key(), false);
+                }
+            }
+        }
+        0
+    }
+
+    #[test]
+    fn what_comes_again_is_known_by_all_of_its_octets() {
+        let mut cache = PublishCache::default();
+        assert_eq!(teach(&mut cache, b"ab", b"c", "one"), 2, "not what came once only");
+        assert_eq!(teach(&mut cache, b"a", b"bc", "two"), 2);
+        assert_eq!(teach(&mut cache, b"ab", b"c", "one"), 0);
+        assert_eq!(teach(&mut cache, b"a", b"bc", "two"), 0);
+        let changed = Version { topology: 2, ..OF };
+        assert!(cache.find(changed, &frames(b"ab", b"c")).is_err(), "topology changed");
+    }
+
+    #[test]
+    fn what_depends_on_more_than_its_octets_is_not_remembered() {
+        let mut cache = PublishCache::default();
+        for _ in 0..4 {
+            if let Err(Some(unknown)) = cache.find(OF, &frames(b"ab", b"c")) {
+                cache.learn(unknown, &label("one"), &Routes::default(), false);
+            }
+        }
+        assert!(cache.find(OF, &frames(b"ab", b"c")).is_err());
+    }
+
+    #[test]
+    fn messages_of_one_read_share_a_label_and_those_of_the_next_have_another() {
+        let mut cache = PublishCache::default();
+        teach(&mut cache, b"ab", b"c", "one");
+        let mut read = || {
+            cache.next_read();
+            let mut find = || cache.find(OF, &frames(b"ab", b"c")).unwrap().0;
+            find();
+            (find(), find())
+        };
+        let (one, two) = read();
+        assert!(Arc::ptr_eq(&one, &two));
+        assert!(!Arc::ptr_eq(&one, &read().0));
+    }
+
+    #[test]
+    fn it_does_not_grow_without_bound() {
+        let mut cache = PublishCache::default();
+        for number in 0..40_000_u32 {
+            teach(&mut cache, &number.to_le_bytes(), b"", "key");
+        }
+        assert!(cache.bytes <= CACHE_BYTES_MAX);
+        assert!(cache.known.len() <= CACHE_BYTES_MAX / KNOWN_BYTES);
+    }
+}
