@@ -229,7 +229,7 @@ impl Fetched<'_> {
             }
             totals.redeliver += u64::from(entry.is_redelivered());
             found.push(Found {
-                message,
+                message: message.into_owned(),
                 redelivered: entry.is_redelivered(),
                 returns: entry.returns(),
                 left,
