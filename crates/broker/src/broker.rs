@@ -246,15 +246,26 @@ impl Broker {
         self.vhosts().iter().try_for_each(|vhost| vhost.fire_due())
     }
 
-    /// Makes room in the journal ahead of need, so that no commit has to wait for it.
+    /// Makes room in the journal ahead of need, so that no commit has to wait for it. To be called
+    /// by whoever commits.
     ///
     /// # Errors
     /// The journal failed. No space is no error yet.
     pub fn prepare(&self) -> Result<(), Error> {
-        match self.store.journal().map_or(Ok(false), |journal| journal.prepare_next()) {
+        let Some(journal) = self.store.journal() else { return Ok(()) };
+        match journal.prepare_next().and_then(|_| journal.fill_ahead()) {
             Err(error @ journal::Error::Failed(_)) => Err(error.into()),
             _ => Ok(()),
         }
+    }
+
+    /// The same, beside the commits: a part of it. Returns whether there is more to do.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn prepare_beside(&self) -> Result<bool, Error> {
+        let journal = self.store.journal();
+        Ok(journal.map_or(Ok(false), |journal| journal.fill_next())?)
     }
 
     fn commit_by(

@@ -40,6 +40,10 @@ impl SharedLimit {
         self.unacked.fetch_update(SeqCst, SeqCst, room).is_ok()
     }
 
+    fn add(&self, count: u32) {
+        self.unacked.fetch_add(count, SeqCst);
+    }
+
     fn give_back(&self, count: u32) {
         self.unacked.fetch_sub(count, SeqCst);
     }
@@ -160,29 +164,32 @@ impl Consumer {
     /// Takes room for one delivery, or says that there is none. Only the queue calls it, under
     /// its lock.
     pub(crate) fn try_reserve(&self, size_bytes: usize) -> bool {
+        let mut room = Room::default();
+        let has_room = room.take(self, size_bytes);
+        room.commit(self);
+        has_room
+    }
+
+    /// The room there is, of which nothing is taken yet.
+    fn look(&self) -> Room {
+        let mut messages = usize::MAX;
         if !self.request.no_ack {
             let prefetch = self.prefetch.load(SeqCst);
-            if prefetch != 0 && self.unacked.load(SeqCst) >= prefetch {
-                return false;
+            if prefetch != 0 {
+                messages = prefetch.saturating_sub(self.unacked.load(SeqCst)) as usize;
             }
         }
-        if self.outbox_is_full() {
+        if messages > 0 && self.outbox_is_full() {
             // Announce first, look again after: `taken` may have run in between.
             self.stalled.store(true, SeqCst);
             if self.outbox_is_full() {
-                return false;
+                return Room::default();
             }
             self.stalled.store(false, SeqCst);
         }
-        if !self.request.no_ack {
-            if !self.request.shared_limit.try_take() {
-                return false;
-            }
-            self.unacked.fetch_add(1, SeqCst);
-        }
-        self.outbox_messages.fetch_add(1, SeqCst);
-        self.outbox_bytes.fetch_add(size_bytes, SeqCst);
-        true
+        let outbox = OUTBOX_MESSAGES_MAX.saturating_sub(self.outbox_messages.load(SeqCst));
+        let bytes = OUTBOX_BYTES_MAX.saturating_sub(self.outbox_bytes.load(SeqCst));
+        Room { messages: messages.min(outbox), bytes, ..Room::default() }
     }
 
     fn outbox_is_full(&self) -> bool {
@@ -196,6 +203,66 @@ impl Consumer {
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             self.unacked.fetch_sub(count, SeqCst);
             self.request.shared_limit.give_back(count);
+        }
+    }
+}
+
+/// Room for deliveries, looked at once for many of them. Only a consumer's queue adds to what the
+/// consumer has, under its lock; others only take away. So what was seen stays true meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// Left of what was seen.
+    messages: usize,
+    bytes: usize,
+    taken: Taken,
+}
+
+/// What was taken and is not counted yet where others see it.
+#[derive(Debug, Default)]
+struct Taken {
+    messages: usize,
+    bytes: usize,
+    /// Of the messages, those that the shared limit has counted.
+    shared: u32,
+}
+
+impl Room {
+    /// Takes room for one delivery, or says that there is none.
+    pub(crate) fn take(&mut self, consumer: &Consumer, size_bytes: usize) -> bool {
+        if self.messages == 0 || self.bytes == 0 {
+            self.commit(consumer);
+            *self = consumer.look();
+            if self.messages == 0 || self.bytes == 0 {
+                return false;
+            }
+        }
+        let request = &consumer.request;
+        if !request.no_ack && request.shared_limit.is_set() {
+            // Others take from it at the same time.
+            if !request.shared_limit.try_take() {
+                return false;
+            }
+            self.taken.shared += 1;
+        }
+        self.messages -= 1;
+        self.bytes = self.bytes.saturating_sub(size_bytes);
+        self.taken.messages += 1;
+        self.taken.bytes += size_bytes;
+        true
+    }
+
+    /// Counts what was taken, before anybody gets it.
+    pub(crate) fn commit(&mut self, consumer: &Consumer) {
+        let Room { taken: Taken { messages, bytes, shared }, .. } = std::mem::take(self);
+        if messages == 0 {
+            return;
+        }
+        consumer.outbox_messages.fetch_add(messages, SeqCst);
+        consumer.outbox_bytes.fetch_add(bytes, SeqCst);
+        if !consumer.request.no_ack {
+            let messages = u32::try_from(messages).unwrap_or(u32::MAX);
+            consumer.unacked.fetch_add(messages, SeqCst);
+            consumer.request.shared_limit.add(messages - shared);
         }
     }
 }

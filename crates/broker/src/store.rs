@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use bytes::BufMut;
-use journal::{Appender, Journal, Position};
+use journal::{Appender, Journal, Position, ReadAhead};
 
 use crate::{
     Clock, Error, Message, Options, Properties, Queue, Timestamp,
@@ -287,11 +287,15 @@ impl Store {
     }
 
     /// Reads a message back.
-    pub(crate) fn load(&self, position: Position) -> Result<Arc<Message>, Error> {
+    pub(crate) fn load(
+        &self,
+        position: Position,
+        ahead: &mut ReadAhead,
+    ) -> Result<Arc<Message>, Error> {
         let Some(journal) = &self.journal else {
             return Err(Error::new(Kind::Internal, "a broker in memory has no journal to read"));
         };
-        let (kind, mut payload) = journal.read_record(position)?;
+        let (kind, mut payload) = journal.read_record_ahead(position, ahead)?;
         let moved = kind != MOVED || Moved::skip(&mut payload).is_some();
         let message = moved.then(|| decode_message(payload, kind == PLAIN_MESSAGE)).flatten();
         let (_, message) = message.ok_or_else(|| no_message(position))?;

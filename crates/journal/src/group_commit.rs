@@ -181,7 +181,10 @@ impl Journal {
             }
         };
         let (file, reserved) = match self.take_prepared(segment.id) {
-            Some(Prepared { file, reserved, .. }) if reserved.is_none_or(|had| had >= bytes) => {
+            Some(Prepared { file, reserved, filled, .. })
+                if reserved.is_none_or(|had| had >= bytes) =>
+            {
+                segment.fill(u32::try_from(filled).unwrap_or(0).min(segment.capacity));
                 (file, reserved.is_some())
             }
             // None was made ahead, or a large record needs a larger one.

@@ -156,6 +156,11 @@ impl Journal {
         position.to_bits() < self.written.load(Ordering::Acquire)
     }
 
+    /// Everything before it is [committed](Journal::is_committed).
+    pub(crate) fn committed(&self) -> Position {
+        Position::from_bits(self.written.load(Ordering::Acquire))
+    }
+
     /// How this journal is kept.
     pub fn options(&self) -> &Options {
         &self.options

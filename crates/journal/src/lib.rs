@@ -89,6 +89,7 @@ pub use limits::{
 };
 pub use options::{Options, Sync};
 pub use position::Position;
+pub use read::ReadAhead;
 pub use record::Record;
 pub use segment::SegmentUse;
 pub use survey::{SegmentSurvey, Survey, survey};

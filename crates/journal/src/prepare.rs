@@ -1,12 +1,16 @@
 //! The next segment's file, made while there is still room in the one in use, so that nobody waits
 //! for it. Until it is filled it is an unfinished segment like any: a start removes it.
+//!
+//! And zeros, written ahead of the records. Reserved space that was never written has to be entered
+//! as written by the sync of whoever writes there first, which takes as long again as the sync
+//! itself; space that was written once has not. To a reader both are zeros.
 
 use std::sync::Arc;
 
 use crate::Journal;
 use crate::disk::DiskFile;
 use crate::error::{Error, is_full};
-use crate::pending::Full;
+use crate::pending::{Full, Pending};
 use crate::segment_header::{segment_name, unfinished_name};
 
 /// A file under the name of an unfinished segment, with nothing in it.
@@ -15,6 +19,8 @@ pub(crate) struct Prepared {
     pub(crate) file: Arc<dyn DiskFile>,
     /// Bytes reserved; none where the file system cannot do it.
     pub(crate) reserved: Option<u64>,
+    /// Of these, how many were written once and synced.
+    pub(crate) filled: u64,
 }
 
 impl Journal {
@@ -44,8 +50,72 @@ impl Journal {
             // Tidiness only: the commit empties it, or the next start removes it.
             let _ = self.disk.remove(&name);
         })?;
-        *self.lock_prepared() = Some(Prepared { id, file, reserved: all.then_some(bytes) });
+        *self.lock_prepared() =
+            Some(Prepared { id, file, reserved: all.then_some(bytes), filled: 0 });
         Ok(true)
+    }
+
+    /// Writes a part of the file made ahead with zeros, and syncs it. Returns whether there is more
+    /// to do. To be called by anybody but whoever commits, again and again; a commit that needs the
+    /// file waits for the part.
+    ///
+    /// # Errors
+    /// [`Error::Failed`]: a write or sync failed, now or before.
+    pub fn fill_next(&self) -> Result<bool, Error> {
+        self.check_failed()?;
+        let mut prepared = self.lock_prepared();
+        let Some(Prepared { id, file, reserved: Some(reserved), filled }) = &mut *prepared else {
+            return Ok(false);
+        };
+        let part = (*reserved - *filled).min(FILL_BYTES as u64);
+        if part == 0 {
+            return Ok(false);
+        }
+        match write_zeros(&**file, *filled, part as usize) {
+            Ok(true) => *filled += part,
+            Ok(false) => *filled = *reserved,
+            Err((action, error)) => {
+                let error = Error::io(action, &unfinished_name(*id))(error);
+                return Err(self.fail(error.to_string()));
+            }
+        }
+        Ok(*filled < *reserved)
+    }
+
+    /// Writes zeros ahead of the records of the segment in use, when nothing is pending and there
+    /// are few left. For the quiet: who writes much finds the segment filled by
+    /// [`Journal::fill_next`], but for the first after a start. To be called by whoever commits.
+    ///
+    /// # Errors
+    /// [`Error::Failed`].
+    pub fn fill_ahead(&self) -> Result<(), Error> {
+        self.check_failed()?;
+        let wanted = |pending: &Pending| {
+            let (segment, offset) = pending.tail.open.as_ref()?;
+            let filled = segment.filled();
+            let is_time = segment.is_made()
+                && segment.end() == *offset
+                && filled < segment.capacity
+                && filled - offset < FILL_MARGIN;
+            is_time.then(|| Arc::clone(segment))
+        };
+        if wanted(&self.lock_pending()).is_none() {
+            return Ok(());
+        }
+        let _committer = self.lock_committer()?;
+        let Some(segment) = wanted(&self.lock_pending()) else { return Ok(()) };
+        let file = self.segments.file(&segment)?;
+        let from = segment.filled();
+        let reserved = file.size().map_err(Error::io("look at", &segment_name(segment.id)))?;
+        let to = u64::from(segment.capacity).min(reserved);
+        let part = to.saturating_sub(from.into()).min(FILL_BYTES as u64);
+        let is_filled = part > 0
+            && write_zeros(&*file, from.into(), part as usize).map_err(|(action, error)| {
+                self.fail(Error::io(action, &segment_name(segment.id))(error).to_string())
+            })?;
+        // Where that cannot be done it is not tried again.
+        segment.fill(if is_filled { from + part as u32 } else { segment.capacity });
+        Ok(())
     }
 
     /// The number of the segment to be made ahead, if it is time.
@@ -63,3 +133,25 @@ impl Journal {
         self.lock_prepared().take_if(|prepared| prepared.id == id)
     }
 }
+
+/// Writes zeros and syncs them. `false` where there is no space for what was reserved
+/// (copy-on-write file systems): then nothing is gained by it either.
+fn write_zeros(
+    file: &dyn DiskFile,
+    offset: u64,
+    bytes: usize,
+) -> Result<bool, (&'static str, std::io::Error)> {
+    match file.write_at(ZEROS.get(..bytes).unwrap_or_default(), offset) {
+        Err(error) if is_full(&error) => return Ok(false),
+        written => written.map_err(|error| ("write zeros to", error))?,
+    }
+    file.sync().map_err(|error| ("sync", error))?;
+    Ok(true)
+}
+
+/// Zeros written at once.
+const FILL_BYTES: usize = 1 << 20;
+static ZEROS: [u8; FILL_BYTES] = [0; FILL_BYTES];
+
+/// With less written ahead of the records, it is time for more.
+const FILL_MARGIN: u32 = 256 << 10;

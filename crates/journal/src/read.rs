@@ -30,18 +30,41 @@ impl Journal {
     /// # Errors
     /// As [`Journal::read`].
     pub fn read_record(&self, position: Position) -> Result<(u8, Bytes), Error> {
-        if !self.is_committed(position) {
+        self.read_record_ahead(position, &mut ReadAhead::default())
+    }
+
+    /// The same, by somebody who reads one record after the other: what `ahead` has of the file is
+    /// not read again.
+    ///
+    /// # Errors
+    /// As [`Journal::read`].
+    pub fn read_record_ahead(
+        &self,
+        position: Position,
+        ahead: &mut ReadAhead,
+    ) -> Result<(u8, Bytes), Error> {
+        let committed = self.committed();
+        if position >= committed {
             return Err(Error::NotDurable(position));
         }
+        if let Some(found) = ahead.record(position) {
+            return Ok(found);
+        }
         let segment = self.segments.get(position.segment()).ok_or(Error::NoRecord(position))?;
-        self.read_in(&segment, position).inspect_err(|error| {
+        self.read_in(&segment, position, committed, ahead).inspect_err(|error| {
             if let Error::Damaged { .. } = error {
                 segment.note_damage();
             }
         })
     }
 
-    fn read_in(&self, segment: &Arc<Segment>, position: Position) -> Result<(u8, Bytes), Error> {
+    fn read_in(
+        &self,
+        segment: &Arc<Segment>,
+        position: Position,
+        committed: Position,
+        ahead: &mut ReadAhead,
+    ) -> Result<(u8, Bytes), Error> {
         let name = segment_name(segment.id);
         if segment.missing {
             let reason = Reason::Missing;
@@ -53,8 +76,13 @@ impl Journal {
         if offset < SEGMENT_HEADER_BYTES || !aligned || room < HEADER_BYTES {
             return Err(Error::NoRecord(position));
         }
+        // What is behind the mark may be written while it is read.
+        let is_written = match committed.segment() == segment.id {
+            true => (committed.offset() - offset) as usize,
+            false => room,
+        };
         let file = self.segments.file(segment)?;
-        let mut record = vec![0; room.min(FIRST_READ_BYTES)];
+        let mut record = vec![0; ahead.size(position).min(is_written).min(room)];
         let read =
             read_full(&*file, &mut record, offset.into()).map_err(Error::io("read", &name))?;
         record.truncate(read);
@@ -78,10 +106,91 @@ impl Journal {
         if crc32c(payload) != header.payload_crc {
             return Err(damaged(Reason::Payload));
         }
-        // A small payload gets memory of its own size, not the first read's.
-        if payload.len() < record.len() / 2 {
+        // A lonely small payload gets memory of its own size, not the read's.
+        let is_lonely = !ahead.keeps(record.len());
+        if is_lonely && payload.len() < record.len() / 2 {
+            ahead.passed(position, header.record_bytes());
             return Ok((header.kind, Bytes::copy_from_slice(payload)));
         }
-        Ok((header.kind, Bytes::from(record).slice(HEADER_BYTES..payload_end)))
+        let octets = Bytes::from(record);
+        ahead.keep(position, octets.clone(), header.record_bytes());
+        Ok((header.kind, octets.slice(HEADER_BYTES..payload_end)))
     }
 }
+
+/// What somebody read of a segment beyond the record that was asked for, because the next one is
+/// mostly there. It reads more the longer that goes on. To be dropped when the reader rests: it
+/// keeps memory.
+#[derive(Debug, Default)]
+pub struct ReadAhead {
+    segment: u32,
+    /// Where `octets` begin.
+    offset: u32,
+    octets: Bytes,
+    /// Where the last record ended.
+    end: u32,
+    /// Records in a row.
+    run: u32,
+}
+
+impl ReadAhead {
+    /// The record there, if all of it was read and nothing is wrong with it: else it is read again,
+    /// and that says what.
+    fn record(&mut self, position: Position) -> Option<(u8, Bytes)> {
+        if self.octets.is_empty() || position.segment() != self.segment {
+            return None;
+        }
+        let at = position.offset().checked_sub(self.offset)? as usize;
+        let record = self.octets.get(at..)?;
+        let header = RecordHeader::decode(record)?;
+        let payload = record.get(HEADER_BYTES..)?.get(..header.payload_bytes as usize)?;
+        if header.segment != self.segment || crc32c(payload) != header.payload_crc {
+            return None;
+        }
+        let payload = self.octets.slice_ref(payload);
+        self.passed(position, header.record_bytes());
+        Some((header.kind, payload))
+    }
+
+    /// How much to read from there.
+    fn size(&mut self, position: Position) -> usize {
+        let follows = self.run > 0
+            && position.segment() == self.segment
+            && position.offset() >= self.end
+            && position.offset() - self.end <= GAP_BYTES_MAX;
+        if !follows {
+            self.run = 0;
+        }
+        match self.run {
+            0 => FIRST_READ_BYTES,
+            1..16 => AHEAD_BYTES_MIN,
+            _ => AHEAD_BYTES_MAX,
+        }
+    }
+
+    /// Whether what was read is worth keeping for the records behind.
+    fn keeps(&self, read: usize) -> bool {
+        self.run > 0 && read > FIRST_READ_BYTES
+    }
+
+    fn keep(&mut self, position: Position, octets: Bytes, record_bytes: u64) {
+        self.passed(position, record_bytes);
+        self.offset = position.offset();
+        self.octets = octets;
+    }
+
+    fn passed(&mut self, position: Position, record_bytes: u64) {
+        if position.segment() != self.segment {
+            self.octets = Bytes::new();
+        }
+        self.segment = position.segment();
+        self.end = position.offset().saturating_add(record_bytes as u32);
+        self.run = self.run.saturating_add(1);
+    }
+}
+
+/// Records of others between two that somebody reads one after the other.
+const GAP_BYTES_MAX: u32 = 64 * 1024;
+
+const AHEAD_BYTES_MIN: usize = 64 * 1024;
+const AHEAD_BYTES_MAX: usize = 256 * 1024;

@@ -35,6 +35,8 @@ pub(crate) struct Segment {
     damaged: AtomicBool,
     /// Bytes of it that are on the medium; 0 until its file is made.
     end: AtomicU32,
+    /// Space up to here was written once.
+    filled: AtomicU32,
     live: AtomicU64,
     file: Mutex<Option<Arc<dyn DiskFile>>>,
 }
@@ -48,6 +50,7 @@ impl Segment {
             damaged: AtomicBool::new(damaged),
             missing: false,
             end: AtomicU32::new(end),
+            filled: AtomicU32::new(end),
             live: AtomicU64::new(0),
             file: Mutex::new(None),
         }
@@ -66,6 +69,15 @@ impl Segment {
     pub(crate) fn advance(&self, end: u32) {
         let before = self.end.swap(end, Ordering::AcqRel);
         assert!(before <= end, "segment {}: its end went back from {before} to {end}", self.id);
+    }
+
+    /// Up to where its space was written once: with records, or with zeros ahead of them.
+    pub(crate) fn filled(&self) -> u32 {
+        self.filled.load(Ordering::Acquire).max(self.end())
+    }
+
+    pub(crate) fn fill(&self, to: u32) {
+        self.filled.fetch_max(to, Ordering::AcqRel);
     }
 
     pub(crate) fn is_damaged(&self) -> bool {

@@ -31,6 +31,7 @@ fn run(broker: &Broker, stop: &AtomicBool, failed: &Failed) {
             result = broker.fire_due();
         }
         result = result.and_then(|()| broker.page_out());
+        result = result.and_then(|()| prepare(broker));
         if ticked.elapsed() >= TICK_EVERY {
             ticked = Instant::now();
             result = result.and_then(|()| broker.tick());
@@ -49,6 +50,17 @@ fn run(broker: &Broker, stop: &AtomicBool, failed: &Failed) {
     }
 }
 
+/// Goes on with the journal's next file, for a moment.
+fn prepare(broker: &Broker) -> Result<(), Error> {
+    let begun = Instant::now();
+    while broker.prepare_beside()? {
+        if begun.elapsed() >= PREPARE_FOR {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// That there is no space is what blocks publishers; anything else ends all.
 fn is_fatal(error: &Error) -> bool {
     error.kind != Kind::DiskFull
@@ -56,6 +68,9 @@ fn is_fatal(error: &Error) -> bool {
 
 /// How often memory over the budget is given back.
 const PAGE_OUT_EVERY: Duration = Duration::from_millis(10);
+
+/// How long at a time: half of the disk's time, while there is something to do.
+const PREPARE_FOR: Duration = Duration::from_millis(5);
 
 /// How often messages are looked for whose time is over: as late as that they go.
 const TICK_EVERY: Duration = Duration::from_millis(20);

@@ -29,7 +29,8 @@ impl Queue {
             return Err(Error::refused(format!("{} in exclusive use", self.resource())));
         }
         let consumer = Arc::new(Consumer::new(request, this));
-        let place = Place { consumer: consumer.clone(), batch: Vec::new() };
+        let (batch, room) = Default::default();
+        let place = Place { consumer: consumer.clone(), batch, room };
         let behind = |it: &Place| it.consumer.priority() >= consumer.priority();
         let at = state.consumers.partition_point(behind);
         state.consumers.insert(at, place);
@@ -127,7 +128,11 @@ impl Queue {
             }
             from += group;
         }
-        for place in state.consumers.iter_mut().filter(|place| !place.batch.is_empty()) {
+        for place in &mut state.consumers {
+            place.room.commit(&place.consumer);
+            if place.batch.is_empty() {
+                continue;
+            }
             let entries = std::mem::take(&mut place.batch);
             let consumer = place.consumer.clone();
             place.consumer.mailbox().put(Letter::Deliveries { consumer, entries });
@@ -162,10 +167,10 @@ impl Queue {
             let at = from + state.turn % group;
             if !is_over {
                 state.turn = (state.turn + 1) % group;
-                let Some(place) = state.consumers.get(at) else { return false };
-                let is_served =
-                    state.active.as_ref().is_none_or(|it| Arc::ptr_eq(it, &place.consumer));
-                if !is_served || !place.consumer.try_reserve(first.size_bytes()) {
+                let Some(place) = state.consumers.get_mut(at) else { return false };
+                let Place { consumer, room, .. } = place;
+                let is_served = state.active.as_ref().is_none_or(|it| Arc::ptr_eq(it, consumer));
+                if !is_served || !room.take(consumer, first.size_bytes()) {
                     full += 1;
                     continue;
                 }

@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytestring::ByteString;
-use journal::Position;
+use journal::{Position, ReadAhead};
 use serde::{Deserialize, Serialize};
 
 use self::report::Held;
@@ -379,8 +379,20 @@ impl Queue {
     /// # Errors
     /// [`crate::error::Kind::Internal`] when the journal cannot give it back.
     pub fn message<'a>(&self, entry: &'a Entry) -> Result<Cow<'a, Arc<Message>>, Error> {
+        self.message_ahead(entry, &mut ReadAhead::default())
+    }
+
+    /// The same, by somebody who takes one entry after the other.
+    ///
+    /// # Errors
+    /// As [`Queue::message`].
+    pub fn message_ahead<'a>(
+        &self,
+        entry: &'a Entry,
+        ahead: &mut ReadAhead,
+    ) -> Result<Cow<'a, Arc<Message>>, Error> {
         if let Some(stream) = &self.stream {
-            return stream.message(entry).map(Cow::Owned);
+            return stream.message(entry, ahead).map(Cow::Owned);
         }
         if let Some(message) = &entry.message {
             return Ok(Cow::Borrowed(message));
@@ -388,7 +400,7 @@ impl Queue {
         loop {
             let at = lock(&self.state).position_of(entry);
             let Some(position) = at else { return Err(Error::without_message()) };
-            match self.store.load(position) {
+            match self.store.load(position, ahead) {
                 // It moved before it was read.
                 Err(_) if lock(&self.state).position_of(entry) != at => {}
                 loaded => return loaded.map(Cow::Owned),

@@ -7,6 +7,7 @@ use journal::Position;
 use super::duplicates::Duplicates;
 use crate::{
     Consumer, DeathReason, Entry, Timestamp,
+    consumer::Room,
     counters::Counted,
     index::Slot,
     policy::{Effective, Overflow},
@@ -46,6 +47,8 @@ pub(super) struct Place {
     pub(super) consumer: Arc<Consumer>,
     /// What this dispatch hands over.
     pub(super) batch: Vec<Entry>,
+    /// And as far as it may.
+    pub(super) room: Room,
 }
 
 /// An entry that is dead-lettered, or dropped where there are no dead letters. Until that is done

@@ -27,6 +27,8 @@ use self::{
     reader::{Cursor, Reader},
     retention::Retention,
 };
+use journal::ReadAhead;
+
 use crate::{
     Consumer, Entry, Error, Letter, Message, Position, QueueCounts, QueueId, Timestamp,
     counters::QueueCounters,
@@ -259,15 +261,19 @@ impl Stream {
     ///
     /// # Errors
     /// [`crate::error::Kind::Internal`] when the journal cannot give it back.
-    pub(crate) fn message(&self, entry: &Entry) -> Result<Arc<Message>, Error> {
+    pub(crate) fn message(
+        &self,
+        entry: &Entry,
+        ahead: &mut ReadAhead,
+    ) -> Result<Arc<Message>, Error> {
         if let Some(message) = &entry.message {
             return Ok(message.clone());
         }
         let Some(position) = entry.position else { return Err(Error::without_message()) };
-        match self.store.load(position) {
+        match self.store.load(position, ahead) {
             // It moved before it was read.
             Err(error) => match self.position_of(entry.order) {
-                Some(now) if now != position => self.store.load(now),
+                Some(now) if now != position => self.store.load(now, ahead),
                 _ => Err(error),
             },
             loaded => loaded,

@@ -12,6 +12,7 @@ mod interval;
 mod model;
 mod power_loss;
 mod prepare;
+mod read_ahead;
 mod real_disk;
 mod reclaim;
 mod rewrite;

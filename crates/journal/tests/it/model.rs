@@ -149,8 +149,9 @@ pub(crate) fn live(disk: &SimDisk, seed: u64, model: &mut Model) -> Result<(), E
             model.look(&journal);
             assert_eq!(model.confirmed.len(), model.appended.len(), "all of it is durable");
             if seed.is_multiple_of(2) {
-                match journal.prepare_next() {
-                    Ok(_) | Err(Error::Io { .. } | Error::Full { .. }) => {}
+                let filled = || journal.fill_next().and_then(|_| journal.fill_ahead());
+                match journal.prepare_next().and_then(|_| filled()) {
+                    Ok(()) | Err(Error::Io { .. } | Error::Full { .. }) => {}
                     Err(error) => return Err(error),
                 }
             }

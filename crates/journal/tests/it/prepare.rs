@@ -88,3 +88,44 @@ fn a_start_removes_it() {
         assert_eq!(disk.live().names(), ["00000000000000000001.log"]);
     }
 }
+
+#[test]
+fn zeros_written_ahead_of_records_change_nothing_that_is_read() {
+    let disk = SimDisk::new();
+    let (journal, mut model) = more_than_half(&disk);
+    let syncs = disk.syncs();
+    journal.fill_ahead().unwrap();
+    assert_eq!(disk.syncs(), syncs + 1, "what is left of the segment in use");
+    journal.fill_ahead().unwrap();
+    assert_eq!(disk.syncs(), syncs + 1, "once");
+    assert!(!journal.fill_next().unwrap(), "the next one is smaller than a part");
+    assert_eq!(disk.syncs(), syncs + 2);
+    assert!(!journal.fill_next().unwrap());
+    assert_eq!(disk.syncs(), syncs + 2, "once");
+    for bytes in [700, 1500, 10, 900] {
+        model.append(&journal, vec![3; bytes]).unwrap();
+        journal.fill_ahead().unwrap();
+        journal.commit().unwrap();
+        model.look(&journal);
+        journal.fill_ahead().unwrap();
+    }
+    assert_eq!(model.confirmed.len(), 6);
+    drop(journal);
+    model.check_and_go_on(&disk, "filled");
+}
+
+#[test]
+fn zeros_that_cannot_be_written_stop_the_journal_like_records() {
+    let disk = SimDisk::new();
+    let (journal, mut model) = more_than_half(&disk);
+    let hits = Hits::Syncs;
+    disk.set_fault(Some(Fault { from: 1, for_ever: true, kind: ErrorKind::Other, hits }));
+    let Err(Error::Failed(reason)) = journal.fill_next() else { panic!("it did not fail") };
+    assert!(reason.contains(NEXT), "{reason}");
+    assert!(matches!(journal.commit(), Err(Error::Failed(again)) if again == reason));
+    assert!(matches!(journal.fill_ahead(), Err(Error::Failed(_))));
+    model.look(&journal);
+    drop(journal);
+    disk.set_fault(None);
+    model.check_and_go_on(&disk, "not filled");
+}

@@ -3,7 +3,9 @@
 use std::{mem, sync::Arc, time::Instant};
 
 use amqp091::{ChannelId, FieldTable, ReplyCode, ShortStr, encode_method, method::basic};
-use broker::{Consumer, ConsumerRequest, Entry, Letter, Queue, Reading, policy::QueueType};
+use broker::{
+    Consumer, ConsumerRequest, Entry, Letter, Queue, ReadAhead, Reading, policy::QueueType,
+};
 use bytestring::ByteString;
 
 use super::{
@@ -188,11 +190,12 @@ impl Connection {
 
     /// Writes deliveries until there are no more or the buffer is full.
     pub(super) fn deliver(&mut self) {
-        self.deliver_letters();
+        let mut ahead = ReadAhead::default();
+        self.deliver_letters(&mut ahead);
         self.stencil.let_go();
     }
 
-    fn deliver_letters(&mut self) {
+    fn deliver_letters(&mut self, ahead: &mut ReadAhead) {
         while !self.out.is_full() {
             if self.letters.is_empty() {
                 self.mailbox.drain(&mut self.letters);
@@ -202,14 +205,19 @@ impl Connection {
             match self.letters.pop() {
                 None => return,
                 Some(Letter::Deliveries { consumer, entries }) => {
-                    self.deliver_entries(&consumer, entries);
+                    self.deliver_entries(&consumer, entries, ahead);
                 }
                 Some(Letter::Cancelled { consumer }) => self.notify_cancelled(&consumer),
             }
         }
     }
 
-    fn deliver_entries(&mut self, consumer: &Arc<Consumer>, entries: Vec<Entry>) {
+    fn deliver_entries(
+        &mut self,
+        consumer: &Arc<Consumer>,
+        entries: Vec<Entry>,
+        ahead: &mut ReadAhead,
+    ) {
         let id = ChannelId(consumer.channel() as u16);
         let Some(channel) = channel_of(&mut self.channels, consumer) else {
             return consumer.queue().requeue(entries, Some(consumer), false);
@@ -224,7 +232,7 @@ impl Connection {
         for entry in entries {
             bytes += entry.size_bytes();
             redelivered += u64::from(entry.is_redelivered());
-            let message = match queue.message(&entry) {
+            let message = match queue.message_ahead(&entry, ahead) {
                 Ok(message) => message,
                 Err(error) => {
                     unreadable.push((entry, error));

@@ -26,6 +26,8 @@ pub(super) struct PublishCache {
     hasher: RandomState,
     /// Hashes of octets that came once: only what comes again is worth remembering.
     once: Vec<u64>,
+    /// A number that looks like chance.
+    misses: u64,
     bytes: usize,
     /// Reads so far: messages of one share their label.
     read: u64,
@@ -114,10 +116,13 @@ impl PublishCache {
         if self.once.is_empty() {
             self.once = vec![0; ONCE];
         }
-        let came_before = match self.once.get_mut(hash as usize % ONCE) {
-            Some(place) => std::mem::replace(place, hash) == hash,
-            None => false,
-        };
+        let Some(place) = self.once.get_mut(hash as usize % ONCE) else { return Err(None) };
+        let came_before = *place == hash;
+        // Two that share a place and come in turn would keep each other out for ever.
+        self.misses = self.misses.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        if self.misses >> 63 == 0 {
+            *place = hash;
+        }
         Err(came_before.then(|| Unknown {
             hash,
             octets: [frames.method, frames.properties].concat().into(),
@@ -209,6 +214,7 @@ mod tests {
 
     /// Comes so often until it is known.
     fn teach(cache: &mut PublishCache, method: &[u8], properties: &[u8], key: &str) -> usize {
+        let by_key = by_key();
         for count in 0.. {
             match cache.find(OF, &frames(method, properties)) {
                 Ok((found, ..)) => {
@@ -217,7 +223,7 @@ mod tests {
                 }
                 Err(None) => {}
                 Err(Some(unknown)) => {
-                    cache.learn(unknown, &label(key), &by_key(), false);
+                    cache.learn(unknown, &label(key), &by_key, false);
                 }
             }
         }
@@ -227,8 +233,8 @@ mod tests {
     #[test]
     fn what_comes_again_is_known_by_all_of_its_octets() {
         let mut cache = PublishCache::default();
-        assert_eq!(teach(&mut cache, b"ab", b"c", "one"), 2, "not what came once only");
-        assert_eq!(teach(&mut cache, b"a", b"bc", "two"), 2);
+        assert!(teach(&mut cache, b"ab", b"c", "one") >= 2, "not what came once only");
+        assert!(teach(&mut cache, b"a", b"bc", "two") >= 2);
         assert_eq!(teach(&mut cache, b"ab", b"c", "one"), 0);
         assert_eq!(teach(&mut cache, b"a", b"bc", "two"), 0);
         let changed = Version { topology: 2, ..OF };
@@ -264,7 +270,7 @@ mod tests {
     #[test]
     fn it_does_not_grow_without_bound() {
         let mut cache = PublishCache::default();
-        for number in 0..40_000_u32 {
+        for number in 0..30_000_u32 {
             teach(&mut cache, &number.to_le_bytes(), b"", "key");
         }
         assert!(cache.bytes <= CACHE_BYTES_MAX);

@@ -183,9 +183,17 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         };
         let finding = bench::run(case, &target, &settings);
         line.clear();
-        let finding = finding.map_err(|error| failure(&case.name, &error))?;
-        table.add(&finding)?;
-        findings.push(finding);
+        match finding {
+            Ok(finding) => {
+                table.add(&finding)?;
+                findings.push(finding);
+            }
+            // What was measured before is not lost with it.
+            Err(error) => {
+                table.print()?;
+                return Err(failure(&case.name, &error));
+            }
+        }
     }
     table.print()?;
     if let Some(file) = given::<PathBuf>(matches, "html") {
@@ -274,7 +282,10 @@ fn change(traffic: &mut Traffic, matches: &ArgMatches) -> Result<(), Failure> {
     if let Some(bytes) = given::<u64>(matches, "size") {
         traffic.body_bytes = *bytes as usize;
     }
-    if let Some(seconds) = given::<u32>(matches, "seconds") {
+    // A backlog is as long as it is, however long that takes.
+    if let Some(seconds) = given::<u32>(matches, "seconds")
+        && traffic.consuming == Consuming::AtOnce
+    {
         traffic.extent = Extent::Time(Duration::from_secs(u64::from(*seconds)));
     }
     if let Some(messages) = given::<u64>(matches, "messages") {
