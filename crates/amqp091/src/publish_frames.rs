@@ -1,8 +1,10 @@
-//! A whole message in sight: the three frames of a `basic.publish`, side by side in the read buffer.
+//! A whole message in sight: the three frames of a `basic.publish`, side by side in the read
+//! buffer.
 //!
-//! Most messages of most publishers come so, and differ from the one before in their bodies only. Who
-//! remembers what the other octets meant need not decode them again. What does not come so (in more
-//! frames, cut by the end of a read, or wrong) is not found here, and takes the way frame by frame.
+//! Most messages of most publishers come so, and differ from the one before in their bodies only.
+//! Who remembers what the other octets meant need not decode them again. What does not come so (in
+//! more frames, cut by the end of a read, or wrong) is not found here, and takes the way frame by
+//! frame.
 
 use std::ops::Range;
 

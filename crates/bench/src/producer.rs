@@ -30,12 +30,14 @@ pub(crate) struct Published {
 }
 
 /// What is known at its end.
-#[derive(Debug)]
 pub(crate) struct ProducerEnd {
     /// What each group of queues was sent.
     pub(crate) sent: Vec<u64>,
     pub(crate) refused: u64,
     pub(crate) confirms: Latencies,
+    /// Open until the run is over: without confirms, what a broker has not looked at yet may go
+    /// with its connection.
+    _link: Link<dyn Publishing>,
 }
 
 /// A producer, connected.
@@ -141,7 +143,7 @@ impl Producer {
                     .map_err(Error::lost(PUBLISHING))?;
             }
         }
-        Ok(ProducerEnd { sent: self.slab.sequences, refused, confirms })
+        Ok(ProducerEnd { sent: self.slab.sequences, refused, confirms, _link: self.link })
     }
 
     /// How many messages may be sent now.

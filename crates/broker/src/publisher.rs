@@ -303,6 +303,7 @@ fn append<'a>(
 ) -> Result<Vec<InStreams>, Error> {
     let streams = batch.iter().any(|it| it.routes.iter().any(|queue| queue.stream().is_some()));
     let mut all_in_streams = Vec::with_capacity(if streams { batch.len() } else { 0 });
+    let (mut head, mut retained) = (Vec::new(), Vec::new());
     for Publish { message, routes } in batch {
         let kept = routes.iter().filter(|queue| is_kept(message, queue));
         let queues: SmallVec<[QueueId; 8]> = kept.map(|queue| queue.id()).collect();
@@ -317,14 +318,18 @@ fn append<'a>(
                 if streams {
                     in_streams = InStreams::allocate(message, routes, store.properties());
                 }
-                let position = store.append(appender, message, &queues, &in_streams)?;
-                queues.iter().for_each(|_| journal.retain(position));
+                let position = store.append(appender, message, &queues, &in_streams, &mut head)?;
+                retained.extend(queues.iter().map(|_| position));
                 Receipt::At(position)
             }
         });
         if streams {
             all_in_streams.push(in_streams);
         }
+    }
+    // While nobody else appends: before anything of it can be committed, and so reclaimed.
+    if let Some(journal) = store.journal() {
+        journal.retain_all(retained);
     }
     Ok(all_in_streams)
 }

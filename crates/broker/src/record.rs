@@ -151,16 +151,16 @@ pub(crate) fn encode_head(
     message: &Message,
     queues: &[QueueId],
     in_streams: &InStreams,
-) -> Result<Vec<u8>, Error> {
-    let mut head = Vec::with_capacity(64 + queues.len() * 8);
-    put_queues(&mut head, queues)?;
-    put_marks(&mut head, message.published_at, &message.marks, in_streams)?;
+    head: &mut Vec<u8>,
+) -> Result<(), Error> {
+    put_queues(head, queues)?;
+    put_marks(head, message.published_at, &message.marks, in_streams)?;
     for name in [&message.exchange, &message.routing_key] {
         head.put_u8(u8::try_from(name.len()).map_err(|_| too_long(name))?);
         head.put_slice(name.as_bytes());
     }
     head.put_u32_le(message.properties.len() as u32);
-    Ok(head)
+    Ok(())
 }
 
 /// What stands before the rest of a message that moves: all of it but its queues.

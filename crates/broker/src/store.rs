@@ -204,8 +204,10 @@ impl Store {
         message: &Message,
         queues: &[QueueId],
         in_streams: &InStreams,
+        head: &mut Vec<u8>,
     ) -> Result<Position, Error> {
-        let head = encode_head(message, queues, in_streams)?;
+        head.clear();
+        encode_head(message, queues, in_streams, head)?;
         let mut parts: smallvec::SmallVec<[&[u8]; 4]> =
             smallvec::smallvec![head.as_slice(), &*message.properties];
         parts.extend(message.body.iter().map(|slice| &**slice));
@@ -248,7 +250,7 @@ impl Store {
         if let Some(journal) = &self.journal {
             for &(segment, count) in segments {
                 let anywhere = Position::from_bits(u64::from(segment) << 32);
-                (0..count).for_each(|_| journal.release(anywhere));
+                journal.release_all((0..count).map(|_| anywhere));
             }
         }
     }
@@ -282,7 +284,7 @@ impl Store {
     /// No longer keeps these messages, for a reason that is on disk already.
     pub(crate) fn release(&self, positions: &[Position]) {
         if let Some(journal) = &self.journal {
-            positions.iter().for_each(|&position| journal.release(position));
+            journal.release_all(positions.iter().copied());
         }
     }
 
@@ -315,7 +317,7 @@ impl Store {
         let head = encode_moved(origin, from, queues, kind == PLAIN_MESSAGE)?;
         let mut appender = journal.appender()?;
         let position = appender.append(MOVED, &[&head, &payload])?;
-        queues.iter().for_each(|_| journal.retain(position));
+        journal.retain_all(queues.iter().map(|_| position));
         Ok(position)
     }
 }

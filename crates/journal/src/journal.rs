@@ -201,8 +201,18 @@ impl Journal {
     /// # Panics
     /// If no segment holds that position: a record that has been reclaimed cannot be kept.
     pub fn retain(&self, position: Position) {
-        let found = self.segments.with(position.segment(), |segment| segment.retain(1));
-        assert!(found.is_some(), "retained the record at {position}, and its segment is gone");
+        self.retain_all([position]);
+    }
+
+    /// The same, of each of them: neighbours in one segment are counted together.
+    ///
+    /// # Panics
+    /// As [`Journal::retain`].
+    pub fn retain_all(&self, positions: impl IntoIterator<Item = Position>) {
+        for (first, records) in by_segment(positions) {
+            let found = self.segments.with(first.segment(), |segment| segment.retain(records));
+            assert!(found.is_some(), "retained the record at {first}, and its segment is gone");
+        }
     }
 
     /// Takes back one [`Journal::retain`] of the record at `position`.
@@ -210,8 +220,18 @@ impl Journal {
     /// # Panics
     /// If more is released in a segment than was retained.
     pub fn release(&self, position: Position) {
-        let found = self.segments.with(position.segment(), |segment| segment.release());
-        assert!(found.is_some(), "released the record at {position}, and its segment is gone");
+        self.release_all([position]);
+    }
+
+    /// The same, of each of them.
+    ///
+    /// # Panics
+    /// As [`Journal::release`].
+    pub fn release_all(&self, positions: impl IntoIterator<Item = Position>) {
+        for (first, records) in by_segment(positions) {
+            let found = self.segments.with(first.segment(), |segment| segment.release(records));
+            assert!(found.is_some(), "released the record at {first}, and its segment is gone");
+        }
     }
 
     /// The place behind everything appended so far: every record has a position before it, every
@@ -370,4 +390,20 @@ impl std::fmt::Debug for Journal {
             .field("failed", &self.failed.get())
             .finish_non_exhaustive()
     }
+}
+
+/// Neighbours of one segment together: the first, and how many.
+fn by_segment(
+    positions: impl IntoIterator<Item = Position>,
+) -> impl Iterator<Item = (Position, u64)> {
+    let mut positions = positions.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let first = positions.next()?;
+        let is_near = |next: &Position| next.segment() == first.segment();
+        let mut records = 1;
+        while positions.next_if(is_near).is_some() {
+            records += 1;
+        }
+        Some((first, records))
+    })
 }

@@ -111,9 +111,9 @@ impl Segment {
         self.live.fetch_add(records, Ordering::AcqRel);
     }
 
-    pub(crate) fn release(&self) {
-        let before = self.live.fetch_sub(1, Ordering::AcqRel);
-        assert!(before > 0, "segment {}: more records released than retained", self.id);
+    pub(crate) fn release(&self, records: u64) {
+        let before = self.live.fetch_sub(records, Ordering::AcqRel);
+        assert!(before >= records, "segment {}: more records released than retained", self.id);
     }
 
     fn lock_file(&self) -> MutexGuard<'_, Option<Arc<dyn DiskFile>>> {

@@ -17,11 +17,6 @@ mod verb;
 
 use std::process::ExitCode;
 
-/// A message is allocated by the thread of who published it and freed by that of who took it, a
-/// few million times a second: docs/performance.md has what the system's own allocator makes of it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,8 @@
 //! What a publisher's messages meant before: by the very octets of method and properties.
 //!
-//! Most messages of a publisher differ in their bodies only. What their other octets mean was decoded,
-//! allowed and routed when they came first; it holds for as long as neither topology nor permissions
-//! change, and only of what depends on nothing else ([`broker::Routes::is_by_key`]).
+//! Most messages of a publisher differ in their bodies only. What their other octets mean was
+//! decoded, allowed and routed when they came first; it holds for as long as neither topology nor
+//! permissions change, and only of what depends on nothing else ([`broker::Routes::is_by_key`]).
 
 use std::{hash::BuildHasher, sync::Arc};
 

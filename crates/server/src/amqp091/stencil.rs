@@ -1,5 +1,5 @@
-//! `basic.deliver` and its header, encoded once for all messages of one label to one consumer: of each
-//! only the delivery tag, the mark and the size are written anew.
+//! `basic.deliver` and its header, encoded once for all messages of one label to one consumer: of
+//! each only the delivery tag, the mark and the size are written anew.
 
 use std::sync::Arc;
 
