@@ -28,8 +28,8 @@ struct Management {
 /// The seconds after which it drops a client that has not finished the handshake.
 const HANDSHAKE_TIMEOUT_MS: u32 = 1000;
 
-/// Of what its HTTP API counts: as often as in a test somebody looks.
-const STATISTICS: &str = "collect_statistics_interval = 500\n";
+/// Of what its HTTP API counts: as often as in a test somebody looks, and all there is.
+const STATISTICS: &str = "collect_statistics_interval = 500\nmanagement.rates_mode = detailed\n";
 
 impl RabbitMq {
     /// Starts one and waits until it serves: some 6 s.

@@ -39,6 +39,16 @@ impl Routes {
         Routes(Arc::new(Ways { counters: others.0.counters.clone(), ..(*self.0).clone() }))
     }
 
+    /// Of the exchange it was published to; `None` of what no client published.
+    pub fn counters(&self) -> Option<&Arc<ExchangeCounters>> {
+        self.0.counters.as_ref()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn counted_for(counters: Option<Arc<ExchangeCounters>>) -> Routes {
+        Routes(Arc::new(Ways { counters, ..Ways::default() }))
+    }
+
     /// Whether it goes nowhere, now or later.
     pub fn is_empty(&self) -> bool {
         self.0.queues.is_empty() && self.0.delays.is_none()

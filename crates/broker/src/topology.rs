@@ -38,7 +38,7 @@ impl Topology {
     pub(crate) fn new() -> Topology {
         let mut topology = Topology {
             exchanges: Map::default(),
-            default_counters: Arc::default(),
+            default_counters: Arc::new(ExchangeCounters::of(ByteString::new())),
             queues: Map::default(),
             delays: Map::default(),
             ended: Vec::new(),

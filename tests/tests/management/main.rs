@@ -3,6 +3,7 @@
 
 mod against_rabbitmq;
 mod calls;
+mod detailed;
 mod hostile;
 mod open;
 mod rabbitmqadmin;

@@ -145,8 +145,8 @@ impl Connection {
             false => queue.get()?,
         };
         let Some((entry, left)) = got else {
-            if let Some(channel) = self.channels.get(&id.0) {
-                channel.seen.counts.get_empty.add(1);
+            if let Some(channel) = self.channels.get_mut(&id.0) {
+                channel.count_of(&queue, |counts| counts.get_empty.add(1));
             }
             self.send(id, &basic::GetEmpty::default());
             return Ok(());
@@ -168,12 +168,13 @@ impl Connection {
             routing_key: ShortStr::try_from(message.routing_key.clone())?,
             message_count: u32::try_from(left).unwrap_or(u32::MAX),
         };
-        let counts = &channel.seen.counts;
-        counts.redeliver.add(entry.is_redelivered().into());
-        match method.no_ack {
-            true => counts.get_no_ack.add(1),
-            false => counts.get.add(1),
-        }
+        channel.count_of(&queue, |counts| {
+            counts.redeliver.add(entry.is_redelivered().into());
+            match method.no_ack {
+                true => counts.get_no_ack.add(1),
+                false => counts.get.add(1),
+            }
+        });
         let told = Told::of(&queue, &entry);
         let since = Instant::now();
         let holder = Holder::Queue(queue);
@@ -269,12 +270,13 @@ impl Connection {
                 }
             }
         }
-        let counts = &channel.seen.counts;
-        counts.redeliver.add(redelivered);
-        match consumer.is_no_ack() {
-            true => counts.deliver_no_ack.add(messages as u64),
-            false => counts.deliver.add(messages as u64),
-        }
+        channel.count_of(queue, |counts| {
+            counts.redeliver.add(redelivered);
+            match consumer.is_no_ack() {
+                true => counts.deliver_no_ack.add(messages as u64),
+                false => counts.deliver.add(messages as u64),
+            }
+        });
         channel.show();
         for (entry, error) in unreadable {
             if !queue.has_trimmed(&entry) {

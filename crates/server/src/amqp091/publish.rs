@@ -134,25 +134,13 @@ impl Connection {
             return transaction.hold(publish, mandatory, bytes_max);
         }
         let number = channel.confirms.as_mut().map(|confirms| (id.0, confirms.next()));
-        self.count_publish(id, &publish, mandatory);
+        channel.count_publish(&publish, mandatory);
         if mandatory && publish.routes.is_empty() {
             self.send_return(id, &publish.message)?;
         }
         self.batch_confirms.push(number);
         self.batch.push(publish);
         Ok(())
-    }
-
-    /// For operators.
-    pub(super) fn count_publish(&self, id: ChannelId, publish: &Publish, mandatory: bool) {
-        let Some(channel) = self.channels.get(&id.0) else { return };
-        let counts = &channel.seen.counts;
-        counts.publish.add(1);
-        match (publish.routes.is_empty(), mandatory) {
-            (true, true) => counts.return_unroutable.add(1),
-            (true, false) => counts.drop_unroutable.add(1),
-            (false, _) => {}
-        }
     }
 
     /// Hands the batch to the broker.
