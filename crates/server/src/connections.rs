@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use crate::{
     amqp091::arguments,
     open_channel::{ChannelTotals, Count, OpenChannel},
+    tls::PeerCertificate,
     user_place::{UserPlace, UserPlaces},
 };
 
@@ -66,8 +67,10 @@ pub struct ConnectionFacts {
     pub connected_at: u64,
     /// How: `PLAIN`.
     pub mechanism: String,
-    /// The version of TLS, where there is TLS: `TLSv1_3`.
+    /// The version of TLS, where there is TLS: `1.3`.
     pub tls: Option<&'static str>,
+    /// The client's certificate, if it showed one.
+    pub peer_certificate: Option<Box<PeerCertificate>>,
     /// Bytes of a frame, as agreed.
     pub frame_max: u32,
     /// Channels, as agreed.
@@ -315,6 +318,7 @@ impl Entered {
             connected_at: 0,
             mechanism: String::new(),
             tls: None,
+            peer_certificate: None,
             frame_max: 0,
             channel_max: 0,
             heartbeat_s: 0,
