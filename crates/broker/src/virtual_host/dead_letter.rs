@@ -92,12 +92,15 @@ impl VirtualHost {
         let deaths = Deaths::with(marks.deaths.as_deref(), queue.name(), reason, now, published);
         let has_copies = published_keys.len() > 1;
         // RabbitMQ: a key of the queue's own is instead of all that the publisher asked for.
-        let (routing_keys, shown) = match key {
+        let (routing_keys, shown, bcc) = match key {
             Some(key) if has_copies => {
-                (vec![key.clone()], properties.without_header(&message.properties, COPIES))
+                (vec![key.clone()], properties.without_header(&message.properties, COPIES), None)
             }
-            Some(key) => (vec![key.clone()], message.properties.clone()),
-            None => (published_keys, message.properties.clone()),
+            Some(key) => (vec![key.clone()], message.properties.clone(), None),
+            None => {
+                published_keys.extend(marks.bcc.iter().flat_map(|keys| keys.iter().cloned()));
+                (published_keys, message.properties.clone(), marks.bcc.clone())
+            }
         };
         let routing_key = key.unwrap_or(&message.routing_key).clone();
         // An exchange that is not there takes nothing (RabbitMQ).
@@ -113,6 +116,7 @@ impl VirtualHost {
             ttl: None,
             priority: marks.priority,
             deaths: Some(Arc::new(deaths)),
+            bcc,
         };
         let persistent = message.persistent;
         let exchange = exchange.clone();
@@ -139,8 +143,8 @@ impl VirtualHost {
     }
 }
 
-/// The keys of a message beside its own, as its publisher asked for (RabbitMQ: the header `CC`;
-/// those in `BCC` are not kept).
+/// The keys of a message beside its own that everybody may see, as its publisher asked for
+/// (RabbitMQ: the header `CC`).
 fn copies(headers: &dyn Headers) -> Vec<ByteString> {
     match headers.header(COPIES) {
         Some(Value::Array(keys)) => {

@@ -80,6 +80,7 @@ pub(super) fn complete(
             marks: Marks {
                 ttl,
                 priority: properties.priority().unwrap_or_default(),
+                bcc: selected.hidden,
                 ..Marks::default()
             },
         },

@@ -12,8 +12,10 @@ use super::refusal::Refusal;
 /// What the headers ask for.
 #[derive(Debug, Default)]
 pub(super) struct SenderSelected {
-    /// The keys beside the one of `basic.publish`.
+    /// The keys beside the one of `basic.publish`; those in `BCC` come last.
     pub(super) keys: Vec<ByteString>,
+    /// Those in `BCC`, if there are any.
+    pub(super) hidden: Option<Arc<Vec<ByteString>>>,
     /// The properties without what nobody is to see; `None` when they stay as they are.
     pub(super) shown: Option<BasicProperties>,
 }
@@ -31,9 +33,11 @@ impl SenderSelected {
         let mut properties = properties.decode()?;
         let Some(headers) = &mut properties.headers else { return Ok(SenderSelected::default()) };
         let mut keys = keys(headers, CC)?;
-        keys.extend(self::keys(headers, BCC)?);
+        let hidden = self::keys(headers, BCC)?;
+        keys.extend(hidden.iter().cloned());
+        let hidden = (!hidden.is_empty()).then(|| Arc::new(hidden));
         let shown = headers.remove(BCC).map(|_| properties);
-        Ok(SenderSelected { keys, shown })
+        Ok(SenderSelected { keys, hidden, shown })
     }
 }
 
@@ -97,6 +101,7 @@ mod tests {
         let list = list(&[("x", FieldValue::Void), ("BCC", bcc), ("CC", cc.clone())]);
         let selected = SenderSelected::of(&list).unwrap();
         assert_eq!(selected.keys, ["a", "b", "c"]);
+        assert_eq!(selected.hidden.as_deref().map(Vec::as_slice), Some(&["c".into()][..]));
         let shown = selected.shown.unwrap();
         assert_eq!(shown.priority, Some(3));
         let headers = shown.headers.unwrap();
