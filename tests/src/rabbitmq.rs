@@ -107,7 +107,7 @@ impl RabbitMq {
             fs::create_dir(at(folder))?;
         }
         let plugins = match &management {
-            None => "[].\n",
+            None => "[rabbitmq_consistent_hash_exchange].\n",
             Some(Management { port, .. }) => {
                 writeln!(settings, "management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {port}")?;
                 "[rabbitmq_management].\n"

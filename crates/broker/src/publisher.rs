@@ -108,7 +108,7 @@ impl Publisher {
         if let Some(routes) = self.cache.get(&RouteKeyRef { exchange, key }) {
             return Ok(routes.clone());
         }
-        let route = self.vhost.route(exchange, key, headers)?;
+        let route = self.vhost.route(exchange, &[key], headers)?;
         let routes = Routes::from(route);
         if routes.is_by_key() {
             // Names are slices of a read buffer: copied here, or the cache would keep it alive.
@@ -116,6 +116,28 @@ impl Publisher {
             self.cache.insert(key, routes.clone());
         }
         Ok(routes)
+    }
+
+    /// The queues for a message with several keys (RabbitMQ: `CC` and `BCC`), its own first. Not
+    /// remembered.
+    ///
+    /// # Errors
+    /// As [`Publisher::route`].
+    pub fn route_by_all(
+        &self,
+        exchange: &str,
+        keys: &[&str],
+        headers: &dyn Headers,
+    ) -> Result<Routes, Error> {
+        self.vhost.route(exchange, keys, headers).map(Routes::from)
+    }
+
+    /// Whether there is such an exchange, and clients may publish to it.
+    ///
+    /// # Errors
+    /// As [`Publisher::route`].
+    pub fn check(&self, exchange: &str) -> Result<(), Error> {
+        self.vhost.check_publishable(exchange)
     }
 
     /// Enqueues a batch in order. `receipts` gets one item for each message.
