@@ -169,6 +169,15 @@ impl RabbitMq {
         Ok(Api::on_port(management.port))
     }
 
+    /// The address of its HTTP API for the built-in user.
+    ///
+    /// # Errors
+    /// It was started without.
+    pub fn management_url(&self) -> Result<String> {
+        let management = self.management.as_ref().context("started without its HTTP API")?;
+        Ok(format!("http://guest:guest@127.0.0.1:{}", management.port))
+    }
+
     /// The addresses of its HTTP API for the built-in user, without TLS and with.
     ///
     /// # Errors

@@ -100,8 +100,11 @@ impl View {
             0 => json!({}),
             priority => json!({"x-priority": priority}),
         };
+        let longest = self.site.setup.consumer_timeout.as_millis() as u64;
+        let timeout = queue.effective().consumer_timeout.map_or(longest, |own| own.min(longest));
         json!({
             "arguments": arguments,
+            "consumer_timeout": timeout,
             "ack_required": !consumer.is_no_ack(),
             "active": report.is_active,
             "activity_status": if report.is_active { "up" } else { "waiting" },

@@ -8,3 +8,4 @@ mod hostile;
 mod open;
 mod rabbitmqadmin;
 mod rights;
+mod tools;
