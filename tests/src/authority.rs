@@ -42,6 +42,8 @@ pub enum Is<'a> {
     Client(&'a str),
     /// It was a client's of this common name, until 2020.
     ExpiredClient(&'a str),
+    /// It is a client's, of this common name and an organisation, valid from 2026 to 2049.
+    ClientInFull(&'a str),
     /// It is a client's, whose common name is `cn`, of this host, mailbox or URI.
     ClientNamed(&'a str),
 }
@@ -97,7 +99,7 @@ fn params(is: &Is<'_>) -> Result<CertificateParams> {
             params.not_after = date_time_ymd(2020, 1, 1);
             ("a server", ExtendedKeyUsagePurpose::ServerAuth)
         }
-        Is::Client(name) => (*name, ExtendedKeyUsagePurpose::ClientAuth),
+        Is::Client(name) | Is::ClientInFull(name) => (*name, ExtendedKeyUsagePurpose::ClientAuth),
         Is::ExpiredClient(name) => {
             params.not_after = date_time_ymd(2020, 1, 1);
             (*name, ExtendedKeyUsagePurpose::ClientAuth)
@@ -113,6 +115,15 @@ fn params(is: &Is<'_>) -> Result<CertificateParams> {
         }
     };
     params.distinguished_name = common_name(name);
+    if let Is::ClientInFull(_) = is {
+        params.distinguished_name.push(DnType::OrganizationName, "Ex, ample");
+        params.distinguished_name.push(DnType::OrganizationalUnitName, " #1 \u{fc}<>~");
+        params.distinguished_name.push(DnType::CountryName, "DE");
+        params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 12]), "Countess");
+        // RabbitMQ takes the years of two digits for those of this century.
+        params.not_before = date_time_ymd(2026, 1, 2);
+        params.not_after = date_time_ymd(2049, 11, 12);
+    }
     params.extended_key_usages = vec![purpose];
     Ok(params)
 }

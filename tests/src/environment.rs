@@ -109,6 +109,14 @@ fn build() -> Result<PathBuf> {
     Ok(target_directory().join("release/tubepost"))
 }
 
+/// `rabbitmqadmin` 2, where it is built by hand or by torture: the root that cargo installs into,
+/// and the program.
+pub fn rabbitmqadmin_2() -> (PathBuf, PathBuf) {
+    let root = target_directory().join("test-env/rabbitmqadmin-2");
+    let program = root.join("bin/rabbitmqadmin");
+    (root, program)
+}
+
 /// The test's own program lies in `TARGET/debug/deps`.
 fn target_directory() -> PathBuf {
     if let Some(directory) = env::var_os("CARGO_TARGET_DIR") {

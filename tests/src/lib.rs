@@ -13,6 +13,7 @@ mod celery;
 mod environment;
 mod fedora_messaging;
 mod fedora_messaging_suite;
+mod flower;
 mod forgetful_site;
 mod load;
 mod mailbox;
@@ -37,9 +38,12 @@ pub use api::{Api, Reply};
 pub use authority::{Authority, Files, Is};
 pub use browser::Page;
 pub use celery::CeleryWorker;
-pub use environment::{chromium, node, python, rabbitmqadmin, root, tubepost_binary};
+pub use environment::{
+    chromium, node, python, rabbitmqadmin, rabbitmqadmin_2, root, tubepost_binary,
+};
 pub use fedora_messaging::{Consumer, publish as publish_by_fedora_messaging};
 pub use fedora_messaging_suite::{SuiteTally, run_suite, suite_tests};
+pub use flower::Flower;
 pub use forgetful_fs::{ForgetfulFs, Loss, Lost};
 pub use forgetful_site::ForgetfulSite;
 pub use load::{Burst, Load, Verdict, Wrong};

@@ -11,6 +11,7 @@ use crate::{Api, Authority, Files, Process, environment, free_port, server::acce
 #[derive(Debug)]
 pub struct RabbitMq {
     port: u16,
+    tls_port: Option<u16>,
     management: Option<Management>,
     // Dropped in this order: the node, its port mapper, its directory.
     _node: Process,
@@ -28,8 +29,8 @@ struct Management {
 /// The seconds after which it drops a client that has not finished the handshake.
 const HANDSHAKE_TIMEOUT_MS: u32 = 1000;
 
-/// Of what its HTTP API counts: as often as in a test somebody looks.
-const STATISTICS: &str = "collect_statistics_interval = 500\n";
+/// Of what its HTTP API counts: as often as in a test somebody looks, and all there is.
+const STATISTICS: &str = "collect_statistics_interval = 500\nmanagement.rates_mode = detailed\n";
 
 impl RabbitMq {
     /// Starts one and waits until it serves: some 6 s.
@@ -70,16 +71,32 @@ impl RabbitMq {
         let mut settings = STATISTICS.to_owned();
         writeln!(settings, "management.ssl.ip = 127.0.0.1")?;
         writeln!(settings, "management.ssl.port = {tls_port}")?;
-        let files = [
-            ("cacertfile", &authority.file),
-            ("certfile", &certificate.certificate),
-            ("keyfile", &certificate.key),
-        ];
-        for (key, file) in files {
+        for (key, file) in tls_files(authority, certificate) {
             writeln!(settings, "management.ssl.{key} = {}", file.display())?;
         }
         let management = Management { port: free_port(), tls_port: Some(tls_port) };
         RabbitMq::start_as(settings, Some(management))
+    }
+
+    /// As [`RabbitMq::start_with_management`], and AMQP also over TLS with this certificate, to
+    /// clients that may show one of the same authority.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with_management_and_amqps(
+        authority: &Authority,
+        certificate: &Files,
+    ) -> Result<RabbitMq> {
+        let tls_port = free_port();
+        let mut settings = STATISTICS.to_owned();
+        writeln!(settings, "listeners.ssl.1 = 127.0.0.1:{tls_port}")?;
+        writeln!(settings, "ssl_options.verify = verify_peer")?;
+        for (key, file) in tls_files(authority, certificate) {
+            writeln!(settings, "ssl_options.{key} = {}", file.display())?;
+        }
+        let management = Management { port: free_port(), tls_port: None };
+        let started = RabbitMq::start_as(settings, Some(management))?;
+        Ok(RabbitMq { tls_port: Some(tls_port), ..started })
     }
 
     fn start_as(mut settings: String, management: Option<Management>) -> Result<RabbitMq> {
@@ -90,7 +107,7 @@ impl RabbitMq {
             fs::create_dir(at(folder))?;
         }
         let plugins = match &management {
-            None => "[].\n",
+            None => "[rabbitmq_consistent_hash_exchange].\n",
             Some(Management { port, .. }) => {
                 writeln!(settings, "management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {port}")?;
                 "[rabbitmq_management].\n"
@@ -135,6 +152,7 @@ impl RabbitMq {
             .context("RabbitMQ did not come up")?;
         Ok(RabbitMq {
             port,
+            tls_port: None,
             management,
             _node: node,
             _port_mapper: port_mapper,
@@ -149,6 +167,15 @@ impl RabbitMq {
     pub fn api(&self) -> Result<Api> {
         let management = self.management.as_ref().context("started without its HTTP API")?;
         Ok(Api::on_port(management.port))
+    }
+
+    /// The address of its HTTP API for the built-in user.
+    ///
+    /// # Errors
+    /// It was started without.
+    pub fn management_url(&self) -> Result<String> {
+        let management = self.management.as_ref().context("started without its HTTP API")?;
+        Ok(format!("http://guest:guest@127.0.0.1:{}", management.port))
     }
 
     /// The addresses of its HTTP API for the built-in user, without TLS and with.
@@ -167,8 +194,28 @@ impl RabbitMq {
         self.port
     }
 
+    /// Where it listens for AMQP over TLS, on loopback.
+    ///
+    /// # Errors
+    /// It was started without.
+    pub fn tls_port(&self) -> Result<u16> {
+        self.tls_port.context("started without TLS")
+    }
+
     /// Its address, for any AMQP client.
     pub fn amqp_url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
     }
+}
+
+/// The files of a server's certificate, by the names that RabbitMQ's settings end with.
+fn tls_files<'a>(
+    authority: &'a Authority,
+    certificate: &'a Files,
+) -> [(&'static str, &'a Path); 3] {
+    [
+        ("cacertfile", &authority.file),
+        ("certfile", &certificate.certificate),
+        ("keyfile", &certificate.key),
+    ]
 }

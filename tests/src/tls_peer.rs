@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
     StreamOwned, SupportedProtocolVersion,
@@ -18,7 +18,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use crate::Files;
+use crate::{Files, wire::frame};
 
 /// A connection past its handshake.
 #[derive(Debug)]
@@ -107,6 +107,10 @@ impl TlsPeer {
     /// The server refuses after all: in TLS 1.3 a client is told of its certificate only then.
     pub fn amqp_start(&mut self) -> Result<Vec<u8>> {
         self.stream.write_all(b"AMQP\x00\x00\x09\x01")?;
+        self.read_frame()
+    }
+
+    fn read_frame(&mut self) -> Result<Vec<u8>> {
         let mut head = [0; 7];
         self.stream.read_exact(&mut head)?;
         let [_, _, _, a, b, c, d] = head;
@@ -114,6 +118,27 @@ impl TlsPeer {
         let mut payload = vec![0; size + 1];
         self.stream.read_exact(&mut payload)?;
         Ok(payload)
+    }
+
+    /// Logs in as guest and opens a connection to `/`, which stays open until this is dropped.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn amqp_open(&mut self) -> Result<()> {
+        self.amqp_start()?;
+        let start_ok = b"\0\0\0\0\x05PLAIN\0\0\0\x0c\0guest\0guest\x05en_US";
+        self.stream.write_all(&frame(0, (10, 11), start_ok))?;
+        self.read_method((10, 30))?;
+        let tune_ok = [&2047_u16.to_be_bytes()[..], &131_072_u32.to_be_bytes(), &[0, 0]].concat();
+        self.stream.write_all(&frame(0, (10, 31), &tune_ok))?;
+        self.stream.write_all(&frame(0, (10, 40), b"\x01/\0\0"))?;
+        self.read_method((10, 41))
+    }
+
+    fn read_method(&mut self, (class, method): (u8, u8)) -> Result<()> {
+        let payload = self.read_frame()?;
+        ensure!(payload.starts_with(&[0, class, 0, method]), "not {class}.{method}: {payload:?}");
+        Ok(())
     }
 
     /// Reads until the server closes; how many octets came.

@@ -123,6 +123,12 @@ const PROGRAMMES: &[Programme] = &[
         filters: &[],
     },
     Programme {
+        name: "rabbitmqadmin",
+        what: "the binary: RabbitMQ's own command line, version 2, which takes minutes to build",
+        stand: Stand::Binary("rabbitmqadmin_2"),
+        filters: &[],
+    },
+    Programme {
         name: "many",
         what: "the binary: 10,000 idle connections, 2,047 channels of one, 100,000 queues",
         stand: Stand::Binary("many"),

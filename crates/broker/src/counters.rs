@@ -6,6 +6,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use bytestring::ByteString;
+
 use crate::{DeathReason, policy::QueueType, sync::lock};
 
 /// What happened in one queue, or in all of one type, in messages.
@@ -146,14 +148,25 @@ impl Counted {
     }
 }
 
-/// What came through one exchange, in messages.
-#[derive(Debug, Default)]
+/// What came through one exchange, in messages. It stands for the exchange where something is
+/// counted by exchange: one of the same name that is declared later has another.
+#[derive(Debug)]
 pub struct ExchangeCounters {
+    name: ByteString,
     publish_in: AtomicU64,
     publish_out: AtomicU64,
 }
 
 impl ExchangeCounters {
+    pub(crate) fn of(name: ByteString) -> ExchangeCounters {
+        ExchangeCounters { name, publish_in: AtomicU64::new(0), publish_out: AtomicU64::new(0) }
+    }
+
+    /// The exchange's name; empty of the default one.
+    pub fn name(&self) -> &ByteString {
+        &self.name
+    }
+
     /// Were published to it.
     pub fn publish_in(&self) -> u64 {
         self.publish_in.load(Relaxed)

@@ -56,6 +56,7 @@ mod death;
 mod entry;
 pub mod error;
 mod exchange;
+mod incoming;
 mod index;
 mod ledger;
 pub mod limits;

@@ -13,6 +13,10 @@ pub(crate) const OUTBOX_MESSAGES_MAX: usize = 4096;
 /// Routes remembered by one publisher; past it the memory is emptied and begun anew.
 pub(crate) const ROUTE_CACHE_MAX: usize = 16_384;
 
+/// Exchanges by which a queue counts what came, each some thirty bytes; past it the one that did
+/// not come for longest is forgotten.
+pub(crate) const INCOMING_EXCHANGES_MAX: usize = 256;
+
 /// Identities that a deduplicating exchange may be declared to remember: some hundred bytes each.
 pub const DEDUPLICATION_ENTRIES_MAX: usize = 10_000_000;
 

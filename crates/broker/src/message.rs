@@ -48,6 +48,9 @@ pub struct Marks {
     pub priority: u8,
     /// How often and why it was dead-lettered, if ever.
     pub deaths: Option<Arc<Deaths>>,
+    /// Further routing keys that nobody who receives it is to see; its dead letters go by them as
+    /// well (RabbitMQ: the header `BCC`). Few messages have any: for the others it is a pointer.
+    pub bcc: Option<Arc<Vec<ByteString>>>,
 }
 
 /// What its label says, a message says.
@@ -72,7 +75,9 @@ impl Message {
 
     /// Bytes this message holds in memory, roughly: what the memory budget counts.
     pub(crate) fn footprint(&self) -> usize {
-        self.body_len() + self.properties.len() + self.routing_key.len() + OVERHEAD_BYTES
+        let bcc = self.marks.bcc.iter().flat_map(|keys| keys.iter().map(|key| key.len()));
+        let bytes = self.body_len() + self.properties.len() + self.routing_key.len();
+        bytes + bcc.sum::<usize>() + OVERHEAD_BYTES
     }
 }
 

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use crate::{
     Error, Headers, Message, Queue, VirtualHost,
+    incoming::{Exchanges, Origins},
     limits::ROUTE_CACHE_MAX,
     policy::Overflow,
     queue::{NewEntry, QueueId},
@@ -107,7 +108,7 @@ impl Publisher {
         if let Some(routes) = self.cache.get(&RouteKeyRef { exchange, key }) {
             return Ok(routes.clone());
         }
-        let route = self.vhost.route(exchange, key, headers)?;
+        let route = self.vhost.route(exchange, &[key], headers)?;
         let routes = Routes::from(route);
         if routes.is_by_key() {
             // Names are slices of a read buffer: copied here, or the cache would keep it alive.
@@ -115,6 +116,28 @@ impl Publisher {
             self.cache.insert(key, routes.clone());
         }
         Ok(routes)
+    }
+
+    /// The queues for a message with several keys (RabbitMQ: `CC` and `BCC`), its own first. Not
+    /// remembered.
+    ///
+    /// # Errors
+    /// As [`Publisher::route`].
+    pub fn route_by_all(
+        &self,
+        exchange: &str,
+        keys: &[&str],
+        headers: &dyn Headers,
+    ) -> Result<Routes, Error> {
+        self.vhost.route(exchange, keys, headers).map(Routes::from)
+    }
+
+    /// Whether there is such an exchange, and clients may publish to it.
+    ///
+    /// # Errors
+    /// As [`Publisher::route`].
+    pub fn check(&self, exchange: &str) -> Result<(), Error> {
+        self.vhost.check_publishable(exchange)
     }
 
     /// Enqueues a batch in order. `receipts` gets one item for each message.
@@ -203,24 +226,37 @@ pub(crate) fn enqueue(
         }
     }
     let (streams, others): (Vec<_>, Vec<_>) =
-        shares.by_queue.into_iter().partition(|(queue, _)| queue.stream().is_some());
-    streams.into_iter().for_each(|(queue, entries)| queue.push(entries.into_iter()));
+        shares.by_queue.into_iter().partition(|part| part.queue.stream().is_some());
+    let exchanges = &shares.exchanges;
+    streams.into_iter().for_each(|part| drop(part.push(exchanges)));
     drop(appender);
-    for (queue, entries) in others {
-        queue.push(entries.into_iter());
-        enqueued.queues.push(queue);
-    }
+    enqueued.queues.extend(others.into_iter().map(|part| part.push(exchanges)));
     Ok(enqueued)
 }
 
 /// What each queue gets of a batch.
 #[derive(Default)]
 struct Shares {
-    by_queue: Vec<(Arc<Queue>, Vec<NewEntry>)>,
+    by_queue: Vec<Part>,
+    exchanges: Exchanges,
     index: Map<QueueId, usize>,
-    /// The routes of the message before, and where its queues are in `by_queue`: neighbours mostly
-    /// go the same way.
-    last: Option<(Routes, SmallVec<[usize; 8]>)>,
+    /// What was found of the message before: neighbours mostly go the same way.
+    last: Option<Way>,
+}
+
+/// One queue's part of a batch.
+struct Part {
+    queue: Arc<Queue>,
+    entries: Vec<NewEntry>,
+    from: Origins,
+}
+
+/// Where a message goes, and from where it comes.
+struct Way {
+    routes: Routes,
+    /// Where its queues are in `by_queue`.
+    places: SmallVec<[usize; 8]>,
+    from: Option<usize>,
 }
 
 impl Shares {
@@ -237,26 +273,39 @@ impl Shares {
             Receipt::At(position) => Some(position),
             Receipt::Done | Receipt::Refused => None,
         };
-        let Shares { by_queue, index, last } = self;
-        let places = match last {
-            Some((of, places)) if of.is_same(&routes) => &*places,
+        let Shares { by_queue, exchanges, index, last } = self;
+        let way = match last {
+            Some(way) if way.routes.is_same(&routes) => &*way,
             last => {
                 let place = |queue: &Arc<Queue>| {
                     *index.entry(queue.id()).or_insert_with(|| {
-                        by_queue.push((queue.clone(), Vec::new()));
+                        by_queue.push(Part::of(queue));
                         by_queue.len() - 1
                     })
                 };
                 let places = routes.iter().map(place).collect();
-                &last.insert((routes, places)).1
+                let from = exchanges.note(&routes);
+                &*last.insert(Way { routes, places, from })
             }
         };
-        for at in places {
-            let Some((queue, entries)) = by_queue.get_mut(*at) else { continue };
+        for at in &way.places {
+            let Some(Part { queue, entries, from }) = by_queue.get_mut(*at) else { continue };
             let position = position.filter(|_| is_kept(&message, queue));
             let in_stream = in_streams.of(queue.id());
             entries.push(NewEntry { message: message.clone(), position, in_stream, share });
+            from.count(way.from);
         }
+    }
+}
+
+impl Part {
+    fn of(queue: &Arc<Queue>) -> Part {
+        Part { queue: queue.clone(), entries: Vec::new(), from: Origins::default() }
+    }
+
+    fn push(self, exchanges: &Exchanges) -> Arc<Queue> {
+        self.queue.push(self.entries.into_iter(), self.from.of(exchanges));
+        self.queue
     }
 }
 

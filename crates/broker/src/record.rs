@@ -20,7 +20,8 @@ use crate::{
 /// Behind the queues stands what the broker itself has to know: `u8 flags`, and for bit 0
 /// `u64 published at`, for bit 1 `u8 priority`, for bit 2 `u64 ttl`, for bit 3
 /// `u32 length + deaths as JSON`, for bit 4 what streams say of it: `u32 filter mark, u16 count,
-/// (u64 queue id, u64 offset) × count`.
+/// (u64 queue id, u64 offset) × count`, for bit 5 `u16 count, (u32 length + key) × count`, the keys
+/// in `BCC`.
 pub(crate) const MESSAGE: u8 = 4;
 /// As earlier versions wrote it: without the flags.
 pub(crate) const PLAIN_MESSAGE: u8 = 1;
@@ -213,12 +214,13 @@ fn put_marks(
     marks: &Marks,
     in_streams: &InStreams,
 ) -> Result<(), Error> {
-    let Marks { ttl, priority, deaths } = marks;
+    let Marks { ttl, priority, deaths, bcc } = marks;
     let flags = u8::from(published_at.0 > 0)
         | u8::from(*priority > 0) << 1
         | u8::from(ttl.is_some()) << 2
         | u8::from(deaths.is_some()) << 3
-        | u8::from(!in_streams.offsets.is_empty()) << 4;
+        | u8::from(!in_streams.offsets.is_empty()) << 4
+        | u8::from(bcc.is_some()) << 5;
     out.put_u8(flags);
     if published_at.0 > 0 {
         out.put_u64_le(published_at.0);
@@ -235,10 +237,37 @@ fn put_marks(
         out.put_u32_le(json.len() as u32);
         out.put_slice(&json);
     }
-    match in_streams.offsets.is_empty() {
-        true => Ok(()),
-        false => in_streams.encode(out),
+    if !in_streams.offsets.is_empty() {
+        in_streams.encode(out)?;
     }
+    match bcc {
+        None => Ok(()),
+        Some(keys) => put_keys(out, keys),
+    }
+}
+
+fn put_keys(out: &mut Vec<u8>, keys: &[ByteString]) -> Result<(), Error> {
+    let count = u16::try_from(keys.len())
+        .map_err(|_| Error::precondition(format!("{} keys in BCC, more than 65535", keys.len())))?;
+    out.put_u16_le(count);
+    for key in keys {
+        out.put_u32_le(key.len() as u32);
+        out.put_slice(key.as_bytes());
+    }
+    Ok(())
+}
+
+fn decode_keys(payload: &mut impl Buf) -> Option<Vec<ByteString>> {
+    let count = payload.try_get_u16_le().ok()?;
+    let mut keys = Vec::new();
+    for _ in 0..count {
+        let length = payload.try_get_u32_le().ok()? as usize;
+        if payload.remaining() < length {
+            return None;
+        }
+        keys.push(ByteString::try_from(payload.copy_to_bytes(length)).ok()?);
+    }
+    Some(keys)
 }
 
 fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<Told> {
@@ -263,6 +292,9 @@ fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<Told> {
         marks.deaths = Some(Arc::new(serde_json::from_slice::<Deaths>(&json).ok()?));
     }
     let in_streams = if has(4) { InStreams::decode(payload)? } else { InStreams::default() };
+    if has(5) {
+        marks.bcc = Some(Arc::new(decode_keys(payload)?));
+    }
     Some(Told { published_at, marks, in_streams })
 }
 
@@ -331,7 +363,12 @@ mod tests {
             entries: Vec::new(),
             first: ("x".into(), "q".into(), crate::DeathReason::Expired),
         };
-        let marks = Marks { ttl: Some(9), priority: 3, deaths: Some(Arc::new(deaths)) };
+        let marks = Marks {
+            ttl: Some(9),
+            priority: 3,
+            deaths: Some(Arc::new(deaths)),
+            bcc: Some(Arc::new(vec!["hidden".into(), "".into()])),
+        };
         let in_streams = InStreams {
             filter: FilterMark(9),
             offsets: smallvec::smallvec![(QueueId(7), 5), (QueueId(8), 6)],

@@ -33,10 +33,14 @@ impl Routes {
         Routes(Arc::new(Ways { queues: queues.into(), ..(*self.0).clone() }))
     }
 
-    /// The same, counted as others are.
-    #[must_use]
-    pub fn counted_as(self, others: &Routes) -> Routes {
-        Routes(Arc::new(Ways { counters: others.0.counters.clone(), ..(*self.0).clone() }))
+    /// Of the exchange it was published to; `None` of what no client published.
+    pub fn counters(&self) -> Option<&Arc<ExchangeCounters>> {
+        self.0.counters.as_ref()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn counted_for(counters: Option<Arc<ExchangeCounters>>) -> Routes {
+        Routes(Arc::new(Ways { counters, ..Ways::default() }))
     }
 
     /// Whether it goes nowhere, now or later.

@@ -38,7 +38,7 @@ impl Topology {
     pub(crate) fn new() -> Topology {
         let mut topology = Topology {
             exchanges: Map::default(),
-            default_counters: Arc::default(),
+            default_counters: Arc::new(ExchangeCounters::of(ByteString::new())),
             queues: Map::default(),
             delays: Map::default(),
             ended: Vec::new(),
@@ -258,6 +258,7 @@ impl Topology {
         };
         if exchange.is_empty() {
             self.default_exchange(keys, &mut route);
+            route.each_once();
             return Some(route);
         }
         let mut delay = None;
@@ -284,8 +285,7 @@ impl Topology {
                 walk.enter(alternate);
             }
         }
-        route.queues.sort_unstable_by_key(|queue| queue.id());
-        route.queues.dedup_by_key(|queue| queue.id());
+        route.each_once();
         Some(route)
     }
 
@@ -326,6 +326,13 @@ pub(crate) struct Route {
     pub(crate) by_key: bool,
     /// Of the exchange it was published to.
     pub(crate) counters: Arc<ExchangeCounters>,
+}
+
+impl Route {
+    fn each_once(&mut self) {
+        self.queues.sort_unstable_by_key(|queue| queue.id());
+        self.queues.dedup_by_key(|queue| queue.id());
+    }
 }
 
 /// Which part of its way a message is on: from its publisher, when it may have to wait, or from

@@ -13,8 +13,8 @@ use std::{
 };
 
 use broker::{
-    Arguments, BindingEnd, Broker, Clock, ExchangeDeclaration, ExchangeKind, Headers as _, Options,
-    Timestamp, Value, error::Kind,
+    Arguments, BindingEnd, Broker, Clock, ExchangeDeclaration, ExchangeKind, Headers as _, Label,
+    Marks, Message, Options, Publish, Publisher, Timestamp, Value, error::Kind,
 };
 use model::{Client, Plain, open, read, written};
 
@@ -294,4 +294,35 @@ fn a_message_that_waits_is_not_unroutable() {
     let routes = client.route("later", "nobody listens", &delay(1000)).unwrap();
     assert!(!routes.is_empty() && routes.iter().next().is_none());
     assert!(client.route("later", "nobody listens", &()).unwrap().is_empty());
+}
+
+/// What waits goes by all keys that it was published with, those that nobody sees included.
+#[test]
+fn a_message_with_several_keys_waits_once_and_then_goes_by_all_of_them() {
+    let clock = Hands::new();
+    let broker = Broker::in_memory(&options(&clock));
+    let client = client(&broker);
+    for (queue, key) in [("copied", "cc"), ("hidden", "bcc")] {
+        client.declare(queue, true);
+        client.bind("later", queue, key);
+    }
+    let copies = Value::Array(vec![Value::Longstr("cc".to_owned())]);
+    let headers = [("x-delay".to_owned(), Value::Long(1000)), ("CC".to_owned(), copies)];
+    let headers: Arguments = headers.into_iter().collect();
+    let publisher = Publisher::new(client.vhost.clone());
+    let routes = publisher.route_by_all("later", &["k", "cc", "bcc"], &headers).unwrap();
+    let label = Label {
+        exchange: "later".into(),
+        routing_key: "k".into(),
+        properties: written(&headers),
+        persistent: true,
+        marks: Marks { bcc: Some(Arc::new(vec!["bcc".into()])), ..Marks::default() },
+    };
+    let message = Message::new(label, ["x".to_owned().into()].into_iter().collect());
+    publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new()).unwrap();
+    let all = |client: &Client| ["q", "copied", "hidden"].map(|queue| ready(client, queue));
+    assert_eq!((client.vhost.delayed_messages("later"), all(&client)), (Some(1), [0, 0, 0]));
+    clock.forward(1000);
+    broker.fire_due().unwrap();
+    assert_eq!((client.vhost.delayed_messages("later"), all(&client)), (Some(0), [1, 1, 1]));
 }

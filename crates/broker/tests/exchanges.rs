@@ -184,7 +184,7 @@ fn declared_again_an_exchange_has_to_be_the_same() {
     );
     assert_eq!(
         again(exchange("a", ExchangeKind::ConsistentHash, &[])),
-        "inequivalent arg 'type' for exchange 'a' in vhost '/': received 'x-consistent-hash' but \
+        "inequivalent arg 'type' for exchange 'a' in vhost '/': received ''x-consistent-hash'' but \
          current is 'direct'"
     );
     assert_eq!(

@@ -14,6 +14,7 @@ mod api;
 mod call;
 mod caller;
 mod columns;
+mod detailed;
 mod guard;
 mod limits;
 mod list;

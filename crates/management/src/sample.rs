@@ -7,7 +7,7 @@ use std::{
 
 use broker::{Broker, QueueId, Timestamp};
 use bytestring::ByteString;
-use server::{Connections, OpenChannel};
+use server::{Connections, OpenChannel, OpenConnection};
 
 use crate::{
     limits::SAMPLES_KEPT,
@@ -29,8 +29,12 @@ struct Seen {
     at: Option<Timestamp>,
     queues: Rated<QueueId, { QUEUE.len() }>,
     exchanges: Rated<(ByteString, ByteString), 2>,
+    /// What a queue got from an exchange.
+    incoming: Rated<(QueueId, ByteString), 1>,
     connections: Rated<u64, 2>,
     channels: Rated<(u64, u16), { CHANNEL.len() }>,
+    /// What a channel did with an exchange, or a queue.
+    tallied: Rated<u64, { CHANNEL.len() }>,
     vhosts: Rated<String, OF_VHOST>,
     overall: Rated<(), OVERALL>,
     history: VecDeque<(Timestamp, Overall)>,
@@ -40,7 +44,7 @@ impl Samples {
     /// Looks.
     pub(crate) fn take(&self, broker: &Broker, connections: &Connections) {
         let now = broker.now();
-        let (overall, vhosts, queues, exchanges) = look(broker, connections);
+        let Look { overall, vhosts, queues, exchanges, incoming } = look(broker, connections);
         let open = connections.list();
         let mut seen = self.lock();
         let passed = seen.at.map_or(5000, |at| now.since(at)).max(1);
@@ -48,6 +52,7 @@ impl Samples {
         seen.at = Some(now);
         seen.queues.sample(now, seconds, queues.into_iter());
         seen.exchanges.sample(now, seconds, exchanges.into_iter());
+        seen.incoming.sample(now, seconds, incoming.into_iter());
         let of_connections =
             open.iter().map(|it| (it.facts.id.0, [it.received_bytes.get(), it.sent_bytes.get()]));
         seen.connections.sample(now, seconds, of_connections);
@@ -59,6 +64,7 @@ impl Samples {
             connection.channels().into_iter().map(counts)
         });
         seen.channels.sample(now, seconds, of_channels);
+        seen.tallied.sample(now, seconds, open.iter().flat_map(|it| tallied(it)));
         seen.vhosts.sample(now, seconds, vhosts.into_iter());
         seen.overall.sample(now, seconds, std::iter::once(((), overall)));
         if seen.history.len() >= SAMPLES_KEPT {
@@ -74,6 +80,15 @@ impl Samples {
     pub(crate) fn exchange(&self, vhost: &ByteString, name: &ByteString) -> [f32; 2] {
         let key = (vhost.clone(), name.clone());
         self.lock().exchanges.get(&key).map_or([0.0; 2], |track| track.rates())
+    }
+
+    pub(crate) fn incoming(&self, queue: QueueId, exchange: &ByteString) -> f32 {
+        let track = self.lock().incoming.get(&(queue, exchange.clone()));
+        track.map_or(0.0, |track| track.rates()[0])
+    }
+
+    pub(crate) fn tallied(&self, number: u64) -> [f32; CHANNEL.len()] {
+        self.lock().tallied.get(&number).map_or([0.0; CHANNEL.len()], |track| track.rates())
     }
 
     pub(crate) fn connection(&self, id: u64) -> [f32; 2] {
@@ -103,16 +118,18 @@ impl Samples {
     }
 }
 
-type Look = (
-    Overall,
-    Vec<(String, [u64; OF_VHOST])>,
-    Vec<(QueueId, [u64; QUEUE.len()])>,
-    Vec<((ByteString, ByteString), [u64; 2])>,
-);
+struct Look {
+    overall: Overall,
+    vhosts: Vec<(String, [u64; OF_VHOST])>,
+    queues: Vec<(QueueId, [u64; QUEUE.len()])>,
+    exchanges: Vec<((ByteString, ByteString), [u64; 2])>,
+    incoming: Vec<((QueueId, ByteString), [u64; 1])>,
+}
 
 fn look(broker: &Broker, connections: &Connections) -> Look {
     let (totals, octets) = (connections.totals(), connections.octets());
     let (mut queues, mut exchanges, mut vhosts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut incoming = Vec::new();
     for vhost in broker.vhosts() {
         let mut levels = [0; LEVELS.len()];
         for queue in vhost.queues() {
@@ -121,6 +138,9 @@ fn look(broker: &Broker, connections: &Connections) -> Look {
                 *level += more;
             }
             queues.push((queue.id(), counts));
+            queue.incoming(|exchange, messages| {
+                incoming.push(((queue.id(), exchange.name().clone()), [messages]));
+            });
         }
         let names = vhost.exchanges().into_iter().map(|it| it.name);
         for name in names.chain([ByteString::new()]) {
@@ -139,7 +159,19 @@ fn look(broker: &Broker, connections: &Connections) -> Look {
         all.iter_mut().zip(counts).for_each(|(sum, more)| *sum += more);
     }
     let all = all.get(..CHANNEL.len() + LEVELS.len()).unwrap_or_default();
-    (joined(&[all, &churn(broker, connections)]), vhosts, queues, exchanges)
+    let overall = joined(&[all, &churn(broker, connections)]);
+    Look { overall, vhosts, queues, exchanges, incoming }
+}
+
+/// What the channels of a connection did with exchanges and queues.
+fn tallied(of: &OpenConnection) -> Vec<(u64, [u64; CHANNEL.len()])> {
+    let mut all = Vec::new();
+    for (_, channel) in of.channels() {
+        let exchanges = channel.exchanges().into_iter().map(|it| (it.number, it.counts.now()));
+        let queues = channel.queues().into_iter().map(|it| (it.number, it.counts.now()));
+        all.extend(exchanges.chain(queues).map(|(it, counts)| (it, statistics::channel(&counts))));
+    }
+    all
 }
 
 /// How connections, channels and queues came and went.

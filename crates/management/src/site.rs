@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use auth::Users;
@@ -37,6 +37,8 @@ pub struct Setup {
     pub config_file: Option<PathBuf>,
     /// Open connections that there may be.
     pub connections_max: usize,
+    /// How long a delivery may wait for its acknowledgement; a queue may ask for less.
+    pub consumer_timeout: Duration,
     /// Certificates that clients are shown, to see when they expire.
     pub certificates: Vec<Certificate>,
     /// Where the pages are, for a browser that comes here.

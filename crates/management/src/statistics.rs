@@ -59,6 +59,9 @@ pub(crate) const CHANNEL: [&str; 12] = [
     "deliver_get",
 ];
 
+/// How many of them are of what it publishes; the rest is of what it takes.
+pub(crate) const PUBLISHING: usize = 4;
+
 pub(crate) fn channel(totals: &ChannelTotals) -> [u64; CHANNEL.len()] {
     [
         totals.publish,

@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use broker::{ConnectionId, ConsumerReport, Mailbox, Timestamp, policy::Policies};
+use broker::{ConnectionId, ConsumerReport, Mailbox, QueueId, Timestamp, policy::Policies};
 use serde_json::{Value, json};
-use server::OpenConnection;
+use server::{OpenConnection, TalliedQueue};
 
 use crate::site::Site;
 
@@ -16,7 +16,11 @@ pub(crate) struct View {
     pub(crate) site: Arc<Site>,
     pub(crate) policies: Arc<Policies>,
     open: OnceLock<Open>,
+    takers: OnceLock<HashMap<QueueId, Vec<Taker>>>,
 }
+
+/// A channel that took from a queue, and what it counted of it.
+pub(crate) type Taker = (Arc<OpenConnection>, u16, Arc<TalliedQueue>);
 
 #[derive(Debug)]
 struct Open {
@@ -27,7 +31,12 @@ struct Open {
 impl View {
     pub(crate) fn of(site: &Arc<Site>) -> Arc<View> {
         let policies = site.broker.policies();
-        Arc::new(View { site: site.clone(), policies, open: OnceLock::new() })
+        Arc::new(View {
+            site: site.clone(),
+            policies,
+            open: OnceLock::new(),
+            takers: OnceLock::new(),
+        })
     }
 
     fn open(&self) -> &Open {
@@ -48,20 +57,42 @@ impl View {
         self.open().by_mailbox.get(&(Arc::as_ptr(mailbox) as usize))
     }
 
+    /// Who took from a queue.
+    pub(crate) fn takers(&self, queue: QueueId) -> &[Taker] {
+        let takers = self.takers.get_or_init(|| {
+            let mut takers = HashMap::<_, Vec<Taker>>::new();
+            for connection in self.site.connections.list() {
+                for (number, channel) in connection.channels() {
+                    for it in channel.queues() {
+                        let taker = (connection.clone(), number, it.clone());
+                        takers.entry(it.of.0).or_default().push(taker);
+                    }
+                }
+            }
+            takers
+        });
+        takers.get(&queue).map_or(&[], Vec::as_slice)
+    }
+
+    /// A channel, where something else is told of.
+    pub(crate) fn channel(&self, of: &OpenConnection, number: u32) -> Value {
+        json!({
+            "connection_name": of.name,
+            "name": channel_name(of, number),
+            "node": self.site.node,
+            "number": number,
+            "peer_host": of.facts.peer.ip().to_canonical().to_string(),
+            "peer_port": of.facts.peer.port(),
+            "user": of.facts.user,
+        })
+    }
+
     /// A consumer, with its channel and its queue.
     pub(crate) fn consumer(&self, report: &ConsumerReport) -> Value {
         let consumer = &report.consumer;
         let queue = consumer.queue();
         let channel = match self.connection_of(consumer.mailbox()) {
-            Some(connection) => json!({
-                "connection_name": connection.name,
-                "name": channel_name(connection, consumer.channel()),
-                "node": self.site.node,
-                "number": consumer.channel(),
-                "peer_host": connection.facts.peer.ip().to_canonical().to_string(),
-                "peer_port": connection.facts.peer.port(),
-                "user": connection.facts.user,
-            }),
+            Some(connection) => self.channel(connection, consumer.channel()),
             // It went meanwhile.
             None => json!({}),
         };
@@ -69,8 +100,11 @@ impl View {
             0 => json!({}),
             priority => json!({"x-priority": priority}),
         };
+        let longest = self.site.setup.consumer_timeout.as_millis() as u64;
+        let timeout = queue.effective().consumer_timeout.map_or(longest, |own| own.min(longest));
         json!({
             "arguments": arguments,
+            "consumer_timeout": timeout,
             "ack_required": !consumer.is_no_ack(),
             "active": report.is_active,
             "activity_status": if report.is_active { "up" } else { "waiting" },

@@ -9,9 +9,11 @@ mod committer;
 mod connections;
 mod housekeeper;
 mod listener;
+mod open_channel;
 mod read_buffer;
 mod revocation;
 mod socket;
+mod tally;
 pub mod tls;
 mod user_place;
 mod worker;
@@ -26,11 +28,12 @@ use tokio::sync::{Semaphore, watch};
 pub use amqp091::Stepped;
 pub use amqp091::{ContentProperties, PRODUCT_VERSION, properties_shown, publish_one};
 pub use connections::{
-    ChannelCounts, ChannelTotals, ConnectionChurn, ConnectionFacts, ConnectionState, Connections,
-    Count, OpenChannel, OpenConnection,
+    ConnectionChurn, ConnectionFacts, ConnectionState, Connections, OpenConnection,
 };
 pub use listener::{Listener, Server};
+pub use open_channel::{ChannelCounts, ChannelTotals, Count, OpenChannel};
 pub use revocation::{forget_departed, identity};
+pub use tally::{Tallied, TalliedExchange, TalliedQueue};
 
 use revocation::Rights;
 

@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::tls::{Nameless, TlsStream};
+use crate::tls::{Nameless, PeerCertificate, TlsStream};
 
 /// A connected peer.
 #[derive(Debug)]
@@ -135,6 +135,14 @@ impl Socket {
         match self {
             Socket::Plain(_) => None,
             Socket::Tls(tls) => tls.user(),
+        }
+    }
+
+    /// What there is to say of the client's certificate; `None` when it showed none.
+    pub(crate) fn peer_certificate(&self) -> Option<&PeerCertificate> {
+        match self {
+            Socket::Plain(_) => None,
+            Socket::Tls(tls) => tls.certificate(),
         }
     }
 

@@ -33,7 +33,7 @@ class Stage:
 
     def connect_raw(self, **who):
         """A socket on which nothing was said yet."""
-        label = "ABCDEFGH"[len(self.connections)]
+        label = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[len(self.connections)]
         connection = Connection(self.transcript, label, Address(self.host, self.port, **who))
         self.connections.append(connection)
         return connection

@@ -1,17 +1,18 @@
-//! Unmodified clients work against Tubepost: pika, py-amqp (AMQPLAIN), kombu, Celery, amqplib,
-//! lapin, rabbitmq-c's tools, fedora-messaging, and sockets that send what no client would. The
-//! same scenarios run against Debian's RabbitMQ first of all, so that what they ask for is what
-//! RabbitMQ does.
+//! Unmodified clients work against Tubepost: pika, aio-pika, py-amqp (AMQPLAIN), kombu, Celery and
+//! Flower, amqplib, lapin, rabbitmq-c's tools, fedora-messaging, and sockets that send what no
+//! client would. The same scenarios run against Debian's RabbitMQ first of all, so that what they
+//! ask for is what RabbitMQ does.
 
 mod amqp_tools;
 mod celery_scenarios;
 mod fedora_messaging_scenarios;
+mod flower_scenarios;
 mod lapin_scenarios;
 
 use anyhow::{Context, Result};
 use harness::{Broker, RabbitMq, Server, Site, node_script, python_script};
 
-const PYTHON_SCRIPTS: [&str; 10] = [
+const PYTHON_SCRIPTS: [&str; 11] = [
     "pika_connections.py",
     "pika_exchanges.py",
     "pika_alternates.py",
@@ -20,6 +21,7 @@ const PYTHON_SCRIPTS: [&str; 10] = [
     "pika_consume.py",
     "pika_extensions.py",
     "pika_streams.py",
+    "aio_pika_scenarios.py",
     "amqplain.py",
     "kombu_scenarios.py",
 ];
@@ -29,7 +31,7 @@ const HANDSHAKE_TIMEOUT: [&str; 2] = ["--handshake-timeout", "1"];
 
 #[test]
 fn rabbitmq_itself_passes_the_interop_scenarios() -> Result<()> {
-    let rabbit = RabbitMq::start()?;
+    let rabbit = RabbitMq::start_with_management()?;
     let url = rabbit.amqp_url();
     for script in PYTHON_SCRIPTS.iter().chain(&["frames.py"]) {
         python_script(script, &url, Broker::RabbitMq3, &[])?;
@@ -40,6 +42,7 @@ fn rabbitmq_itself_passes_the_interop_scenarios() -> Result<()> {
     let site = Site::beside(&url)?;
     amqp_tools::run_all(&site)?;
     celery_scenarios::run_all(&site, Broker::RabbitMq3)?;
+    flower_scenarios::run_all(&site, Broker::RabbitMq3, &rabbit.management_url()?)?;
     fedora_messaging_scenarios::run_all(&site)
 }
 
@@ -101,6 +104,14 @@ fn lapin_works_against_tubepost() -> Result<()> {
 fn celery_works_against_tubepost() -> Result<()> {
     let (site, mut server) = tubepost()?;
     celery_scenarios::run_all(&site, Broker::Tubepost)?;
+    still_runs(&mut server)
+}
+
+#[test]
+fn flower_works_against_tubepost() -> Result<()> {
+    let (site, mut server) = tubepost()?;
+    let api = format!("http://guest:guest@127.0.0.1:{}", site.management_port);
+    flower_scenarios::run_all(&site, Broker::Tubepost, &api)?;
     still_runs(&mut server)
 }
 

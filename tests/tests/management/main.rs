@@ -3,7 +3,9 @@
 
 mod against_rabbitmq;
 mod calls;
+mod detailed;
 mod hostile;
 mod open;
 mod rabbitmqadmin;
 mod rights;
+mod tools;

@@ -4,6 +4,7 @@
 
 mod client_certificates;
 mod mistakes;
+mod peer_certificate;
 mod server_certificates;
 mod stalls;
 

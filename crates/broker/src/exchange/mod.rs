@@ -75,7 +75,7 @@ impl Exchange {
         let seen = |seen: settings::Seen| Mutex::new(Deduplicator::new(seen.entries, seen.ttl_ms));
         Exchange {
             kind,
-            counters: Arc::default(),
+            counters: Arc::new(ExchangeCounters::of(declaration.name.clone())),
             router: Router::new(kind, settings.hash_on),
             seen: settings.seen.map(seen),
             delays: None,

@@ -40,6 +40,15 @@ pub(super) fn string(text: &str) -> String {
     }
 }
 
+/// A name: in quotes, unless it is of letters, digits, `_` and `@` and begins with a small letter.
+pub(crate) fn atom(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '@';
+    match name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(is_plain) {
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\\', "\\\\").replace('\'', "\\'")),
+    }
+}
+
 /// A text: `<<"text">>`.
 pub(crate) fn binary(text: &str) -> String {
     match text.chars().all(is_printable) {
@@ -83,6 +92,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_name_is_quoted_when_it_has_to_be() {
+        for (name, expected) in
+            [("direct", "direct"), ("x-random", "'x-random'"), ("X", "'X'"), ("a'b", r"'a\'b'")]
+        {
+            assert_eq!(atom(name), expected);
+        }
+    }
 
     /// The expected ones were printed by Erlang/OTP 25 with `+pc unicode`.
     #[test]

@@ -18,9 +18,10 @@
 
 mod apply_to;
 mod argument;
+mod consumer_arguments;
 mod definition;
 mod effective;
-mod erlang;
+pub(crate) mod erlang;
 mod in_force;
 mod key;
 pub(crate) mod max_age;
@@ -38,6 +39,8 @@ use serde_json::Value;
 pub(crate) use erlang::binary;
 
 pub use apply_to::ApplyTo;
+pub use consumer_arguments::ConsumerArguments;
+pub(crate) use consumer_arguments::STREAM_OFFSET;
 pub use definition::Definition;
 pub use effective::{DeadLetterStrategy, Effective, ExchangeEffective, Overflow, QueueMode};
 pub(crate) use in_force::PoliciesInForce;

@@ -104,6 +104,12 @@ impl QueueArguments {
         )
     }
 
+    /// The arguments that a type of queue knows, in RabbitMQ's order.
+    pub(crate) fn known_to(queue_type: QueueType) -> impl Iterator<Item = &'static str> {
+        let known = move |argument: &&Argument| argument.is_known_to(queue_type);
+        ARGUMENTS.iter().filter(known).map(|argument| argument.name)
+    }
+
     fn read(arguments: &Arguments, queue_type: QueueType) -> QueueArguments {
         let integer = |name: &str| arguments.get(name).and_then(Value::as_integer);
         let count = |name: &str| integer(name).and_then(|number| u64::try_from(number).ok());

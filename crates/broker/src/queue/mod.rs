@@ -33,6 +33,7 @@ use crate::{
     counters::Counted,
     entry::Ticket,
     error::Resource,
+    incoming::{Incoming, Sources},
     index::CheckpointPart,
     policy::{Definition, Effective, QueueArguments, QueueType},
     ready::Ready,
@@ -134,6 +135,7 @@ impl Queue {
             dead: VecDeque::new(),
             used_at: store.now(),
             counted: Counted::default(),
+            incoming: Incoming::default(),
             effective: Arc::new(effective),
             duplicates: deduplicates.then(Duplicates::new),
         };
@@ -216,9 +218,9 @@ impl Queue {
 
     /// Appends entries in order and hands out what consumers have room for. What dies of it waits
     /// for [`Queue::bury`].
-    pub(crate) fn push(&self, entries: impl Iterator<Item = NewEntry>) {
+    pub(crate) fn push(&self, entries: impl Iterator<Item = NewEntry>, from: Sources<'_>) {
         if let Some(stream) = &self.stream {
-            stream.push(entries);
+            stream.push(entries, from);
             return self.await_commit();
         }
         let mut state = lock(&self.state);
@@ -227,6 +229,7 @@ impl Queue {
             let positions: Vec<Position> = entries.filter_map(|it| it.position).collect();
             return self.store.release(&positions);
         }
+        state.incoming.add(&from);
         let (mut held, queue_ttl) = (0, state.effective.message_ttl);
         let mut again = Vec::new();
         let (mut persistent, mut persistent_bytes) = (0, 0);

@@ -7,8 +7,11 @@ use std::sync::{
 
 use super::Queue;
 use crate::{
-    Consumer, Message, QueueCounts, Timestamp, counters::QueueCounters, policy::Effective,
-    stream::Stream, sync::lock,
+    Consumer, Message, QueueCounts, Timestamp,
+    counters::{ExchangeCounters, QueueCounters},
+    policy::Effective,
+    stream::Stream,
+    sync::lock,
 };
 
 /// What a queue holds now, and what happened in it.
@@ -111,6 +114,18 @@ impl Queue {
             used_at,
             effective: self.effective(),
             head: None,
+        }
+    }
+
+    /// For each exchange from which messages came: how many clients had published to it. Those that
+    /// are gone may be among them. Nothing that takes time is to be done with it: the queue waits.
+    pub fn incoming(&self, mut each: impl FnMut(&Arc<ExchangeCounters>, u64)) {
+        match self.stream() {
+            Some(stream) => stream.incoming(&mut each),
+            None => {
+                let state = lock(&self.state);
+                state.incoming.iter().for_each(|(exchange, messages)| each(exchange, messages));
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     Consumer, DeathReason, Entry, Timestamp,
     consumer::Room,
     counters::Counted,
+    incoming::Incoming,
     index::Slot,
     policy::{Effective, Overflow},
     ready::Ready,
@@ -41,6 +42,8 @@ pub(super) struct State {
     pub(super) used_at: Timestamp,
     /// What happened so far.
     pub(super) counted: Counted,
+    /// From where what came came.
+    pub(super) incoming: Incoming,
 }
 
 pub(super) struct Place {

@@ -11,6 +11,7 @@ use super::{FilterMark, StreamRow, stretch::Stretch};
 use crate::{
     Message, Timestamp,
     compaction::Following,
+    incoming::Incoming,
     index::{CheckpointPart, Chunks},
     limits::STREAM_HOT_BYTES,
 };
@@ -30,6 +31,8 @@ pub(super) struct Log {
     hot: usize,
     hot_bytes: usize,
     pub(super) deleted: bool,
+    /// From where what came came.
+    pub(super) incoming: Incoming,
 }
 
 /// A message of a stream, in memory.
@@ -69,6 +72,7 @@ impl Log {
             hot: 0,
             hot_bytes: 0,
             deleted: false,
+            incoming: Incoming::default(),
         }
     }
 

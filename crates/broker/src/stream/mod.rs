@@ -31,7 +31,8 @@ use journal::ReadAhead;
 
 use crate::{
     Consumer, Entry, Error, Letter, Message, Position, QueueCounts, QueueId, Timestamp,
-    counters::QueueCounters,
+    counters::{ExchangeCounters, QueueCounters},
+    incoming::Sources,
     limits::STREAM_STRETCH,
     policy::QueueType,
     queue::NewEntry,
@@ -101,6 +102,11 @@ impl Stream {
         }
     }
 
+    /// How many came from which exchange.
+    pub(crate) fn incoming(&self, each: &mut impl FnMut(&Arc<ExchangeCounters>, u64)) {
+        lock(&self.log).incoming.iter().for_each(|(exchange, messages)| each(exchange, messages));
+    }
+
     /// A number for a message. The caller holds the journal's append lock until the message is in
     /// the stream.
     pub(crate) fn allocate(&self) -> u64 {
@@ -109,10 +115,11 @@ impl Stream {
 
     /// Appends messages in order. Without a journal they are to be seen at once, else after the
     /// commit ([`Stream::committed`]).
-    pub(crate) fn push(&self, entries: impl Iterator<Item = NewEntry>) {
+    pub(crate) fn push(&self, entries: impl Iterator<Item = NewEntry>, from: Sources<'_>) {
         let (mut held, mut count, mut unused) = (0, 0, Vec::new());
         {
             let mut log = lock(&self.log);
+            log.incoming.add(&from);
             for new in entries {
                 if log.deleted {
                     unused.extend(new.position);

@@ -8,10 +8,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytestring::ByteString;
 
-use super::VirtualHost;
+use super::{VirtualHost, routing_keys};
 use crate::{
-    DeathReason, Deaths, Error, Headers, Label, Marks, Message, Publish, Queue, Routes, Value,
-    publisher::enqueue, queue::Dead, routes::Delaying, sync::read, topology::Leg,
+    DeathReason, Deaths, Error, Label, Marks, Message, Publish, Queue, Routes, publisher::enqueue,
+    queue::Dead, routes::Delaying, sync::read, topology::Leg,
 };
 
 impl VirtualHost {
@@ -85,19 +85,23 @@ impl VirtualHost {
         let marks = &message.marks;
         let properties = self.store.properties();
         let headers = properties.headers(&message.properties);
-        let mut published_keys = vec![message.routing_key.clone()];
-        published_keys.extend(copies(&*headers));
+        let published_keys = routing_keys::shown(message, &*headers);
         let published = (&message.exchange, &published_keys[..], marks.ttl);
         let now = self.store.now();
         let deaths = Deaths::with(marks.deaths.as_deref(), queue.name(), reason, now, published);
         let has_copies = published_keys.len() > 1;
         // RabbitMQ: a key of the queue's own is instead of all that the publisher asked for.
-        let (routing_keys, shown) = match key {
-            Some(key) if has_copies => {
-                (vec![key.clone()], properties.without_header(&message.properties, COPIES))
+        let (routing_keys, kept, bcc) = match key {
+            Some(key) if has_copies => (
+                vec![key.clone()],
+                properties.without_header(&message.properties, routing_keys::COPIES),
+                None,
+            ),
+            Some(key) => (vec![key.clone()], message.properties.clone(), None),
+            None => {
+                let keys = routing_keys::all(message, &*headers);
+                (keys, message.properties.clone(), marks.bcc.clone())
             }
-            Some(key) => (vec![key.clone()], message.properties.clone()),
-            None => (published_keys, message.properties.clone()),
         };
         let routing_key = key.unwrap_or(&message.routing_key).clone();
         // An exchange that is not there takes nothing (RabbitMQ).
@@ -113,10 +117,11 @@ impl VirtualHost {
             ttl: None,
             priority: marks.priority,
             deaths: Some(Arc::new(deaths)),
+            bcc,
         };
         let persistent = message.persistent;
         let exchange = exchange.clone();
-        let label = Label { exchange, routing_key, properties: shown, persistent, marks };
+        let label = Label { exchange, routing_key, properties: kept, persistent, marks };
         Publish {
             message: Message::new(label, message.body.clone()),
             routes: routes.unwrap_or_default(),
@@ -138,16 +143,3 @@ impl VirtualHost {
         Ok(enqueued.queues)
     }
 }
-
-/// The keys of a message beside its own, as its publisher asked for (RabbitMQ: the header `CC`;
-/// those in `BCC` are not kept).
-fn copies(headers: &dyn Headers) -> Vec<ByteString> {
-    match headers.header(COPIES) {
-        Some(Value::Array(keys)) => {
-            keys.iter().filter_map(Value::as_str).map(ByteString::from).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-const COPIES: &str = "CC";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 
-use super::VirtualHost;
+use super::{VirtualHost, routing_keys};
 use crate::{
     Error, Publish, Publisher, Queue, QueueDeclaration, Routes, Value,
     clock::Timestamp,
@@ -115,9 +115,10 @@ impl VirtualHost {
         let mut message = due.message.clone();
         let (routes, delay) = {
             let headers = properties.headers(&due.message.properties);
-            let (key, clock) = (&*message.routing_key, self.store.clock());
-            let topology = read(&self.topology);
-            let route = topology.route(exchange, &[key], &*headers, clock, Leg::Due);
+            let keys = routing_keys::all(&message, &*headers);
+            let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
+            let (clock, topology) = (self.store.clock(), read(&self.topology));
+            let route = topology.route(exchange, &keys, &*headers, clock, Leg::Due);
             (route.map(Routes::from).unwrap_or_default(), delay_of(&*headers))
         };
         if let Some(delay) = delay {

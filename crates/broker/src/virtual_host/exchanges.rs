@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use super::{VirtualHost, check_reserved, check_same, check_same_argument};
 use crate::{
     Error, ExchangeDeclaration, ExchangeKind, binding::DestinationKey, counters::ExchangeCounters,
-    exchange::Settings, ledger::Change, sync::read,
+    exchange::Settings, ledger::Change, policy::erlang, sync::read,
 };
 
 impl VirtualHost {
@@ -129,7 +129,8 @@ impl VirtualHost {
         current: &ExchangeDeclaration,
     ) -> Result<(), Error> {
         let what = self.exchange_resource(&received.name);
-        check_same("type", what, received.kind.name(), current.kind.name())?;
+        let kind = |of: &ExchangeDeclaration| erlang::atom(of.kind.name());
+        check_same("type", what, kind(received), kind(current))?;
         check_same("durable", what, received.durable, current.durable)?;
         check_same("auto_delete", what, received.auto_delete, current.auto_delete)?;
         check_same("internal", what, received.internal, current.internal)?;

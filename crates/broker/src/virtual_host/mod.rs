@@ -10,6 +10,7 @@ mod delays;
 mod effective;
 mod exchanges;
 mod queues;
+mod routing_keys;
 mod settings;
 mod snapshot;
 
@@ -100,21 +101,35 @@ impl VirtualHost {
         self.version.load(Ordering::Acquire)
     }
 
+    /// Whether clients may publish to an exchange, as far as it is up to the exchange.
+    pub(crate) fn check_publishable(&self, exchange: &str) -> Result<(), Error> {
+        let topology = read(&self.topology);
+        match topology.counters(exchange) {
+            Some(_) => self.check_not_internal(&topology, exchange),
+            None => Err(Error::not_found(self.exchange_resource(exchange))),
+        }
+    }
+
+    fn check_not_internal(&self, topology: &Topology, exchange: &str) -> Result<(), Error> {
+        match topology.exchange(exchange).is_some_and(|it| it.declaration.internal) {
+            false => Ok(()),
+            true => Err(Error::refused(format!(
+                "cannot publish to internal {}",
+                self.exchange_resource(exchange)
+            ))),
+        }
+    }
+
     pub(crate) fn route(
         &self,
         exchange: &str,
-        key: &str,
+        keys: &[&str],
         headers: &dyn Headers,
     ) -> Result<Route, Error> {
         let topology = read(&self.topology);
-        if topology.exchange(exchange).is_some_and(|it| it.declaration.internal) {
-            return Err(Error::refused(format!(
-                "cannot publish to internal {}",
-                self.exchange_resource(exchange)
-            )));
-        }
+        self.check_not_internal(&topology, exchange)?;
         topology
-            .route(exchange, &[key], headers, self.store.clock(), Leg::Published)
+            .route(exchange, keys, headers, self.store.clock(), Leg::Published)
             .ok_or_else(|| Error::not_found(self.exchange_resource(exchange)))
     }
 

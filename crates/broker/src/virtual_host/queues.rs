@@ -137,8 +137,8 @@ impl VirtualHost {
         read(&self.topology).queue(name).cloned()
     }
 
-    /// Deletes a queue and its bindings; returns how many messages went with it. One that is not
-    /// there is deleted already, with none (RabbitMQ).
+    /// Deletes a queue and its bindings; returns how many messages went with it, 0 for a stream.
+    /// One that is not there is deleted already, with none (RabbitMQ).
     ///
     /// # Errors
     /// [`crate::error::Kind::ResourceLocked`], or [`crate::error::Kind::PreconditionFailed`] when
@@ -154,7 +154,7 @@ impl VirtualHost {
         let Some(queue) = queue else { return Ok(0) };
         self.check_owner(&queue, connection)?;
         let what = queue.resource();
-        self.end_queue(&queue, |counts| {
+        let messages = self.end_queue(&queue, |counts| {
             if if_unused && counts.consumers > 0 {
                 return Err(Error::precondition(format!("{what} in use")));
             }
@@ -162,7 +162,9 @@ impl VirtualHost {
                 return Err(Error::precondition(format!("{what} not empty")));
             }
             Ok(())
-        })
+        })?;
+        // RabbitMQ does not count a stream for that.
+        Ok(if queue.stream().is_some() { 0 } else { messages })
     }
 
     /// Begins to consume. Nothing is delivered before [`Queue::dispatch`] is called, so that the
@@ -249,25 +251,11 @@ fn check_equivalent(received: &QueueDeclaration, queue: &Queue) -> Result<(), Er
     check_same("durable", what, received.durable, current.durable)?;
     check_same("auto_delete", what, received.auto_delete, current.auto_delete)?;
     let (received, current) = (&received.arguments, &current.arguments);
-    let same = |name: &&str| check_same_argument(name, what, received, current);
-    COMPARED_ARGUMENTS.iter().try_for_each(same)?;
     // RabbitMQ: no type is the classic one.
     let queue_type = |arguments| QueueArguments::of(arguments).queue_type;
-    match queue_type(received) == queue_type(current) {
-        true => Ok(()),
-        false => check_same_argument("x-queue-type", what, received, current),
-    }
+    let is_typed_alike = queue_type(received) == queue_type(current);
+    // It passes over what the type does not know.
+    let compared = QueueArguments::known_to(queue.queue_type());
+    let mut compared = compared.filter(|name| *name != "x-queue-type" || !is_typed_alike);
+    compared.try_for_each(|name| check_same_argument(name, what, received, current))
 }
-
-/// The arguments that make two declarations differ; RabbitMQ passes over all others.
-const COMPARED_ARGUMENTS: [&str; 9] = [
-    "x-expires",
-    "x-message-ttl",
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-overflow",
-    "x-single-active-consumer",
-];

@@ -99,9 +99,11 @@ fn in_words(message: &Message) -> String {
     let marks = &message.marks;
     let deaths = marks.deaths.as_ref().map_or("none".to_owned(), |it| json(&**it));
     let (exchange, key) = (&message.exchange, &message.routing_key);
+    // From format 4 on.
+    let bcc = marks.bcc.as_ref().map_or(String::new(), |it| format!(", BCC {}", json(&**it)));
     format!(
         "{head:?} ({bytes} bytes, {checksum:08x}) by {exchange:?} {key:?}, properties \
-         {properties}, at {}, ttl {:?}, priority {}, deaths {deaths}",
+         {properties}, at {}, ttl {:?}, priority {}, deaths {deaths}{bcc}",
         message.published_at.0, marks.ttl, marks.priority,
     )
 }

@@ -12,6 +12,7 @@ use broker::{
     authorize::Permission,
     policy::{Policy, PolicyKind},
 };
+use bytestring::ByteString;
 use serde_json::json;
 use sim::SimDisk;
 
@@ -226,7 +227,8 @@ fn marked(client: &mut Client) {
         ("timed", "not over yet", Marks { ttl: Some(DOWN_MS + 1), ..Marks::default() }),
         ("mortal", "one too many", Marks { priority: 7, ..Marks::default() }),
         ("mortal", "lives on", Marks { ttl: Some(9_999_999), ..Marks::default() }),
-        ("mortal", "rejected", Marks::default()),
+        ("mortal", "rejected", Marks { bcc: bcc(&["kept"]), ..Marks::default() }),
+        ("urgent", "copied", Marks { bcc: bcc(&["nobody's", ""]), ..Marks::default() }),
     ] {
         publish_marked(client, queue, body, marks);
     }
@@ -239,6 +241,10 @@ fn marked(client: &mut Client) {
         let headers = table(vec![("x-delay", Value::Long(ms))]);
         client.publish_with("x.delayed", "k", &headers, written(&headers), &[body]);
     }
+}
+
+fn bcc(keys: &[&str]) -> Option<Arc<Vec<ByteString>>> {
+    Some(Arc::new(keys.iter().map(|key| ByteString::from(*key)).collect()))
 }
 
 fn publish_marked(client: &Client, queue: &str, body: &str, marks: Marks) {

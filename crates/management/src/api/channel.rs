@@ -10,6 +10,7 @@ use super::connection;
 use crate::{
     answer::{Answer, Outcome},
     call::Call,
+    detailed,
     list::{self, Row},
     query::shortened,
     refusal::Refusal,
@@ -68,8 +69,12 @@ pub(crate) fn get(call: &Call) -> Outcome {
     if let Some(fields) = described.as_object_mut() {
         let consumers = consumers(&view, &connection, number);
         fields.insert("consumer_details".to_owned(), Value::Array(consumers));
-        fields.insert("deliveries".to_owned(), json!([]));
-        fields.insert("publishes".to_owned(), json!([]));
+        if let Ok(vhost) = call.site.broker.vhost(&connection.facts.vhost) {
+            let deliveries = detailed::deliveries(&view, &vhost, channel);
+            fields.insert("deliveries".to_owned(), deliveries);
+            let publishes = detailed::publishes(&view, &vhost, channel);
+            fields.insert("publishes".to_owned(), publishes);
+        }
     }
     Ok(Answer::Json(described))
 }

@@ -116,6 +116,7 @@ fn described(site: &Site, open: &OpenConnection) -> Value {
     let facts = &open.facts;
     let properties = definitions::to_json(&open.client_properties());
     let given_name = properties.get("connection_name").cloned().unwrap_or(Value::Null);
+    let certificate = facts.peer_certificate.as_deref();
     let mut described = json!({
         "name": open.name,
         "user_provided_name": given_name,
@@ -134,13 +135,13 @@ fn described(site: &Site, open: &OpenConnection) -> Value {
         "peer_host": facts.peer.ip().to_canonical().to_string(),
         "peer_port": facts.peer.port(),
         "ssl": facts.tls.is_some(),
-        "ssl_protocol": facts.tls,
+        "ssl_protocol": facts.tls.map(|version| format!("tlsv{version}")),
         "ssl_cipher": null,
         "ssl_hash": null,
         "ssl_key_exchange": null,
-        "peer_cert_issuer": null,
-        "peer_cert_subject": null,
-        "peer_cert_validity": null,
+        "peer_cert_issuer": certificate.map(|it| &it.issuer),
+        "peer_cert_subject": certificate.map(|it| &it.subject),
+        "peer_cert_validity": certificate.map(|it| &it.validity),
         "channels": open.channels_count(),
         "channel_max": facts.channel_max,
         "frame_max": facts.frame_max,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     answer::{Answer, Outcome},
     call::Call,
+    detailed,
     list::{self, Row},
     query::shortened,
     refusal::Refusal,
@@ -43,10 +44,13 @@ pub(crate) fn list(call: &Call) -> Outcome {
 pub(crate) fn get(call: &Call) -> Outcome {
     let vhost = call.vhost(call.place(0))?;
     let exchange = known(&vhost, named(call.place(1)))?;
-    let mut described = described(&View::of(&call.site), &vhost, &exchange);
+    let view = View::of(&call.site);
+    let mut described = described(&view, &vhost, &exchange);
     if let Some(fields) = described.as_object_mut() {
-        fields.insert("incoming".to_owned(), json!([]));
-        fields.insert("outgoing".to_owned(), json!([]));
+        let incoming = detailed::incoming_of_exchange(&view, &vhost, &exchange.name);
+        let outgoing = detailed::outgoing_of_exchange(&view, &vhost, &exchange.name);
+        fields.insert("incoming".to_owned(), incoming);
+        fields.insert("outgoing".to_owned(), outgoing);
     }
     Ok(Answer::Json(described))
 }

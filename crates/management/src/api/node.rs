@@ -29,13 +29,46 @@ pub(crate) fn get(call: &Call) -> Outcome {
 pub(crate) fn memory(call: &Call) -> Outcome {
     known(call)?;
     let (resident, messages) = (node::resident_bytes(), call.site.broker.memory_bytes() as u64);
-    Ok(Answer::Json(json!({"memory": {
+    let mut memory = json!({
         "queue_procs": messages,
         "other_proc": resident.saturating_sub(messages),
         "strategy": "rss",
         "total": {"rss": resident, "allocated": resident, "erlang": 0},
-    }})))
+    });
+    if let Some(fields) = memory.as_object_mut() {
+        fields.extend(NOTHING_IN.iter().map(|name| ((*name).to_owned(), json!(0))));
+    }
+    Ok(Answer::Json(json!({"memory": memory})))
 }
+
+/// What RabbitMQ keeps elsewhere, or in Erlang's machine: `rabbitmqadmin` reads all of it.
+const NOTHING_IN: [&str; 25] = [
+    "connection_readers",
+    "connection_writers",
+    "connection_channels",
+    "connection_other",
+    "queue_slave_procs",
+    "quorum_queue_procs",
+    "quorum_queue_dlx_procs",
+    "stream_queue_procs",
+    "stream_queue_replica_reader_procs",
+    "stream_queue_coordinator_procs",
+    "plugins",
+    "metadata_store",
+    "metrics",
+    "mgmt_db",
+    "mnesia",
+    "quorum_ets",
+    "metadata_store_ets",
+    "other_ets",
+    "binary",
+    "msg_index",
+    "code",
+    "atom",
+    "other_system",
+    "allocated_unused",
+    "reserved_unallocated",
+];
 
 pub(crate) fn known(call: &Call) -> Result<(), Refusal> {
     call.need(Action::SeeNode, &Resource::Broker)?;
@@ -66,7 +99,7 @@ fn described(call: &Call) -> Value {
         "uptime": u64::try_from(site.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         "processors": node::processors(),
         "run_queue": 0,
-        "rates_mode": "basic",
+        "rates_mode": "detailed",
         "net_ticktime": 60,
         "mem_calculation_strategy": "rss",
         "mem_limit": broker.memory_bytes_max(),

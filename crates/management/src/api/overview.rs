@@ -50,7 +50,7 @@ pub(crate) fn get(call: &Call) -> Outcome {
     statistics::put_all(&mut churn, &CHURN, &counted, of_churn);
     let mut overview = json!({
         "management_version": PRODUCT_VERSION,
-        "rates_mode": "basic",
+        "rates_mode": "detailed",
         "sample_retention_policies": {"global": [600], "basic": [5], "detailed": []},
         "exchange_types": exchange_types(),
         "product_version": site.setup.version,

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     answer::{Answer, Outcome},
     call::Call,
+    detailed,
     list::{self, Row},
     query::shortened,
     refusal::Refusal,
@@ -22,9 +23,14 @@ use crate::{
 /// The queues that are shown: not those that stand for somebody who waits for answers.
 pub(crate) fn shown(vhost: &VirtualHost) -> Vec<Arc<Queue>> {
     let mut queues = vhost.queues();
-    queues.retain(|queue| !queue.name().starts_with(REPLY_TO));
+    queues.retain(|queue| is_shown(queue.name()));
     queues.sort_by(|one, other| one.name().cmp(other.name()));
     queues
+}
+
+/// Whether a queue of that name is.
+pub(crate) fn is_shown(name: &str) -> bool {
+    !name.starts_with(REPLY_TO)
 }
 
 /// `GET /api/queues`, `/api/queues/VHOST`.
@@ -42,8 +48,11 @@ fn rows(call: &Call, detailed: bool) -> Outcome {
     let mut rows = Vec::new();
     for vhost in call.vhosts_at(0)? {
         rows.extend(shown(&vhost).into_iter().map(|queue| {
-            let (view, name) = (view.clone(), queue.name().to_string());
-            Row::new(name, move || described(&view, &queue, detailed))
+            let (view, vhost, name) = (view.clone(), vhost.clone(), queue.name().to_string());
+            Row::new(name, move || match detailed {
+                true => in_detail(&view, &vhost, &queue),
+                false => described(&view, &queue),
+            })
         }));
     }
     list::answer(rows, &call.query)
@@ -52,7 +61,8 @@ fn rows(call: &Call, detailed: bool) -> Outcome {
 /// `GET /api/queues/VHOST/NAME`.
 pub(crate) fn get(call: &Call) -> Outcome {
     let queue = known(call)?;
-    Ok(Answer::Json(described(&View::of(&call.site), &queue, true)))
+    let vhost = call.vhost(call.place(0))?;
+    Ok(Answer::Json(in_detail(&View::of(&call.site), &vhost, &queue)))
 }
 
 /// The queue that the address names.
@@ -61,8 +71,7 @@ pub(crate) fn get(call: &Call) -> Outcome {
 /// There is none, or the caller may not look around there.
 pub(crate) fn known(call: &Call) -> Result<Arc<Queue>, Refusal> {
     let (vhost, name) = (call.vhost(call.place(0))?, call.place(1));
-    let hidden = name.starts_with(REPLY_TO);
-    let queue = vhost.find_queue(name).filter(|_| !hidden);
+    let queue = vhost.find_queue(name).filter(|_| is_shown(name));
     queue.ok_or_else(|| {
         Refusal::no_object(format!(
             "Not Found: no queue '{}' in vhost '{}'",
@@ -134,7 +143,7 @@ pub(crate) fn rebalance(call: &Call) -> Outcome {
     Ok(Answer::Done)
 }
 
-fn described(view: &View, queue: &Queue, detailed: bool) -> Value {
+fn described(view: &View, queue: &Queue) -> Value {
     let site = &view.site;
     let report = queue.report();
     let declared = queue.declaration();
@@ -196,12 +205,19 @@ fn described(view: &View, queue: &Queue, detailed: bool) -> Value {
         fields.insert("online".to_owned(), members);
     }
     owner(view, queue, fields);
-    if detailed {
-        let details = consumers.iter().map(|it| view.consumer(it)).collect();
-        fields.insert("consumer_details".to_owned(), Value::Array(details));
-        fields.insert("deliveries".to_owned(), json!([]));
-        fields.insert("incoming".to_owned(), json!([]));
-    }
+    it
+}
+
+/// With what its consumers and publishers do.
+fn in_detail(view: &View, vhost: &VirtualHost, queue: &Queue) -> Value {
+    let mut it = described(view, queue);
+    let Some(fields) = it.as_object_mut() else { return it };
+    let consumers = queue.consumers().iter().map(|it| view.consumer(it)).collect();
+    let deliveries = detailed::deliveries_of_queue(view, queue);
+    let incoming = detailed::incoming_of_queue(view, vhost, queue);
+    fields.insert("consumer_details".to_owned(), Value::Array(consumers));
+    fields.insert("deliveries".to_owned(), deliveries);
+    fields.insert("incoming".to_owned(), incoming);
     it
 }
 

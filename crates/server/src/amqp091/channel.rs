@@ -8,11 +8,16 @@ use std::{
 };
 
 use amqp091::Assembler;
-use broker::{Consumer, Entry, Position, Queue, Receipt, SharedLimit};
+use broker::{
+    Consumer, Entry, ExchangeCounters, Position, Publish, Queue, QueueId, Receipt, SharedLimit,
+};
 use bytestring::ByteString;
 
 use super::{reply_to::ReplyConsumer, transaction::Transaction};
-use crate::{Limits, OpenChannel};
+use crate::{
+    ChannelCounts, Limits, OpenChannel,
+    tally::{TalliedExchange, Tally},
+};
 
 /// The state of one channel of a connection.
 #[derive(Debug)]
@@ -38,6 +43,9 @@ pub(super) struct Channel {
     looked_at: Instant,
     /// How operators see it.
     pub(super) seen: Arc<OpenChannel>,
+    /// By the address of its counters: as long as one is on the list, no other is there.
+    exchanges: Tally<usize, Arc<ExchangeCounters>>,
+    queues: Tally<QueueId, (QueueId, ByteString)>,
 }
 
 /// A delivery that the client has not settled.
@@ -99,6 +107,8 @@ impl Channel {
             last_delivery_tag: 0,
             looked_at: Instant::now(),
             seen,
+            exchanges: Tally::default(),
+            queues: Tally::default(),
         }
     }
 
@@ -124,6 +134,27 @@ impl Channel {
     pub(super) fn next_delivery_tag(&mut self) -> u64 {
         self.last_delivery_tag += 1;
         self.last_delivery_tag
+    }
+
+    /// A message was published, for operators.
+    pub(super) fn count_publish(&mut self, publish: &Publish, mandatory: bool) {
+        count_publish(&self.seen.counts, publish, mandatory);
+        let Some(exchange) = publish.routes.counters() else { return };
+        let address = Arc::as_ptr(exchange) as usize;
+        let tallied = self.exchanges.of(address, &self.seen.exchanges, || exchange.clone());
+        count_publish(&tallied.counts, publish, mandatory);
+        if let Some(confirms) = &mut self.confirms {
+            confirms.is_for(tallied);
+        }
+    }
+
+    /// Something was done with messages of a queue, for operators: counts it twice, of the channel
+    /// and of the queue on it.
+    pub(super) fn count_of(&mut self, queue: &Queue, count: impl Fn(&ChannelCounts)) {
+        count(&self.seen.counts);
+        let id = queue.id();
+        let name = || (id, queue.name().clone());
+        count(&self.queues.of(id, &self.seen.queues, name).counts);
     }
 
     /// Tells operators what is out and what waits.
@@ -170,12 +201,24 @@ impl Channel {
     }
 }
 
+fn count_publish(counts: &ChannelCounts, publish: &Publish, mandatory: bool) {
+    counts.publish.add(1);
+    match (publish.routes.is_empty(), mandatory) {
+        (true, true) => counts.return_unroutable.add(1),
+        (true, false) => counts.drop_unroutable.add(1),
+        (false, _) => {}
+    }
+}
+
 /// Publisher confirms of one channel. `acked ≤ next`; what waits is in order of its number.
 #[derive(Debug, Default)]
 pub(super) struct Confirms {
     last: u64,
     acked: u64,
     waiting: VecDeque<(u64, Receipt)>,
+    /// To which exchange the messages went that are not confirmed, up to which number: neighbours
+    /// mostly to the same.
+    exchanges: VecDeque<(Arc<TalliedExchange>, u64)>,
 }
 
 /// One `basic.ack` to a publisher, or one `basic.nack`.
@@ -194,6 +237,30 @@ impl Confirms {
     pub(super) fn next(&mut self) -> u64 {
         self.last += 1;
         self.last
+    }
+
+    /// To which exchange the message of the last number goes.
+    fn is_for(&mut self, exchange: &Arc<TalliedExchange>) {
+        match self.exchanges.back_mut() {
+            Some((known, last)) if Arc::ptr_eq(known, exchange) => *last = self.last,
+            _ => self.exchanges.push_back((exchange.clone(), self.last)),
+        }
+    }
+
+    /// The messages up to that number are confirmed, or refused, to their exchanges.
+    fn count(&mut self, tag: u64, is_refused: bool) {
+        let mut counted = self.acked;
+        while let Some((exchange, last)) = self.exchanges.front() {
+            let up_to = tag.min(*last);
+            if !is_refused {
+                exchange.counts.confirm.add(up_to.saturating_sub(counted));
+            }
+            counted = up_to;
+            if *last > tag {
+                break;
+            }
+            self.exchanges.pop_front();
+        }
     }
 
     pub(super) fn wait(&mut self, number: u64, receipt: Receipt) {
@@ -222,6 +289,7 @@ impl Confirms {
         }
         let tag = tag?;
         let messages = tag - self.acked;
+        self.count(tag, is_refused);
         self.acked = tag;
         Some(Confirm { tag, multiple: messages > 1, is_refused, messages })
     }

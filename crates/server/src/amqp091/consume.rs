@@ -2,15 +2,14 @@
 
 use std::{mem, sync::Arc, time::Instant};
 
-use amqp091::{ChannelId, FieldTable, ReplyCode, ShortStr, encode_method, method::basic};
+use amqp091::{ChannelId, ReplyCode, ShortStr, encode_method, method::basic};
 use broker::{
-    Consumer, ConsumerRequest, Entry, Letter, Queue, ReadAhead, Reading, policy::QueueType,
+    Consumer, ConsumerRequest, Entry, Letter, Queue, ReadAhead, policy::ConsumerArguments,
 };
 use bytestring::ByteString;
 
 use super::{
     annotations::{self, Told},
-    arguments::to_value,
     channel::{Channel, Holder, Unacked},
     connection::{Channels, Connection, blocking},
     content::{put_body, put_content},
@@ -56,10 +55,15 @@ impl Connection {
             true => self.declare_reply_queue(id, &method, &tag)?,
             false => self.queue_name(id, &method.queue)?,
         };
-        let priority = consumer_priority(&method.arguments, &queue, self.vhost.name())?;
-        let reading = match self.vhost.queue_type(&queue) {
-            Some(QueueType::Stream) => Reading::of_arguments(&self.arguments(&method.arguments)?)?,
-            _ => Reading::default(),
+        if method.queue != PSEUDO_QUEUE {
+            self.access.may_read(&queue)?;
+        }
+        let ConsumerArguments { priority, reading } = match self.vhost.queue_type(&queue) {
+            Some(of) => {
+                let arguments = self.arguments(&method.arguments)?;
+                ConsumerArguments::parse(self.vhost.name(), &queue, &arguments, of)?
+            }
+            None => ConsumerArguments::default(),
         };
         let Some(channel) = self.channels.get(&id.0) else { return Ok(()) };
         let request = ConsumerRequest {
@@ -145,8 +149,8 @@ impl Connection {
             false => queue.get()?,
         };
         let Some((entry, left)) = got else {
-            if let Some(channel) = self.channels.get(&id.0) {
-                channel.seen.counts.get_empty.add(1);
+            if let Some(channel) = self.channels.get_mut(&id.0) {
+                channel.count_of(&queue, |counts| counts.get_empty.add(1));
             }
             self.send(id, &basic::GetEmpty::default());
             return Ok(());
@@ -168,12 +172,13 @@ impl Connection {
             routing_key: ShortStr::try_from(message.routing_key.clone())?,
             message_count: u32::try_from(left).unwrap_or(u32::MAX),
         };
-        let counts = &channel.seen.counts;
-        counts.redeliver.add(entry.is_redelivered().into());
-        match method.no_ack {
-            true => counts.get_no_ack.add(1),
-            false => counts.get.add(1),
-        }
+        channel.count_of(&queue, |counts| {
+            counts.redeliver.add(entry.is_redelivered().into());
+            match method.no_ack {
+                true => counts.get_no_ack.add(1),
+                false => counts.get.add(1),
+            }
+        });
         let told = Told::of(&queue, &entry);
         let since = Instant::now();
         let holder = Holder::Queue(queue);
@@ -269,12 +274,13 @@ impl Connection {
                 }
             }
         }
-        let counts = &channel.seen.counts;
-        counts.redeliver.add(redelivered);
-        match consumer.is_no_ack() {
-            true => counts.deliver_no_ack.add(messages as u64),
-            false => counts.deliver.add(messages as u64),
-        }
+        channel.count_of(queue, |counts| {
+            counts.redeliver.add(redelivered);
+            match consumer.is_no_ack() {
+                true => counts.deliver_no_ack.add(messages as u64),
+                false => counts.deliver.add(messages as u64),
+            }
+        });
         channel.show();
         for (entry, error) in unreadable {
             if !queue.has_trimmed(&entry) {
@@ -352,19 +358,6 @@ fn channel_of<'a>(channels: &'a mut Channels, consumer: &Arc<Consumer>) -> Optio
 /// A name that a peer was given, or gave.
 fn short(name: &ByteString) -> ShortStr {
     ShortStr::try_from(name.clone()).unwrap_or_default()
-}
-
-/// RabbitMQ: `x-priority`, an integer of any width.
-fn consumer_priority(arguments: &FieldTable, queue: &str, vhost: &str) -> Result<i64, Refusal> {
-    let Some(value) = arguments.get("x-priority") else { return Ok(0) };
-    to_value(value).as_integer().ok_or_else(|| {
-        let text = format!(
-            "invalid arg 'x-priority' for queue '{queue}' in vhost '{vhost}': \"expected integer, got \
-             {}\"",
-            value.type_name()
-        );
-        Refusal::new(ReplyCode::PreconditionFailed, text)
-    })
 }
 
 /// A damaged record is never delivered and never dropped: it stays in the journal, and everything

@@ -142,6 +142,7 @@ impl Driver {
             connected_at: broker.now().0,
             mechanism: opened.mechanism,
             tls: socket.tls_version(),
+            peer_certificate: socket.peer_certificate().cloned().map(Box::new),
             frame_max: agreed.frame_max,
             channel_max: agreed.channel_max,
             heartbeat_s: heartbeat.map_or(0, |it| u16::try_from(it.as_secs()).unwrap_or(u16::MAX)),

@@ -15,7 +15,7 @@ use super::{
     content::put_content,
     expiration,
     refusal::Refusal,
-    sender_selected::{SenderSelected, together},
+    sender_selected::SenderSelected,
 };
 
 /// What a publisher gave, but for the body.
@@ -26,7 +26,7 @@ pub(super) struct Given<'a> {
     pub(super) headers: &'a MessageHeaders<'a>,
 }
 
-/// Looks whether they may, and where it goes by its routing key.
+/// Looks whether they may, and where it goes by its routing key; `None` when it has others as well.
 ///
 /// # Errors
 /// In RabbitMQ's order (`rabbit_channel`, `basic.publish`).
@@ -34,40 +34,49 @@ pub(super) fn begin(
     access: &mut Access,
     publisher: &mut Publisher,
     given: &Given<'_>,
-) -> Result<Routes, Refusal> {
+) -> Result<Option<Routes>, Refusal> {
     access.publish_to(&given.exchange)?;
-    let first = publisher.route(&given.exchange, &given.routing_key, given.headers)?;
+    let first = match SenderSelected::is_in(given.properties) {
+        false => Some(publisher.route(&given.exchange, &given.routing_key, given.headers)?),
+        true => {
+            publisher.check(&given.exchange)?;
+            None
+        }
+    };
     access.publish_with(&given.exchange, &given.routing_key)?;
     Ok(first)
 }
 
-/// Looks at its properties, and where else it goes by them. `first` is from [`begin`].
+/// Looks at its properties, and where it goes by all its keys. `first` is from [`begin`].
 ///
 /// # Errors
 /// As there.
 pub(super) fn complete(
     access: &mut Access,
     publisher: &mut Publisher,
-    first: Routes,
+    first: Option<Routes>,
     given: Given<'_>,
     body: Body,
 ) -> Result<Publish, Refusal> {
     let Given { exchange, routing_key, properties, headers } = given;
     let expiration = properties.expiration();
     let ttl = expiration.map(|expiration| expiration::check(&expiration)).transpose()?;
-    let selected = SenderSelected::of(properties)?;
+    let selected = match first {
+        Some(_) => SenderSelected::default(),
+        None => SenderSelected::of(properties)?,
+    };
     if let Some(claimed) = properties.user_id() {
         access.publish_as(&claimed)?;
     }
-    let routes = match selected.keys.is_empty() {
-        true => first,
-        false => {
-            let mut all = vec![first];
+    let routes = match first {
+        Some(routes) => routes,
+        None => {
+            let mut keys = vec![&*routing_key];
             for key in &selected.keys {
                 access.publish_with(&exchange, key)?;
-                all.push(publisher.route(&exchange, key, headers)?);
+                keys.push(key);
             }
-            together(&all)
+            publisher.route_by_all(&exchange, &keys, headers)?
         }
     };
     let shown = selected.shown.as_ref().map(PropertyList::from);
@@ -80,6 +89,7 @@ pub(super) fn complete(
             marks: Marks {
                 ttl,
                 priority: properties.priority().unwrap_or_default(),
+                bcc: selected.hidden,
                 ..Marks::default()
             },
         },
@@ -134,25 +144,13 @@ impl Connection {
             return transaction.hold(publish, mandatory, bytes_max);
         }
         let number = channel.confirms.as_mut().map(|confirms| (id.0, confirms.next()));
-        self.count_publish(id, &publish, mandatory);
+        channel.count_publish(&publish, mandatory);
         if mandatory && publish.routes.is_empty() {
             self.send_return(id, &publish.message)?;
         }
         self.batch_confirms.push(number);
         self.batch.push(publish);
         Ok(())
-    }
-
-    /// For operators.
-    pub(super) fn count_publish(&self, id: ChannelId, publish: &Publish, mandatory: bool) {
-        let Some(channel) = self.channels.get(&id.0) else { return };
-        let counts = &channel.seen.counts;
-        counts.publish.add(1);
-        match (publish.routes.is_empty(), mandatory) {
-            (true, true) => counts.return_unroutable.add(1),
-            (true, false) => counts.drop_unroutable.add(1),
-            (false, _) => {}
-        }
     }
 
     /// Hands the batch to the broker.

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use amqp091::{BasicProperties, FieldTable, FieldValue, PropertyList, ReplyCode};
-use broker::Routes;
 use bytestring::ByteString;
 
 use super::refusal::Refusal;
@@ -12,28 +11,34 @@ use super::refusal::Refusal;
 /// What the headers ask for.
 #[derive(Debug, Default)]
 pub(super) struct SenderSelected {
-    /// The keys beside the one of `basic.publish`.
+    /// The keys beside the one of `basic.publish`; those in `BCC` come last.
     pub(super) keys: Vec<ByteString>,
+    /// Those in `BCC`, if there are any.
+    pub(super) hidden: Option<Arc<Vec<ByteString>>>,
     /// The properties without what nobody is to see; `None` when they stay as they are.
     pub(super) shown: Option<BasicProperties>,
 }
 
 impl SenderSelected {
-    /// Reads the two headers. A message without them, which is nearly every one, costs a look at
-    /// the names of its headers.
+    /// Whether there are such headers. A message without them, which is nearly every one, costs a
+    /// look at the names of its headers.
+    pub(super) fn is_in(properties: &PropertyList) -> bool {
+        properties.has_header(&[CC, BCC])
+    }
+
+    /// Reads the two headers.
     ///
     /// # Errors
     /// 406 for a header that is no array, 502 for properties that cannot be read.
     pub(super) fn of(properties: &PropertyList) -> Result<SenderSelected, Refusal> {
-        if !properties.has_header(&[CC, BCC]) {
-            return Ok(SenderSelected::default());
-        }
         let mut properties = properties.decode()?;
         let Some(headers) = &mut properties.headers else { return Ok(SenderSelected::default()) };
         let mut keys = keys(headers, CC)?;
-        keys.extend(self::keys(headers, BCC)?);
+        let hidden = self::keys(headers, BCC)?;
+        keys.extend(hidden.iter().cloned());
+        let hidden = (!hidden.is_empty()).then(|| Arc::new(hidden));
         let shown = headers.remove(BCC).map(|_| properties);
-        Ok(SenderSelected { keys, shown })
+        Ok(SenderSelected { keys, hidden, shown })
     }
 }
 
@@ -54,16 +59,6 @@ fn keys(headers: &FieldTable, name: &str) -> Result<Vec<ByteString>, Refusal> {
             ),
         )),
     }
-}
-
-/// The queues of all keys together, each once, in the order in which they were found.
-pub(super) fn together(routes: &[Routes]) -> Routes {
-    let mut all: Vec<_> = routes.iter().flat_map(|routes| routes.iter().cloned()).collect();
-    let mut seen = std::collections::HashSet::new();
-    all.retain(|queue| seen.insert(Arc::as_ptr(queue)));
-    let all = Routes::from(all);
-    // Counted once, as published to the one exchange that all the keys are for.
-    routes.first().map_or(all.clone(), |first| all.counted_as(first))
 }
 
 const CC: &str = "CC";
@@ -97,6 +92,7 @@ mod tests {
         let list = list(&[("x", FieldValue::Void), ("BCC", bcc), ("CC", cc.clone())]);
         let selected = SenderSelected::of(&list).unwrap();
         assert_eq!(selected.keys, ["a", "b", "c"]);
+        assert_eq!(selected.hidden.as_deref().map(Vec::as_slice), Some(&["c".into()][..]));
         let shown = selected.shown.unwrap();
         assert_eq!(shown.priority, Some(3));
         let headers = shown.headers.unwrap();
@@ -109,9 +105,8 @@ mod tests {
         let cc = FieldValue::Array(vec![text("a")]);
         let selected = SenderSelected::of(&list(&[("CC", cc)])).unwrap();
         assert!(selected.shown.is_none());
-        let selected = SenderSelected::of(&list(&[("cc", text("a"))])).unwrap();
-        assert!(selected.keys.is_empty() && selected.shown.is_none(), "case matters");
-        assert!(SenderSelected::of(&PropertyList::EMPTY).unwrap().keys.is_empty());
+        assert!(!SenderSelected::is_in(&list(&[("cc", text("a"))])), "case matters");
+        assert!(!SenderSelected::is_in(&PropertyList::EMPTY));
     }
 
     #[test]

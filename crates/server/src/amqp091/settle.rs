@@ -71,7 +71,12 @@ impl Connection {
     fn say(&mut self, id: ChannelId, verdict: Verdict, taken: Vec<Unacked>) -> Result<(), Refusal> {
         if let Some(channel) = self.channels.get_mut(&id.0) {
             if verdict == Verdict::Done {
-                channel.seen.counts.ack.add(taken.len() as u64);
+                for of_one in taken.chunk_by(|one, other| one.holder.is_same(&other.holder)) {
+                    if let Some(Unacked { holder, .. }) = of_one.first() {
+                        channel
+                            .count_of(holder.queue(), |counts| counts.ack.add(of_one.len() as u64));
+                    }
+                }
             }
             if let Some(transaction) = &mut channel.transaction {
                 transaction.settle(verdict, taken);

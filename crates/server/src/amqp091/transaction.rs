@@ -117,7 +117,9 @@ impl Connection {
         let Transaction { publishes, settled, .. } = mem::take(self.transaction(id)?);
         let mut batch = Vec::with_capacity(publishes.len());
         for Held { publish, mandatory } in publishes {
-            self.count_publish(id, &publish, mandatory);
+            if let Some(channel) = self.channels.get_mut(&id.0) {
+                channel.count_publish(&publish, mandatory);
+            }
             if mandatory && publish.routes.is_empty() {
                 self.send_return(id, &publish.message)?;
             }

@@ -8,6 +8,7 @@ mod identity;
 #[cfg(test)]
 mod made;
 mod names;
+mod peer_certificate;
 mod pem_file;
 mod stream;
 mod watch;
@@ -26,7 +27,7 @@ use rustls::{
 
 use self::{names::CertificatesByName, watch::Watch};
 
-pub use self::error::Error;
+pub use self::{error::Error, peer_certificate::PeerCertificate};
 pub(crate) use self::{
     failure::Failure,
     identity::Nameless,

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use rustls::{ProtocolVersion, ServerConnection};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
-use super::{Failure, Nameless, Tls, failure::HANDSHAKE_BYTES_MAX};
+use super::{Failure, Nameless, PeerCertificate, Tls, failure::HANDSHAKE_BYTES_MAX};
 use crate::socket::{LINGER, linger};
 
 /// A TLS connection.
@@ -23,6 +23,7 @@ pub(crate) struct TlsStream {
     peer_closed: bool,
     /// Who the client's verified certificate says it is; `None` when it showed none.
     user: Option<Result<String, Nameless>>,
+    certificate: Option<Box<PeerCertificate>>,
 }
 
 /// What a peer on a port with TLS turned out to be.
@@ -57,11 +58,14 @@ pub(crate) async fn accept(mut tcp: TcpStream, tls: &Tls) -> Result<Accepted, Fa
     // A look at a few files, and rarely to read them: not long, but not for ever on this thread.
     let config = tokio::task::block_in_place(|| tls.config(Instant::now()));
     let connection = ServerConnection::new(config).map_err(Failure::Tls)?;
-    let mut stream = TlsStream { tcp, tls: connection, peer_closed: false, user: None };
+    let mut stream =
+        TlsStream { tcp, tls: connection, peer_closed: false, user: None, certificate: None };
     let mut inbox = BytesMut::new();
     stream.shake_hands(&mut inbox).await?;
     let certificate = stream.tls.peer_certificates().and_then(|chain| chain.first());
+    let shown = certificate.and_then(|certificate| PeerCertificate::of(certificate));
     stream.user = certificate.map(|certificate| tls.user_of(certificate));
+    stream.certificate = shown.map(Box::new);
     Ok(Accepted::Tls(Box::new(stream), inbox))
 }
 
@@ -162,6 +166,11 @@ impl TlsStream {
     /// Below TLS.
     pub(crate) fn tcp_mut(&mut self) -> &mut TcpStream {
         &mut self.tcp
+    }
+
+    /// What there is to say of the client's certificate; `None` when it showed none.
+    pub(crate) fn certificate(&self) -> Option<&PeerCertificate> {
+        self.certificate.as_deref()
     }
 
     /// Who the client's certificate says it is; `None` when it showed none.

@@ -48,6 +48,7 @@ pub(crate) fn prepare(
         data_dir: std::path::absolute(data.path()).unwrap_or_else(|_| data.path().to_owned()),
         config_file: config.file.clone(),
         connections_max: config.amqp.connections_max.get() as usize,
+        consumer_timeout: config.amqp.consumer_timeout,
         certificates: certificates.collect(),
         pages: ports
             .http

@@ -151,6 +151,60 @@ def a_dead_letter_of_a_message_with_further_keys(stage):
 
 
 @script
+def a_dead_letter_goes_by_the_keys_that_nobody_sees(stage):
+    channel = mourner(stage)
+    exchange = stage.exchange(channel, "direct", "dlx")
+    dead = {}
+    for key in ["key", "cc", "bcc", "other"]:
+        dead[key] = stage.queue(channel, f"dead-{key}")
+        channel.call("queue.bind", queue=dead[key], exchange=exchange, routing_key=key)
+    source = stage.exchange(channel, "direct", "source")
+    again = {"x-dead-letter-exchange": exchange}
+    plain = stage.queue(channel, "plain", arguments=again)
+    renamed = stage.queue(channel, "renamed", arguments={
+        **again, "x-dead-letter-routing-key": "other"})
+    for queue in [plain, renamed]:
+        channel.call("queue.bind", queue=queue, exchange=source, routing_key="bcc")
+    channel.publish(source, "key", "hidden", headers={"CC": ["cc"], "BCC": ["bcc", "nowhere"]})
+    for queue, reached in [(plain, ["key", "cc", "bcc"]), (renamed, ["other"])]:
+        channel.get(queue)
+        channel.reject(channel.tag())
+        for key in reached:
+            stage.until(dead[key], 1)
+        for name in dead.values():
+            stage.drain(channel, name)
+
+
+@script
+def hidden_keys_are_for_every_further_death_until_a_queue_has_its_own(stage):
+    channel = mourner(stage)
+    exchange = stage.exchange(channel, "direct", "dlx")
+    first, last = stage.name("first"), stage.name("last")
+    arguments = {"x-dead-letter-exchange": exchange}
+    channel.call("queue.declare", queue=first, arguments=arguments)
+    second = stage.queue(channel, "second", arguments=arguments)
+    third = stage.queue(channel, "third", arguments={
+        **arguments, "x-dead-letter-routing-key": "own"})
+    channel.call("queue.declare", queue=last, arguments=arguments)
+    after = stage.queue(channel, "after")
+    for queue, key in [(second, "bcc"), (third, "bcc"), (last, "own"), (after, "bcc")]:
+        channel.call("queue.bind", queue=queue, exchange=exchange, routing_key=key)
+    channel.publish("", first, "dies and dies", headers={"BCC": ["bcc"]})
+    for queue, reached in [(first, {second: 1, third: 1, after: 1}),
+                           (second, {second: 1, third: 2, after: 2}), (third, {last: 1})]:
+        channel.get(queue)
+        channel.reject(channel.tag())
+        for name, messages in reached.items():
+            stage.until(name, messages)
+    channel.get(last)
+    channel.reject(channel.tag())
+    channel.sync()
+    stage.until(last, 1)
+    for queue in [second, third, after]:
+        stage.drain(channel, queue)
+
+
+@script
 def a_history_that_a_client_made_up(stage):
     channel = mourner(stage)
     dead, arguments = graveyard(stage, channel)

@@ -44,7 +44,8 @@ def each_argument_of_a_queue_is_part_of_what_it_is(stage):
         "x-expires": [60000, 60001], "x-message-ttl": [1, 2], "x-max-length": [1, 2],
         "x-max-length-bytes": [1, 2], "x-overflow": ["drop-head", "reject-publish"],
         "x-dead-letter-exchange": ["a", "b"], "x-max-priority": [5, 6],
-        "x-single-active-consumer": [True, False],
+        "x-single-active-consumer": [True, False], "x-queue-mode": ["lazy", "default"],
+        "x-queue-version": [1, 2],
     }
     connection, channel = stage.connect(), 0
     for number, (key, (value, other)) in enumerate(values.items()):

@@ -115,6 +115,22 @@ def further_keys_are_routed_and_blind_ones_not_shown(stage):
 
 
 @script
+def an_alternate_exchange_is_for_what_none_of_the_keys_finds(stage):
+    channel = stage.channel()
+    alternate, other = stage.exchange(channel, "fanout", "alternate"), stage.queue(channel, "other")
+    channel.call("queue.bind", queue=other, exchange=alternate)
+    exchange = stage.exchange(channel, "direct", arguments={"alternate-exchange": alternate})
+    queue = stage.queue(channel)
+    channel.call("queue.bind", queue=queue, exchange=exchange, routing_key="k")
+    for key, copies in [("k", ["x"]), ("x", ["k"]), ("x", ["y"])]:
+        channel.publish(exchange, key, f"{key} {copies}", headers={"CC": copies})
+    stage.until(queue, 2)
+    stage.until(other, 1)
+    for name in [queue, other]:
+        stage.drain(channel, name)
+
+
+@script
 def a_topic_is_matched_for_each_of_the_keys(stage):
     channel = stage.channel()
     queue, exchange = stage.queue(channel), stage.exchange(channel, "topic")
