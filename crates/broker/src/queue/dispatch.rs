@@ -118,6 +118,11 @@ impl Queue {
             true => self.store.now(),
             false => Timestamp::default(),
         };
+        self.dispatch_at(state, now);
+    }
+
+    /// The same, as it was at that time.
+    pub(super) fn dispatch_at(&self, state: &mut State, now: Timestamp) {
         let mut from = 0;
         while let Some(first) = state.consumers.get(from) {
             let priority = first.consumer.priority();

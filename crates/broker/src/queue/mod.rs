@@ -28,7 +28,7 @@ pub use self::report::{ConsumerReport, QueueReport};
 pub(crate) use self::state::Dead;
 use self::{duplicates::Duplicates, state::State};
 use crate::{
-    Arguments, Entry, Error, Letter, Message, Value, VirtualHost,
+    Arguments, Entry, Error, Letter, Message, Timestamp, Value, VirtualHost,
     connection::ConnectionId,
     counters::Counted,
     entry::Ticket,
@@ -230,6 +230,7 @@ impl Queue {
             return self.store.release(&positions);
         }
         state.incoming.add(&from);
+        let mut published_at = Timestamp::default();
         let (mut held, queue_ttl) = (0, state.effective.message_ttl);
         let mut again = Vec::new();
         let (mut persistent, mut persistent_bytes) = (0, 0);
@@ -244,6 +245,7 @@ impl Queue {
                 }
             }
             held += new.share as usize;
+            published_at = new.message.published_at;
             state.next_order += 1;
             let marks = &new.message.marks;
             let ttl = marks.ttl.into_iter().chain(queue_ttl).min();
@@ -271,7 +273,8 @@ impl Queue {
         }
         self.hold(held);
         self.held.persist(persistent, persistent_bytes);
-        self.dispatch_locked(&mut state);
+        // As of when they were published: what may live no time at all still reaches who waits.
+        self.dispatch_at(&mut state, published_at);
         if state.expiring {
             let now = self.store.now();
             self.drop_expired(&mut state, now);
