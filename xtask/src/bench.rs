@@ -106,11 +106,7 @@ impl Choice {
             words.extend(self.cases.iter().cloned());
         }
         if self.against != [Contender::RabbitMq, Contender::Nats] {
-            words.extend(self.against.iter().map(|it| match it {
-                Contender::RabbitMq => "--against rabbitmq".to_owned(),
-                Contender::Nats => "--against nats".to_owned(),
-                other => format!("--against {}", other.name()),
-            }));
+            words.extend(self.against.iter().map(|it| format!("--against {}", it.word())));
         }
         if self.is_quick {
             words.push("--quick".to_owned());
@@ -229,7 +225,10 @@ mod tests {
     fn the_command_that_is_written_down_does_the_same_and_tells_no_password() {
         let words = ["b1", "--against", "nats", "--against", "amqp://ada:s3cret@mq", "--quick"];
         let choice = choice(&words).unwrap();
-        assert_eq!(choice.command(), "cargo xtask bench B1 --against nats --against mq --quick");
+        assert_eq!(
+            choice.command(),
+            "cargo xtask bench B1 --against nats --against amqp://mq --quick"
+        );
     }
 
     #[test]

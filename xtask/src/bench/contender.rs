@@ -42,8 +42,20 @@ impl Contender {
             Contender::RabbitMq => "RabbitMQ".to_owned(),
             Contender::Nats => "NATS".to_owned(),
             Contender::Running(url) => {
-                url.rsplit_once('@').map_or(url.as_str(), |(_, host)| host).to_owned()
+                let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+                rest.rsplit_once('@').map_or(rest, |(_, host)| host).to_owned()
             }
+        }
+    }
+
+    /// What `--against` calls it; a URL without user and password.
+    pub(super) fn word(&self) -> String {
+        match self {
+            Contender::Running(url) => {
+                let scheme = url.split("://").next().unwrap_or_default();
+                format!("{scheme}://{}", self.name())
+            }
+            named => named.name().to_lowercase(),
         }
     }
 
@@ -55,13 +67,15 @@ impl Contender {
                  (`journal.sync = always`, the default)"
             }
             Contender::RabbitMq => {
-                "classic queues, as they are by default: a confirm comes when the message is given \
-                 to the operating system; a sync comes now and then, not before each confirm"
+                "classic queues, the default: a confirm comes after an fsync, one for many messages, \
+                 or without one when the message was consumed and acknowledged before its turn \
+                 (3.10 under strace: 399 fsyncs for 400 messages at 100 a second without a \
+                 consumer; 71 for 50,000 messages that were consumed at once)"
             }
             Contender::Nats => {
                 "durable cases are JetStream's, with streams in files: a confirm comes when the \
-                 message is given to the operating system; it is synced every two minutes \
-                 (`sync_interval`, the default). Streams keep what was acknowledged, so there is \
+                 message is given to the operating system (no sync under strace); it is synced \
+                 every two minutes (`sync_interval`, the default). Streams keep what was acknowledged, so there is \
                  less to do than for a queue. The other cases are core NATS's, which keeps nothing"
             }
             Contender::Running(_) => "as whoever runs it has set it",
@@ -237,7 +251,7 @@ impl Site {
             .env("RABBITMQ_ALLOW_INPUT", "1")
             .env(
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-                "-noshell -noinput -kernel inet_dist_use_interface {127,0,0,1}",
+                "-noshell -noinput +Bd -kernel inet_dist_use_interface {127,0,0,1}",
             );
         Ok(command)
     }
@@ -275,6 +289,7 @@ mod tests {
         assert_eq!(Contender::named("nats"), Some(Contender::Nats));
         let other = Contender::named("amqp://ada:s3cret@mq.example.org:5672").unwrap();
         assert_eq!(other.name(), "mq.example.org:5672");
+        assert_eq!(Contender::named("amqp://mq").unwrap().word(), "amqp://mq");
         assert_eq!(Contender::named("qpid"), None);
     }
 
