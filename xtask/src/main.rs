@@ -1,6 +1,7 @@
 //! The project's own tasks: `cargo xtask VERB`. Each verb is one module; this file only picks.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer reads what it says")]
 
+mod bench;
 mod codegen;
 mod project;
 mod setup;
@@ -19,6 +20,10 @@ usage: cargo xtask VERB
                      the long programmes: failing disks, power loss, damage, random commands,
                      kills; with --minutes no test goes on for longer
   setup              only what the end-to-end tests need: Debian packages, Python venv, npm ci
+  bench [CASE…] [--against rabbitmq|nats|URL]… [--quick]
+                     Tubepost beside other brokers, case by case; writes docs/benchmarks.md
+  bench --instructions
+                     instructions for each message by part of its way, counted by valgrind
   codegen [--check] [--spec FILE]
                      the methods of AMQP 0-9-1, from the specification
   tidy               the rules of the house that can be measured";
@@ -34,6 +39,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     match arguments.split_first().map(|(verb, rest)| (verb.as_str(), rest)) {
         Some(("test", rest)) => suite::run(rest),
+        Some(("bench", rest)) => bench::run(rest),
         Some(("codegen", rest)) => codegen::run(rest),
         Some(("torture", rest)) => torture::run(rest),
         Some(("setup", rest)) => setup::run(rest),

@@ -37,6 +37,13 @@ impl Tools {
     }
 }
 
+/// The brokers that `cargo xtask bench` compares.
+pub(crate) struct Servers {
+    pub(crate) tubepost: PathBuf,
+    pub(crate) rabbitmq: PathBuf,
+    pub(crate) nats: PathBuf,
+}
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -56,7 +63,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 /// # Errors
 /// As [`run`].
 pub(crate) fn everything() -> Result<Tools> {
-    debian::install_missing()?;
+    debian::install_missing(&debian::OF_TESTS)?;
     let home = project::target_directory()?.join("test-env");
     std::fs::create_dir_all(&home)?;
     let python = python::environment(&home)?;
@@ -70,4 +77,25 @@ pub(crate) fn everything() -> Result<Tools> {
         chromium: debian::chromium()?,
         rabbitmq_server: debian::rabbitmq_server()?,
     })
+}
+
+/// Installs what `cargo xtask bench` compares with; Tubepost itself is built, and not found here.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn servers() -> Result<Servers> {
+    debian::install_missing(&debian::OF_COMPARISONS)?;
+    Ok(Servers {
+        tubepost: PathBuf::new(),
+        rabbitmq: debian::rabbitmq_server()?,
+        nats: debian::nats_server()?,
+    })
+}
+
+/// Installs what counts instructions.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn valgrind() -> Result<()> {
+    debian::install_missing(&debian::OF_COUNTS)
 }

@@ -75,7 +75,11 @@ impl Consumer {
         let mut answer = Vec::new();
         while !stage.is_over() {
             let Link { wire, inbox, side } = &mut self.link;
-            if inbox.fill(wire).map_err(Error::lost(CONSUMING))? == 0 {
+            let came = match inbox.fill(wire) {
+                Err(_) if side.may_be_cut() => break,
+                came => came.map_err(Error::lost(CONSUMING))?,
+            };
+            if came == 0 {
                 let interest = Interest { readable: true, writable: false };
                 wire.wait(interest, LOOK).map_err(Error::lost(CONSUMING))?;
                 continue;

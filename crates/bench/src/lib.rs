@@ -2,8 +2,9 @@
 //!
 //! A [`Case`] says what is done: how many connections publish and consume, over how many queues,
 //! how large the messages are, whether they have to survive, whether they come as fast as possible
-//! or at a rate. A [`Target`] says where: any AMQP 0-9-1 broker by its URL, or the null broker,
-//! which shows the limits of the generator itself. [`run()`] does it and gives a [`Finding`].
+//! or at a rate. A [`Target`] says where: any AMQP 0-9-1 broker by its URL, a NATS server to
+//! compare with, or the null broker, which shows the limits of the generator itself. [`run()`] does
+//! it and gives a [`Finding`].
 //!
 //! Each message carries who sent it, its number and when it was due. So every run says what was
 //! lost, doubled or out of order, and a time counts from when a message was due, not from when the
@@ -32,6 +33,7 @@ mod idle;
 mod inbox;
 mod latency;
 mod measure;
+mod nats;
 mod outcome;
 mod producer;
 mod protocol;
@@ -47,6 +49,7 @@ pub use audit::Verdict;
 pub use case::{Case, Load};
 pub use error::Error;
 pub use latency::Latency;
+pub use nats::NatsUrl;
 pub use outcome::{Finding, IdleOutcome, Outcome, Point, Taken};
 pub use report::{count, html, verdict};
 pub use run::Progress;

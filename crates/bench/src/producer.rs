@@ -124,8 +124,8 @@ impl Producer {
                 self.slab.written(count);
             }
             published.sent.store(self.sent, Relaxed);
-            let came = self.window.is_some()
-                && self.read_confirms(&mut confirms, &mut refused, &mut answer)?;
+            // Who asks for no confirms is told other things: to give a sign of life, or no.
+            let came = self.read_confirms(&mut confirms, &mut refused, &mut answer)?;
             if came {
                 published.confirmed.store(self.outstanding.confirmed(), Relaxed);
             }
@@ -136,11 +136,9 @@ impl Producer {
             }
             let may_send = !is_ending && self.slab.is_written() && self.allowed() > 0;
             if !may_send && !came {
-                let readable = self.window.is_some();
-                self.link
-                    .wire
-                    .wait(Interest { readable, writable: is_stuck }, self.patience())
-                    .map_err(Error::lost(PUBLISHING))?;
+                let interest = Interest { readable: true, writable: is_stuck };
+                let waited = self.link.wire.wait(interest, self.patience());
+                waited.map_err(Error::lost(PUBLISHING))?;
             }
         }
         Ok(ProducerEnd { sent: self.slab.sequences, refused, confirms, _link: self.link })

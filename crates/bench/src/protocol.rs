@@ -91,4 +91,10 @@ pub(crate) trait Consuming: Send {
 
     /// Writes the acknowledgement of everything that was delivered since the last one.
     fn acknowledge(&mut self, answer: &mut Vec<u8>);
+
+    /// Whether the broker closes the connection of who is too slow for it: an end of the consumer,
+    /// and not of the run. What it missed counts as lost.
+    fn may_be_cut(&self) -> bool {
+        false
+    }
 }

@@ -9,6 +9,7 @@ use crate::{
     amqp091::{Amqp091, NullBroker},
     case::{Case, Load},
     idle,
+    nats::{Nats, NatsUrl},
     outcome::{Finding, IdleOutcome, Outcome},
     protocol::Protocol,
     run::{self, Around, Progress},
@@ -20,18 +21,21 @@ use crate::{
 pub enum Target {
     /// AMQP 0-9-1 at this URL.
     Amqp091(BusUrl),
+    /// NATS at this URL, with JetStream for what is durable.
+    Nats(NatsUrl),
     /// The null broker in this process: the generator's own limits.
     Null,
 }
 
 impl Target {
-    /// `amqp://…`, `amqps://…`, or `null`.
+    /// `amqp://…`, `amqps://…`, `nats://…`, or `null`.
     ///
     /// # Errors
     /// It is none of these.
     pub fn parse(text: &str) -> Result<Target, Error> {
         match text {
             "null" => Ok(Target::Null),
+            url if NatsUrl::is_one(url) => NatsUrl::parse(url).map(Target::Nats),
             url => match url.parse() {
                 Ok(url) => Ok(Target::Amqp091(url)),
                 Err(error) => Err(Error::Wrong(format!("{error}"))),
@@ -43,18 +47,20 @@ impl Target {
     pub fn shown(&self) -> String {
         match self {
             Target::Amqp091(url) => url.to_string(),
+            Target::Nats(url) => url.to_string(),
             Target::Null => "the null broker".to_owned(),
         }
     }
 
     /// The broker's process, when it is one of this machine that may be seen.
     pub fn server(&self) -> Option<Pid> {
-        match self {
-            Target::Amqp091(url) if ["127.0.0.1", "::1", "localhost"].contains(&url.host()) => {
-                Pid::listening_on(url.port())
-            }
-            Target::Amqp091(_) | Target::Null => None,
-        }
+        let (host, port) = match self {
+            Target::Amqp091(url) => (url.host(), url.port()),
+            Target::Nats(url) => (url.host(), url.port()),
+            Target::Null => return None,
+        };
+        let is_here = ["127.0.0.1", "::1", "localhost"].contains(&host);
+        is_here.then(|| Pid::listening_on(port))?
     }
 }
 
@@ -85,17 +91,18 @@ pub fn run(case: &Case, target: &Target, settings: &Settings<'_>) -> Result<Find
     let null = match (target, &case.load) {
         (Target::Null, Load::Traffic(traffic)) => Some(NullBroker::start(traffic.body_bytes)?),
         (Target::Null, Load::Idle(_)) => Some(NullBroker::start(0)?),
-        (Target::Amqp091(_), _) => None,
+        (Target::Amqp091(_) | Target::Nats(_), _) => None,
     };
-    let url = match (target, &null) {
-        (Target::Amqp091(url), _) => url.clone(),
-        (Target::Null, null) => {
+    let protocol: Box<dyn Protocol> = match target {
+        Target::Amqp091(url) => Box::new(Amqp091::new(url.clone())?),
+        Target::Nats(url) => Box::new(Nats::new(url.clone())),
+        Target::Null => {
             let port = null.as_ref().map_or(0, |null| null.port);
             let url = format!("amqp://127.0.0.1:{port}");
-            url.parse().map_err(|error| Error::Wrong(format!("{url}: {error}")))?
+            let url = url.parse().map_err(|error| Error::Wrong(format!("{url}: {error}")))?;
+            Box::new(Amqp091::new(url)?)
         }
     };
-    let protocol = Amqp091::new(url)?;
     let runs = settings.runs.max(1);
     let finding = Finding {
         case: case.name.clone(),
@@ -108,7 +115,7 @@ pub fn run(case: &Case, target: &Target, settings: &Settings<'_>) -> Result<Find
     match &case.load {
         Load::Traffic(traffic) => {
             let around = Around {
-                protocol: &protocol,
+                protocol: &*protocol,
                 server: settings.server,
                 stop: settings.stop,
                 progress: settings.progress,
@@ -118,7 +125,7 @@ pub fn run(case: &Case, target: &Target, settings: &Settings<'_>) -> Result<Find
             Ok(Finding { traffic: Some((**traffic).clone()), outcome, ..finding })
         }
         Load::Idle(connections) => {
-            let one = || idle_run(&protocol, *connections, settings);
+            let one = || idle_run(&*protocol, *connections, settings);
             let idle = median(runs, one, |it: &IdleOutcome| it.opened_per_s, |_| true)?;
             Ok(Finding { idle, ..finding })
         }
@@ -184,6 +191,7 @@ mod tests {
     fn a_target_is_a_url_or_null() {
         assert!(matches!(Target::parse("null"), Ok(Target::Null)));
         assert!(matches!(Target::parse("amqp://h"), Ok(Target::Amqp091(_))));
+        assert!(matches!(Target::parse("nats://h"), Ok(Target::Nats(_))));
         let error = Target::parse("http://u:s3cret@h").unwrap_err().to_string();
         assert!(error.contains("amqp") && !error.contains("s3cret"), "{error}");
     }

@@ -7,14 +7,16 @@ use anyhow::{Context, Result, bail};
 
 use crate::{project::find_program, step::run_command};
 
-/// Something a test runs, and the Debian packages that bring it.
-struct Need {
+/// Something that is run here, and the Debian packages that bring it.
+#[derive(Clone, Copy)]
+pub(super) struct Need {
     what: &'static str,
     is_there: fn() -> bool,
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 10] = [
+/// Of `cargo xtask test`.
+pub(super) const OF_TESTS: [Need; 10] = [
     Need {
         what: "git (the hook's tests push with it)",
         is_there: || find_program(&["git"]).is_some(),
@@ -43,11 +45,7 @@ const NEEDS: [Need; 10] = [
         is_there: has_a_font,
         packages: &["fontconfig", "fonts-dejavu-core"],
     },
-    Need {
-        what: "RabbitMQ (it must pass the interop tests, or they are wrong)",
-        is_there: || rabbitmq_server().is_ok(),
-        packages: &["rabbitmq-server"],
-    },
+    RABBITMQ,
     Need {
         what: "rabbitmq-c's amqp-* tools (they publish and consume)",
         is_there: || find_program(&["amqp-declare-queue"]).is_some(),
@@ -65,6 +63,29 @@ const NEEDS: [Need; 10] = [
     },
 ];
 
+/// Of `cargo xtask bench`.
+pub(super) const OF_COMPARISONS: [Need; 2] = [
+    RABBITMQ,
+    Need {
+        what: "NATS (Tubepost is measured beside it)",
+        is_there: || nats_server().is_ok(),
+        packages: &["nats-server"],
+    },
+];
+
+/// Of `cargo xtask bench --instructions`.
+pub(super) const OF_COUNTS: [Need; 1] = [Need {
+    what: "valgrind (it counts instructions)",
+    is_there: || find_program(&["valgrind"]).is_some(),
+    packages: &["valgrind"],
+}];
+
+const RABBITMQ: Need = Need {
+    what: "RabbitMQ (it must pass the interop tests, or they are wrong)",
+    is_there: || rabbitmq_server().is_ok(),
+    packages: &["rabbitmq-server"],
+};
+
 /// RabbitMQ's own start script: Debian's wrapper in sbin would change user and directories.
 const RABBITMQ_SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
@@ -81,17 +102,19 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update
 apt-get install --yes --no-install-recommends "$@"
-case " $* " in *" rabbitmq-server "*)
-    if [ -d /run/systemd/system ]; then systemctl disable --now rabbitmq-server; fi ;;
-esac
+if [ -d /run/systemd/system ]; then
+    for server in rabbitmq-server nats-server; do
+        case " $* " in *" $server "*) systemctl disable --now "$server" ;; esac
+    done
+fi
 "#;
 
 /// Installs the packages of what is not there.
 ///
 /// # Errors
 /// Something is missing and this is neither Debian nor root nor may it sudo.
-pub(super) fn install_missing() -> Result<()> {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.is_there)()).collect();
+pub(super) fn install_missing(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !(need.is_there)()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -153,6 +176,14 @@ pub(super) fn rabbitmq_server() -> Result<PathBuf> {
         return Ok(script);
     }
     bail!("{RABBITMQ_SERVER} is not there: apt-get install rabbitmq-server");
+}
+
+/// NATS's server.
+///
+/// # Errors
+/// It is not installed.
+pub(super) fn nats_server() -> Result<PathBuf> {
+    find_program(&["nats-server"]).context("no nats-server on PATH: apt-get install nats-server")
 }
 
 fn has_a_font() -> bool {

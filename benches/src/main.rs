@@ -1,0 +1,89 @@
+//! The parts of a message's way, each alone: `tubepost-benches PART MESSAGES` does one so many
+//! times and says nothing. Without words it lists them: name, messages worth counting, what it
+//! does. `cargo xtask bench --instructions` runs it under valgrind.
+
+#![allow(clippy::print_stdout, reason = "it is a command")]
+
+mod append;
+mod decode;
+mod encode;
+mod route;
+
+use std::process::ExitCode;
+
+/// One part: prepared once, then done so many times.
+struct Part {
+    name: &'static str,
+    what: &'static str,
+    /// Enough that a count is steady, under valgrind.
+    messages: u64,
+    run: fn(u64),
+}
+
+const PARTS: [Part; 7] = [
+    Part {
+        name: "decode-whole",
+        what: "a publish of 16 B whose three frames are side by side, found at once",
+        messages: 200_000,
+        run: decode::whole,
+    },
+    Part {
+        name: "decode-frames",
+        what: "the same, frame by frame: method, header and body decoded and put together",
+        messages: 50_000,
+        run: decode::frames,
+    },
+    Part {
+        name: "route-known",
+        what: "a key that this publisher has used before",
+        messages: 200_000,
+        run: route::known,
+    },
+    Part {
+        name: "route-direct",
+        what: "the default exchange, 10,000 queues, each key for the first time",
+        messages: 10_000,
+        run: route::direct,
+    },
+    Part {
+        name: "route-topic",
+        what: "a topic exchange with 10,000 patterns, each key for the first time",
+        messages: 10_000,
+        run: route::topic,
+    },
+    Part {
+        name: "encode-deliver",
+        what: "basic.deliver, header and body of 16 B, without a stencil",
+        messages: 100_000,
+        run: encode::deliver,
+    },
+    Part {
+        name: "append",
+        what: "a record of 1 KiB into the journal, on a disk that does nothing, 64 a commit",
+        messages: 50_000,
+        run: append::records,
+    },
+];
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.is_empty() {
+        PARTS.iter().for_each(|it| println!("{}\t{}\t{}", it.name, it.messages, it.what));
+        return ExitCode::SUCCESS;
+    }
+    let part = words.first().and_then(|name| PARTS.iter().find(|it| it.name == name));
+    let messages = words.get(1).and_then(|number| number.parse().ok());
+    let (Some(part), Some(messages)) = (part, messages) else { return ExitCode::from(2) };
+    (part.run)(messages);
+    ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_can_be_done() {
+        PARTS.iter().for_each(|part| (part.run)(200));
+    }
+}
