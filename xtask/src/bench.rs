@@ -3,7 +3,9 @@
 //! each part of a message's way takes, in instructions, which no other load on the machine blurs.
 
 mod contender;
+mod curves;
 mod document;
+mod fairness;
 mod instructions;
 mod load;
 mod machine;
@@ -35,6 +37,7 @@ use crate::{
 };
 
 const USAGE: &str = "usage: cargo xtask bench [CASE…] [--against rabbitmq|nats|URL]… [--quick]\n       \
+                     cargo xtask bench --curves [--quick]\n       \
                      cargo xtask bench --instructions";
 
 /// As `tubepost bench --list` has them.
@@ -50,6 +53,7 @@ struct Choice {
     against: Vec<Contender>,
     is_quick: bool,
     counts_instructions: bool,
+    draws_curves: bool,
 }
 
 /// Runs the verb.
@@ -59,9 +63,10 @@ struct Choice {
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let choice = Choice::of(arguments)?;
     let mut steps = Steps::new();
-    let outcome = match choice.counts_instructions {
-        true => instructions::run(&mut steps),
-        false => compare(&choice, &mut steps),
+    let outcome = match &choice {
+        Choice { counts_instructions: true, .. } => instructions::run(&mut steps),
+        Choice { draws_curves: true, .. } => draw(&choice, &mut steps),
+        _ => compare(&choice, &mut steps),
     };
     println!("\n{}", steps.summary());
     outcome.map(|()| ExitCode::SUCCESS)
@@ -75,6 +80,7 @@ impl Choice {
             match word.as_str() {
                 "--quick" => choice.is_quick = true,
                 "--instructions" => choice.counts_instructions = true,
+                "--curves" => choice.draws_curves = true,
                 "--against" => {
                     let name = words.next().context("--against needs rabbitmq, nats or a URL")?;
                     choice.against.push(Contender::named(name).with_context(|| {
@@ -89,6 +95,10 @@ impl Choice {
         }
         if choice.counts_instructions {
             ensure!(arguments.len() == 1, "--instructions stands alone\n{USAGE}");
+        }
+        if choice.draws_curves {
+            let has_more = !choice.cases.is_empty() || !choice.against.is_empty();
+            ensure!(!has_more, "--curves has no cases, and is of Tubepost alone\n{USAGE}");
         }
         if choice.cases.is_empty() {
             choice.cases = CASES.map(str::to_owned).into();
@@ -122,8 +132,8 @@ fn compare(choice: &Choice, steps: &mut Steps) -> Result<()> {
         Ok(Outcome::Done)
     })?;
     let mut tubepost = PathBuf::new();
-    steps.run("cargo build --release", || {
-        tubepost = suite::build_binary()?.1;
+    steps.run("cargo build --profile dist", || {
+        tubepost = suite::build_packaged_binary()?;
         Ok(Outcome::Done)
     })?;
     let servers = Servers { tubepost, ..servers.context("setup was to find the servers")? };
@@ -166,6 +176,36 @@ fn compare(choice: &Choice, steps: &mut Steps) -> Result<()> {
     let file = project::root().join("docs/benchmarks.md");
     fs::write(&file, document.text()).with_context(|| file.display().to_string())?;
     println!("written to docs/benchmarks.md");
+    Ok(())
+}
+
+/// How Tubepost's cost grows with the work, and how fair it is, into `docs/curves.md`.
+fn draw(choice: &Choice, steps: &mut Steps) -> Result<()> {
+    let mut tubepost = PathBuf::new();
+    steps.run("cargo build --profile dist", || {
+        tubepost = suite::build_packaged_binary()?;
+        Ok(Outcome::Done)
+    })?;
+    let home = project::target_directory()?.join("bench-data");
+    fs::create_dir_all(&home)?;
+    let servers = Servers { tubepost, ..Servers::default() };
+    let mut text = curves::head(choice.is_quick);
+    for line in machine::lines(&home) {
+        text += &format!("- {line}\n");
+    }
+    for curve in curves::CURVES {
+        steps.run(curve.name, || {
+            text += &curve.draw(&servers, &home.join("curve"), choice.is_quick)?;
+            Ok(Outcome::Done)
+        })?;
+    }
+    steps.run("fairness", || {
+        text += &fairness::measure_all(&servers, &home.join("fairness"), choice.is_quick)?;
+        Ok(Outcome::Done)
+    })?;
+    let file = project::root().join("docs/curves.md");
+    fs::write(&file, text).with_context(|| file.display().to_string())?;
+    println!("written to docs/curves.md");
     Ok(())
 }
 

@@ -22,6 +22,8 @@ usage: cargo xtask VERB
   setup              only what the end-to-end tests need: Debian packages, Python venv, npm ci
   bench [CASE…] [--against rabbitmq|nats|URL]… [--quick]
                      Tubepost beside other brokers, case by case; writes docs/benchmarks.md
+  bench --curves [--quick]
+                     Tubepost alone: cost as work grows, fairness; writes docs/curves.md
   bench --instructions
                      instructions for each message by part of its way, counted by valgrind
   codegen [--check] [--spec FILE]

@@ -37,7 +37,8 @@ impl Tools {
     }
 }
 
-/// The brokers that `cargo xtask bench` compares.
+/// The brokers that `cargo xtask bench` compares; an empty path is one that is not asked for.
+#[derive(Default)]
 pub(crate) struct Servers {
     pub(crate) tubepost: PathBuf,
     pub(crate) rabbitmq: PathBuf,

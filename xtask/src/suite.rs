@@ -96,6 +96,12 @@ pub(crate) fn build_binary() -> Result<(String, PathBuf)> {
     Ok(("TUBEPOST_BIN".to_owned(), binary))
 }
 
+/// The same as it is packaged, for what is measured.
+pub(crate) fn build_packaged_binary() -> Result<PathBuf> {
+    run_command(&mut project::cargo(&["build", "--profile", "dist", "--package", "tubepost"]))?;
+    Ok(project::target_directory()?.join("dist/tubepost"))
+}
+
 /// The runs of tests: nextest has no doc tests, cargo test has them all.
 fn runners(nextest: bool, quick: bool) -> Vec<(&'static str, Vec<&'static str>)> {
     let exclude: &[&str] = if quick { &["--exclude", END_TO_END] } else { &[] };
