@@ -34,7 +34,8 @@ use crate::{
     suite,
 };
 
-const USAGE: &str = "usage: cargo xtask bench [CASE…] [--against rabbitmq|nats|URL]… [--quick]\n       \
+const USAGE: &str = "usage: cargo xtask bench [CASE…] [--against rabbitmq|nats|URL]… [--quick] \
+                     [--binary FILE]\n       \
                      cargo xtask bench --instructions";
 
 /// As `tubepost bench --list` has them.
@@ -49,6 +50,8 @@ struct Choice {
     cases: Vec<String>,
     against: Vec<Contender>,
     is_quick: bool,
+    /// Another build than the one that would be made.
+    binary: Option<PathBuf>,
     counts_instructions: bool,
 }
 
@@ -75,6 +78,10 @@ impl Choice {
             match word.as_str() {
                 "--quick" => choice.is_quick = true,
                 "--instructions" => choice.counts_instructions = true,
+                "--binary" => {
+                    let file = words.next().context("--binary needs a tubepost behind it")?;
+                    choice.binary = Some(fs::canonicalize(file).context(file.clone())?);
+                }
                 "--against" => {
                     let name = words.next().context("--against needs rabbitmq, nats or a URL")?;
                     choice.against.push(Contender::named(name).with_context(|| {
@@ -111,6 +118,9 @@ impl Choice {
         if self.is_quick {
             words.push("--quick".to_owned());
         }
+        if self.binary.is_some() {
+            words.push("--binary FILE".to_owned());
+        }
         words.join(" ")
     }
 }
@@ -123,8 +133,12 @@ fn compare(choice: &Choice, steps: &mut Steps) -> Result<()> {
     })?;
     let mut tubepost = PathBuf::new();
     steps.run("cargo build --release", || {
-        tubepost = suite::build_binary()?.1;
-        Ok(Outcome::Done)
+        let Some(given) = &choice.binary else {
+            tubepost = suite::build_binary()?.1;
+            return Ok(Outcome::Done);
+        };
+        tubepost.clone_from(given);
+        Ok(Outcome::Skipped("a binary is given".to_owned()))
     })?;
     let servers = Servers { tubepost, ..servers.context("setup was to find the servers")? };
     // Where the target directory is, there is a disk; a temporary directory may be memory.
