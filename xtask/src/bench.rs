@@ -36,8 +36,11 @@ use crate::{
     suite,
 };
 
-const USAGE: &str = "usage: cargo xtask bench [CASE…] [--against rabbitmq|nats|URL]… [--quick]\n       \
-                     cargo xtask bench --curves [--quick]\n       \
+const USAGE: &str = "usage: cargo xtask bench [CASE…] [--against rabbitmq|nats|URL]… [--quick] \
+                     [--binary FILE]
+       \
+                     cargo xtask bench --curves [--quick] [--binary FILE]
+       \
                      cargo xtask bench --instructions";
 
 /// As `tubepost bench --list` has them.
@@ -52,6 +55,8 @@ struct Choice {
     cases: Vec<String>,
     against: Vec<Contender>,
     is_quick: bool,
+    /// Another build than the one that would be made.
+    binary: Option<PathBuf>,
     counts_instructions: bool,
     draws_curves: bool,
 }
@@ -81,6 +86,10 @@ impl Choice {
                 "--quick" => choice.is_quick = true,
                 "--instructions" => choice.counts_instructions = true,
                 "--curves" => choice.draws_curves = true,
+                "--binary" => {
+                    let file = words.next().context("--binary needs a tubepost behind it")?;
+                    choice.binary = Some(fs::canonicalize(file).context(file.clone())?);
+                }
                 "--against" => {
                     let name = words.next().context("--against needs rabbitmq, nats or a URL")?;
                     choice.against.push(Contender::named(name).with_context(|| {
@@ -121,8 +130,25 @@ impl Choice {
         if self.is_quick {
             words.push("--quick".to_owned());
         }
+        if self.binary.is_some() {
+            words.push("--binary FILE".to_owned());
+        }
         words.join(" ")
     }
+}
+
+/// What is measured: a given build, or one as it is packaged.
+fn binary(choice: &Choice, steps: &mut Steps) -> Result<PathBuf> {
+    let mut tubepost = PathBuf::new();
+    steps.run("cargo build --profile dist", || {
+        let Some(given) = &choice.binary else {
+            tubepost = suite::build_packaged_binary()?;
+            return Ok(Outcome::Done);
+        };
+        tubepost.clone_from(given);
+        Ok(Outcome::Skipped("a binary is given".to_owned()))
+    })?;
+    Ok(tubepost)
 }
 
 fn compare(choice: &Choice, steps: &mut Steps) -> Result<()> {
@@ -131,11 +157,7 @@ fn compare(choice: &Choice, steps: &mut Steps) -> Result<()> {
         servers = Some(setup::servers()?);
         Ok(Outcome::Done)
     })?;
-    let mut tubepost = PathBuf::new();
-    steps.run("cargo build --profile dist", || {
-        tubepost = suite::build_packaged_binary()?;
-        Ok(Outcome::Done)
-    })?;
+    let tubepost = binary(choice, steps)?;
     let servers = Servers { tubepost, ..servers.context("setup was to find the servers")? };
     // Where the target directory is, there is a disk; a temporary directory may be memory.
     let home = project::target_directory()?.join("bench-data");
@@ -181,11 +203,7 @@ fn compare(choice: &Choice, steps: &mut Steps) -> Result<()> {
 
 /// How Tubepost's cost grows with the work, and how fair it is, into `docs/curves.md`.
 fn draw(choice: &Choice, steps: &mut Steps) -> Result<()> {
-    let mut tubepost = PathBuf::new();
-    steps.run("cargo build --profile dist", || {
-        tubepost = suite::build_packaged_binary()?;
-        Ok(Outcome::Done)
-    })?;
+    let tubepost = binary(choice, steps)?;
     let home = project::target_directory()?.join("bench-data");
     fs::create_dir_all(&home)?;
     let servers = Servers { tubepost, ..Servers::default() };

@@ -20,7 +20,7 @@ usage: cargo xtask VERB
                      the long programmes: failing disks, power loss, damage, random commands,
                      kills; with --minutes no test goes on for longer
   setup              only what the end-to-end tests need: Debian packages, Python venv, npm ci
-  bench [CASE…] [--against rabbitmq|nats|URL]… [--quick]
+  bench [CASE…] [--against rabbitmq|nats|URL]… [--quick] [--binary FILE]
                      Tubepost beside other brokers, case by case; writes docs/benchmarks.md
   bench --curves [--quick]
                      Tubepost alone: cost as work grows, fairness; writes docs/curves.md

@@ -22,7 +22,8 @@ pub(super) fn lines(data: &Path) -> Vec<String> {
     vec![
         format!("processor: {}, {cores} cores", model.map_or("unknown", |(_, name)| name.trim())),
         format!("memory: {}", memory.unwrap_or_else(unknown)),
-        format!("kernel: {}", kernel.trim()),
+        // Without the words of whoever built it.
+        format!("kernel: {}", kernel.trim().split('-').next().unwrap_or_default()),
         format!("file system of the data: {}", file_system.unwrap_or_else(unknown)),
         "the load generator runs on the same machine and takes its share of it".to_owned(),
     ]

@@ -14,6 +14,7 @@ use anyhow::{Result, ensure};
 use super::contender::Site;
 use crate::step::run_command;
 
+/// The pipes. Dropped, they go.
 pub(super) struct Restart {
     asked: PathBuf,
     done: PathBuf,
@@ -73,5 +74,13 @@ impl Restart {
             result?;
             loaded.unwrap_or_else(|| Err(anyhow::anyhow!("no load")))
         })
+    }
+}
+
+impl Drop for Restart {
+    fn drop(&mut self) {
+        for pipe in [&self.asked, &self.done] {
+            fs::remove_file(pipe).ok();
+        }
     }
 }
