@@ -37,10 +37,8 @@ use crate::{
 };
 
 const USAGE: &str = "usage: cargo xtask bench [CASE…] [--against rabbitmq|nats|URL]… [--quick] \
-                     [--binary FILE]
-       \
-                     cargo xtask bench --curves [--quick] [--binary FILE]
-       \
+                     [--binary FILE]\n       \
+                     cargo xtask bench --curves [--quick] [--binary FILE]\n       \
                      cargo xtask bench --instructions";
 
 /// As `tubepost bench --list` has them.
