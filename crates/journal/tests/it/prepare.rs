@@ -95,6 +95,11 @@ fn zeros_written_ahead_of_records_change_nothing_that_is_read() {
     let (journal, mut model) = more_than_half(&disk);
     let syncs = disk.syncs();
     journal.fill_ahead().unwrap();
+    assert_eq!(disk.syncs(), syncs, "something is pending");
+    journal.commit().unwrap();
+    model.look(&journal);
+    let syncs = disk.syncs();
+    journal.fill_ahead().unwrap();
     assert_eq!(disk.syncs(), syncs + 1, "what is left of the segment in use");
     journal.fill_ahead().unwrap();
     assert_eq!(disk.syncs(), syncs + 1, "once");
