@@ -129,7 +129,8 @@ impl Producer {
             if came {
                 published.confirmed.store(self.outstanding.confirmed(), Relaxed);
             }
-            if !answer.is_empty() {
+            // Not in the middle of a message.
+            if !answer.is_empty() && self.slab.is_written() {
                 let until = std::time::Instant::now() + ANSWER_TIMEOUT;
                 self.link.wire.write_all(&answer, until).map_err(Error::lost(PUBLISHING))?;
                 answer.clear();
