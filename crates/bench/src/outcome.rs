@@ -21,7 +21,8 @@ pub struct Outcome {
     /// From publishing (with a rate: from when it was due) to its confirm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirm: Option<Latency>,
-    /// Of a backlog: from the first delivery to the last, messages a second.
+    /// Of a backlog: from when its consumers come (after a restart: from the first delivery) to the
+    /// last delivery, messages a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drained_per_s: Option<f64>,
     /// From the restart's command to the first message, in seconds.
