@@ -6,7 +6,9 @@
 //! [`Mailbox`]. Who took it says [`Queue::settle`] or [`Queue::requeue`].
 //!
 //! ```
-//! use broker::{Broker, BindingEnd, Message, Options, Publish, Publisher, QueueDeclaration};
+//! use broker::{
+//!     BindingEnd, Broker, Label, Message, Options, Publish, Publisher, QueueDeclaration,
+//! };
 //!
 //! let broker = Broker::in_memory(&Options::default());
 //! let vhost = broker.vhost("/")?;
@@ -28,12 +30,8 @@
 //! let mut publisher = Publisher::new(vhost.clone());
 //! let key = "org.example.git.receive".into();
 //! let routes = publisher.route(&topic, &key, &())?;
-//! let message = Message::new(Label {
-//!     exchange: topic,
-//!     routing_key: key,
-//!     properties: Default::default(),
-//!     persistent: false,
-//!     marks: Default::default()}, Default::default());
+//! let label = Label { exchange: topic, routing_key: key, ..Label::default() };
+//! let message = Message::new(label, Default::default());
 //! publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new())?;
 //! assert_eq!(vhost.check_queue("events", me)?.counts.ready, 1);
 //! # Ok::<(), broker::Error>(())
