@@ -181,7 +181,7 @@ impl Journal {
             }
         };
         let (file, reserved) = match self.take_prepared(segment.id) {
-            Some(Prepared { file, reserved, filled, .. })
+            Some((Prepared { file, reserved, .. }, filled))
                 if reserved.is_none_or(|had| had >= bytes) =>
             {
                 segment.fill(u32::try_from(filled).unwrap_or(0).min(segment.capacity));
@@ -190,7 +190,7 @@ impl Journal {
             // None was made ahead, or a large record needs a larger one.
             prepared => {
                 let file = match prepared {
-                    Some(prepared) => prepared.file,
+                    Some((prepared, _)) => prepared.file,
                     None => self.disk.create(name).map_err(no_space("create"))?,
                 };
                 let reserved = file.reserve(bytes).map_err(no_space("reserve space for"))?;

@@ -5,7 +5,7 @@
 //! as written by the sync of whoever writes there first, which takes as long again as the sync
 //! itself; space that was written once has not. To a reader both are zeros.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Journal;
 use crate::disk::DiskFile;
@@ -19,8 +19,28 @@ pub(crate) struct Prepared {
     pub(crate) file: Arc<dyn DiskFile>,
     /// Bytes reserved; none where the file system cannot do it.
     pub(crate) reserved: Option<u64>,
-    /// Of these, how many were written once and synced.
-    pub(crate) filled: u64,
+    /// How far it is filled. Apart from the rest, so that who only looks whether there is a file made
+    /// ahead does not wait for the medium.
+    filling: Arc<Mutex<Filling>>,
+}
+
+/// How far a file made ahead is filled.
+#[derive(Default)]
+struct Filling {
+    /// Bytes that were written once and synced.
+    filled: u64,
+    /// It is a segment now: zeros would go over its records.
+    is_taken: bool,
+}
+
+impl Prepared {
+    /// Takes it for a segment: nothing more is filled. Waits for the part that is being written.
+    /// Returns how many bytes of it were written once.
+    fn take(&self) -> u64 {
+        let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        filling.is_taken = true;
+        filling.filled
+    }
 }
 
 impl Journal {
@@ -50,8 +70,8 @@ impl Journal {
             // Tidiness only: the commit empties it, or the next start removes it.
             let _ = self.disk.remove(&name);
         })?;
-        *self.lock_prepared() =
-            Some(Prepared { id, file, reserved: all.then_some(bytes), filled: 0 });
+        let (reserved, filling) = (all.then_some(bytes), Arc::default());
+        *self.lock_prepared() = Some(Prepared { id, file, reserved, filling });
         Ok(true)
     }
 
@@ -63,23 +83,26 @@ impl Journal {
     /// [`Error::Failed`]: a write or sync failed, now or before.
     pub fn fill_next(&self) -> Result<bool, Error> {
         self.check_failed()?;
-        let mut prepared = self.lock_prepared();
-        let Some(Prepared { id, file, reserved: Some(reserved), filled }) = &mut *prepared else {
-            return Ok(false);
+        let (id, file, reserved, filling) = match &*self.lock_prepared() {
+            Some(Prepared { id, file, reserved: Some(reserved), filling }) => {
+                (*id, Arc::clone(file), *reserved, Arc::clone(filling))
+            }
+            _ => return Ok(false),
         };
-        let part = (*reserved - *filled).min(FILL_BYTES as u64);
-        if part == 0 {
+        let mut filling = filling.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = (reserved - filling.filled).min(FILL_BYTES as u64);
+        if part == 0 || filling.is_taken {
             return Ok(false);
         }
-        match write_zeros(&**file, *filled, part as usize) {
-            Ok(true) => *filled += part,
-            Ok(false) => *filled = *reserved,
+        match write_zeros(&*file, filling.filled, part as usize) {
+            Ok(true) => filling.filled += part,
+            Ok(false) => filling.filled = reserved,
             Err((action, error)) => {
-                let error = Error::io(action, &unfinished_name(*id))(error);
+                let error = Error::io(action, &unfinished_name(id))(error);
                 return Err(self.fail(error.to_string()));
             }
         }
-        Ok(*filled < *reserved)
+        Ok(filling.filled < reserved)
     }
 
     /// Writes zeros ahead of the records of the segment in use, when nothing is pending and there
@@ -129,8 +152,11 @@ impl Journal {
     }
 
     /// The file made ahead for the segment with that number. The committer's lock is held.
-    pub(crate) fn take_prepared(&self, id: u32) -> Option<Prepared> {
-        self.lock_prepared().take_if(|prepared| prepared.id == id)
+    /// And how many bytes of it were written once.
+    pub(crate) fn take_prepared(&self, id: u32) -> Option<(Prepared, u64)> {
+        let prepared = self.lock_prepared().take_if(|prepared| prepared.id == id)?;
+        let filled = prepared.take();
+        Some((prepared, filled))
     }
 }
 

@@ -5,6 +5,7 @@
 mod checkpoint;
 mod damage;
 mod failing_disk;
+mod filling;
 mod format;
 mod golden;
 mod holes;
