@@ -86,7 +86,7 @@ impl WriteBuffer {
     fn seal_tail(&mut self) {
         if !self.tail.is_empty() {
             self.chunk_bytes += self.tail.len();
-            self.usual = self.tail.len();
+            self.usual = self.tail.len().min(USUAL_BYTES_MAX);
             self.chunks.push_back(self.tail.split().freeze());
         }
     }
@@ -94,6 +94,10 @@ impl WriteBuffer {
 
 /// A copy of this much costs less than one more piece in the kernel.
 const COPY_BYTES_MAX: usize = 4096;
+
+/// The most that room is made for before there is something to put there: one burst is not to
+/// cost a connection that is quiet afterwards.
+const USUAL_BYTES_MAX: usize = 256 * 1024;
 
 /// The least that room is made for.
 const TAIL_BYTES_MIN: usize = 256;
