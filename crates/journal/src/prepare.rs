@@ -19,8 +19,8 @@ pub(crate) struct Prepared {
     pub(crate) file: Arc<dyn DiskFile>,
     /// Bytes reserved; none where the file system cannot do it.
     pub(crate) reserved: Option<u64>,
-    /// How far it is filled. Apart from the rest, so that who only looks whether there is a file made
-    /// ahead does not wait for the medium.
+    /// How far it is filled. Apart from the rest, so that who only looks whether there is a file
+    /// made ahead does not wait for the medium.
     filling: Arc<Mutex<Filling>>,
 }
 

@@ -1,4 +1,5 @@
-//! Zeros are written beside the commits: nobody who commits waits for them, until the file is needed.
+//! Zeros are written beside the commits: nobody who commits waits for them, until the file is
+//! needed.
 
 use std::io;
 use std::sync::{
