@@ -167,6 +167,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         .map_err(|error| Failure::called_wrongly(format!("--url: {error}")))?;
     let cases = cases(matches, &target)?;
     let server = given::<u32>(matches, "pid").map(|pid| bench::Pid(*pid)).or(target.server());
+    let html = given::<PathBuf>(matches, "html");
+    // Before minutes are spent on what cannot be written.
+    html.map_or(Ok(()), |file| write_html(file, ""))?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_when_told(stop.clone())?;
     let json = matches.get_flag("json");
@@ -196,11 +199,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         }
     }
     table.print()?;
-    if let Some(file) = given::<PathBuf>(matches, "html") {
-        let about = about(&target);
-        std::fs::write(file, bench::html(&findings, &about)).map_err(|error| {
-            Failure::failed(format!("--html {}: cannot be written: {error}", file.display()))
-        })?;
+    if let Some(file) = html {
+        write_html(file, &bench::html(&findings, &about(&target)))?;
     }
     let bad = |it: &&Finding| it.outcome.as_ref().is_some_and(|it| !it.verdict.is_clean());
     let bad: Vec<&Finding> = findings.iter().filter(bad).collect();
@@ -210,6 +210,12 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         }
     }
     if bad.is_empty() { Ok(()) } else { Err(Failure::Said(1)) }
+}
+
+fn write_html(file: &std::path::Path, page: &str) -> Result<(), Failure> {
+    std::fs::write(file, page).map_err(|error| {
+        Failure::failed(format!("--html {}: cannot be written: {error}", file.display()))
+    })
 }
 
 fn list() -> Result<(), Failure> {
@@ -404,6 +410,8 @@ impl ProgressLine {
 /// The figures of all cases: each as JSON when it is there, or a table at the end.
 struct Figures {
     json: bool,
+    /// Nothing was measured yet.
+    is_empty: bool,
     table: Table,
 }
 
@@ -411,7 +419,7 @@ impl Figures {
     fn new(json: bool) -> Figures {
         let mut table = Table::new();
         table.header(COLUMNS.map(str::to_owned));
-        Figures { json, table }
+        Figures { json, is_empty: true, table }
     }
 
     fn add(&mut self, finding: &Finding) -> Result<(), Failure> {
@@ -420,12 +428,13 @@ impl Figures {
                 .map_err(|error| Failure::failed(format!("JSON: {error}")))?;
             return print_line(&json);
         }
+        self.is_empty = false;
         self.table.row(cells(finding));
         Ok(())
     }
 
     fn print(&self) -> Result<(), Failure> {
-        if self.json {
+        if self.json || self.is_empty {
             return Ok(());
         }
         self.table.lines(None).iter().try_for_each(|line| print_line(line))
