@@ -38,7 +38,7 @@ impl Target {
             url if NatsUrl::is_one(url) => NatsUrl::parse(url).map(Target::Nats),
             url => match url.parse() {
                 Ok(url) => Ok(Target::Amqp091(url)),
-                Err(error) => Err(Error::Wrong(format!("{error}"))),
+                Err(error) => Err(Error::Wrong(format!("{error}, nats://host:port, or null"))),
             },
         }
     }
