@@ -134,6 +134,8 @@ fn a_wrong_call_is_refused_with_the_mend() -> Result<()> {
         (&["--patterns", "2", "--queues", "3"], 2, "fewer patterns"),
         (&["--seconds", "1", "--messages", "1"], 2, "cannot be used with"),
         (&["--messages", "1"], 1, "is the broker running"),
+        // Before anything is measured.
+        (&["--html", "/nowhere/report.html"], 1, "cannot be written"),
     ] {
         let (_, done) = bench(&site, nowhere, words)?;
         ensure!(done.code() == code, "{words:?}: {} {}", done.code(), done.stderr);
