@@ -7,7 +7,10 @@
 mod append;
 mod decode;
 mod encode;
+mod endpoint;
 mod route;
+mod select;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -20,7 +23,7 @@ struct Part {
     run: fn(u64),
 }
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 17] = [
     Part {
         name: "decode-whole",
         what: "a publish of 16 B whose three frames are side by side, found at once",
@@ -52,10 +55,70 @@ const PARTS: [Part; 7] = [
         run: route::topic,
     },
     Part {
+        name: "select-one",
+        what: "a selector of one comparison, asked of a message with four properties",
+        messages: 200_000,
+        run: select::one,
+    },
+    Part {
+        name: "select-many",
+        what: "a selector of ten operators, with IN, BETWEEN and LIKE, all of them looked at",
+        messages: 100_000,
+        run: select::many,
+    },
+    Part {
         name: "encode-deliver",
         what: "basic.deliver, header and body of 16 B, without a stencil",
         messages: 100_000,
         run: encode::deliver,
+    },
+    Part {
+        name: "transfer-in",
+        what: "AMQP 1.0: a transfer frame of 16 B decoded, its message's sections found",
+        messages: 50_000,
+        run: transfer::read_transfers,
+    },
+    Part {
+        name: "transfer-stencil",
+        what: "AMQP 1.0: a transfer's frame head by stencil, and 16 B behind it",
+        messages: 200_000,
+        run: transfer::write_by_stencil,
+    },
+    Part {
+        name: "transfer-out",
+        what: "AMQP 1.0: the same field by field, without a stencil",
+        messages: 50_000,
+        run: transfer::write_by_field,
+    },
+    Part {
+        name: "disposition-in",
+        what: "AMQP 1.0: a disposition frame (accepted, one delivery) decoded",
+        messages: 50_000,
+        run: transfer::read_dispositions,
+    },
+    Part {
+        name: "endpoint-in",
+        what: "AMQP 1.0: a transfer frame of 16 B decoded and taken by the endpoint, settled by 64",
+        messages: 50_000,
+        run: endpoint::receive,
+    },
+    Part {
+        name: "endpoint-whole",
+        what: "AMQP 1.0: the same, taken where it lies",
+        messages: 200_000,
+        run: endpoint::receive_whole,
+    },
+    Part {
+        name: "endpoint-out",
+        what: "AMQP 1.0: a message of 16 B sent by the endpoint, unsettled, settled by 64",
+        messages: 100_000,
+        run: endpoint::send,
+    },
+    Part {
+        name: "endpoint-settled",
+        what: "AMQP 1.0: the same, sent settled",
+        messages: 100_000,
+        run: endpoint::send_settled,
     },
     Part {
         name: "append",

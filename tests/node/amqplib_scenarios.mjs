@@ -4,15 +4,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import process from "node:process";
 import amqplib from "amqplib";
+import { runAll, url } from "./scenario.mjs";
 
-const [url, only = ""] = process.argv.slice(2);
-if (!url) {
-  console.error("usage: node amqplib_scenarios.mjs AMQP_URL [part of a scenario's name]");
-  process.exit(2);
-}
-const SECONDS_MAX = 30;
 const name = (noun) => `${noun}-${randomUUID().slice(0, 13)}`;
 
 // Resolves when the condition holds; every delivery wakes it. Nothing is polled.
@@ -299,34 +293,11 @@ const scenarios = {
   },
 };
 
-async function run(title, scenario) {
-  const connection = await amqplib.connect(url);
-  connection.on("error", () => {});
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`longer than ${SECONDS_MAX} s`)), SECONDS_MAX * 1000);
-  });
-  try {
-    await Promise.race([scenario(connection), late]);
-    console.log(`ok   ${title}`);
-    return true;
-  } catch (error) {
-    console.log(`FAIL ${title}: ${error.stack}`);
-    return false;
-  } finally {
-    clearTimeout(timer);
-    await connection.close().catch(() => {});
-  }
-}
-
-const chosen = Object.entries(scenarios).filter(([title]) => title.includes(only));
-if (chosen.length === 0) {
-  console.error(`no scenario's name contains ${only}`);
-  process.exit(2);
-}
-let failed = 0;
-for (const [title, scenario] of chosen) {
-  if (!(await run(title, scenario))) failed += 1;
-}
-console.log(`scenarios: ${chosen.length - failed} held, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+await runAll(scenarios, {
+  async begin() {
+    const connection = await amqplib.connect(url);
+    connection.on("error", () => {});
+    return [connection];
+  },
+  end: (connection) => connection.close().catch(() => {}),
+});

@@ -86,6 +86,20 @@ const commands = {
     });
     return { ...(await state()), colour };
   },
+  // What a WebSocket of the page's own host answers first to these octets, and its subprotocol.
+  async websocket({ path, protocol, octets }) {
+    const answer = await page.evaluate(([path, protocol, octets]) =>
+      new Promise((resolve, reject) => {
+        const socket = new WebSocket(`ws://${location.host}${path}`, protocol);
+        socket.binaryType = "arraybuffer";
+        socket.onopen = () => socket.send(new Uint8Array(octets));
+        socket.onclose = ({ code }) => reject(new Error(`closed with ${code}`));
+        socket.onmessage = ({ data }) => {
+          resolve({ protocol: socket.protocol, octets: [...new Uint8Array(data)] });
+        };
+      }), [path, protocol, octets]);
+    return { ...(await state()), ...answer };
+  },
   async screenshot({ file }) {
     await page.screenshot({ path: file });
     return state();

@@ -1,12 +1,12 @@
 """Login by a client's certificate (SASL EXTERNAL), with pika over TLS."""
 
-import argparse
 import ssl
 import sys
 import urllib.parse
 
 import pika
 
+from certificate import run_with_certificate
 from scenario import expect, expect_equal
 
 USER = "ada"
@@ -54,26 +54,9 @@ def a_password_works_behind_a_certificate(options):
     pika.BlockingConnection(parameters(options, credentials=credentials)).close()
 
 
-def main():
-    """Runs all of them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url")
-    parser.add_argument("--broker")
-    parser.add_argument("--ca-file", required=True)
-    parser.add_argument("--certificate", required=True)
-    parser.add_argument("--key", required=True)
-    options = parser.parse_args()
-    scenarios = [
+if __name__ == "__main__":
+    sys.exit(run_with_certificate(__doc__, [
         a_certificate_is_a_login,
         without_a_certificate_nobody_comes_in,
         a_password_works_behind_a_certificate,
-    ]
-    for scenario in scenarios:
-        scenario(options)
-        print(f"ok   {scenario.__name__}")
-    print(f"scenarios: {len(scenarios)} held, 0 failed")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    ]))

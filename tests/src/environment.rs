@@ -42,6 +42,17 @@ pub fn node() -> Result<PathBuf> {
     given_or("TUBEPOST_NODE", Path::new("/usr/bin/node"))
 }
 
+/// A program with Qpid Proton for C++: `proton_peer` of these tests, or one of Proton's examples.
+///
+/// # Errors
+/// It was not compiled.
+pub fn proton_cpp(name: &str) -> Result<PathBuf> {
+    let folder = given_or("TUBEPOST_PROTON_CPP", &target_directory().join("test-env/cpp"))?;
+    let program = folder.join(name);
+    ensure!(program.exists(), "{} is not there: run `cargo xtask setup`", program.display());
+    Ok(program)
+}
+
 /// Chromium.
 ///
 /// # Errors

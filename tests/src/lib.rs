@@ -39,7 +39,7 @@ pub use authority::{Authority, Files, Is};
 pub use browser::Page;
 pub use celery::CeleryWorker;
 pub use environment::{
-    chromium, node, python, rabbitmqadmin, rabbitmqadmin_2, root, tubepost_binary,
+    chromium, node, proton_cpp, python, rabbitmqadmin, rabbitmqadmin_2, root, tubepost_binary,
 };
 pub use fedora_messaging::{Consumer, publish as publish_by_fedora_messaging};
 pub use fedora_messaging_suite::{SuiteTally, run_suite, suite_tests};
@@ -59,6 +59,7 @@ pub use samples::{fedora_events, own_events};
 pub use scale::{is_time_over, is_torture, scaled, seed};
 pub use script::{
     Broker, differential, node_script, node_script_trusting, python_script, python_script_with,
+    start_python_script,
 };
 pub use server::Server;
 pub use site::{Site, events_of, wait_for_events};

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Result, ensure};
 
-use crate::{Finished, node, python, root, run};
+use crate::{Finished, Process, node, python, root, run};
 
 /// Whose answers a scenario expects where brokers differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,15 @@ pub fn python_script_with(
     run_python(&mut command, name, url, broker, &[])
 }
 
+/// Starts a Python scenario file, which goes on beside the test.
+///
+/// # Errors
+/// It cannot be started.
+pub fn start_python_script(name: &str, url: &str, more: &[&str]) -> Result<Process> {
+    let mut command = Command::new(python()?);
+    Process::start(name, furnished(&mut command, name, url, Broker::Tubepost, more))
+}
+
 fn run_python(
     command: &mut Command,
     name: &str,
@@ -45,14 +54,23 @@ fn run_python(
     broker: Broker,
     more: &[&str],
 ) -> Result<()> {
+    all_held(name, &run(name, furnished(command, name, url, broker, more), b"", 200)?)
+}
+
+fn furnished<'a>(
+    command: &'a mut Command,
+    name: &str,
+    url: &str,
+    broker: Broker,
+    more: &[&str],
+) -> &'a mut Command {
     let broker = match broker {
         Broker::Tubepost => "tubepost",
         Broker::RabbitMq3 => "rabbitmq-3",
     };
     command.current_dir(root().join("tests/python"));
     command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
-    command.arg(name).arg(url).args(["--broker", broker]).args(more);
-    all_held(name, &run(name, command, b"", 200)?)
+    command.arg(name).arg(url).args(["--broker", broker]).args(more)
 }
 
 /// Runs the differential test's scripts against two brokers on loopback; `differences` is the

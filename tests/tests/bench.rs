@@ -27,10 +27,11 @@ const SHAPES: [&[&str]; 7] = [
     &["--size", "300000", "--durable", "--confirm", "4", "--afterwards"],
 ];
 
-fn every_shape_arrives(site: &Site, url: &str) -> Result<()> {
+fn every_shape_arrives(site: &Site, url: &str, protocol: &str) -> Result<()> {
     for shape in SHAPES {
         let count = if shape.contains(&"300000") { "40" } else { "3000" };
-        let (findings, done) = bench(site, url, &[shape, &["--messages", count]].concat())?;
+        let words = [shape, &["--messages", count, "--protocol", protocol]].concat();
+        let (findings, done) = bench(site, url, &words)?;
         ensure!(done.code() == 0, "{shape:?}: {}", done.stderr);
         let [finding] = &findings[..] else { anyhow::bail!("{shape:?}: {findings:?}") };
         ensure!(finding["published"] == count.parse::<u64>()?, "{shape:?}: {finding}");
@@ -60,15 +61,19 @@ fn queues(site: &Site) -> Result<Vec<String>> {
 fn every_shape_of_traffic_arrives_whole_and_nothing_is_left_behind() -> Result<()> {
     let site = Site::new()?;
     let _server = site.serve()?;
-    every_shape_arrives(&site, &site.amqp_url())?;
-    let stream = ["--stream", "--consumers", "3", "--messages", "500", "--confirm", "100"];
-    let (findings, done) = bench(&site, &site.amqp_url(), &stream)?;
-    ensure!(done.code() == 0, "{}", done.stderr);
-    ensure!(findings[0]["delivered"] == 1500, "each reader reads all: {findings:?}");
-    let idle = ["--connections", "50"];
-    let (findings, done) = bench(&site, &site.amqp_url(), &idle)?;
-    ensure!(done.code() == 0 && findings[0]["connections"] == 50, "{findings:?} {}", done.stderr);
-    ensure!(findings[0]["resident_bytes_each"].is_number(), "the server is ours: {findings:?}");
+    for protocol in ["amqp091", "amqp10"] {
+        every_shape_arrives(&site, &site.amqp_url(), protocol)?;
+        let stream = ["--stream", "--consumers", "3", "--messages", "500", "--confirm", "100"];
+        let by = ["--protocol", protocol];
+        let (findings, done) = bench(&site, &site.amqp_url(), &[&stream[..], &by].concat())?;
+        ensure!(done.code() == 0, "{protocol}: {}", done.stderr);
+        ensure!(findings[0]["delivered"] == 1500, "each reader reads all: {findings:?}");
+        let idle = ["--connections", "50"];
+        let (findings, done) = bench(&site, &site.amqp_url(), &[&idle[..], &by].concat())?;
+        let [idle] = &findings[..] else { anyhow::bail!("{protocol}: {}", done.stderr) };
+        ensure!(done.code() == 0 && idle["connections"] == 50, "{idle} {}", done.stderr);
+        ensure!(idle["resident_bytes_each"].is_number(), "the server is ours: {idle}");
+    }
     ensure!(queues(&site)?.is_empty(), "left behind: {:?}", queues(&site)?);
     let report = site.path("report.html");
     let html = report.display().to_string();
@@ -83,7 +88,40 @@ fn every_shape_of_traffic_arrives_whole_and_nothing_is_left_behind() -> Result<(
 #[test]
 fn every_shape_of_traffic_arrives_on_rabbitmq_too() -> Result<()> {
     let rabbit = RabbitMq::start()?;
-    every_shape_arrives(&Site::new()?, &rabbit.amqp_url())
+    every_shape_arrives(&Site::new()?, &rabbit.amqp_url(), "amqp091")
+}
+
+#[test]
+fn a_queue_that_is_there_is_used_and_stays() -> Result<()> {
+    let site = Site::new()?;
+    let _server = site.serve()?;
+    let data = site.path("data").display().to_string();
+    let made = site.tubepost(&["queue", "declare", "b-jobs", "--data-dir", &data])?;
+    ensure!(made.code() == 0, "queue declare: {}", made.stderr);
+    for protocol in [&["amqp091"][..], &["amqp10"], &["amqp10", "--addresses", "names"]] {
+        let words = ["--existing", "b-jobs", "--messages", "2000", "--confirm", "50", "--protocol"];
+        let (findings, done) = bench(&site, &site.amqp_url(), &[&words, protocol].concat())?;
+        ensure!(done.code() == 0, "{protocol:?}: {findings:?} {}", done.stderr);
+        ensure!(findings[0]["delivered"] == 2000, "{protocol:?}: {findings:?}");
+    }
+    ensure!(queues(&site)? == ["b-jobs"], "{:?}", queues(&site)?);
+    Ok(())
+}
+
+#[test]
+fn what_the_broker_refuses_by_amqp_1_0_is_said_in_its_words() -> Result<()> {
+    let site = Site::new()?;
+    let _server = site.serve()?;
+    let by10 = ["--messages", "10", "--protocol", "amqp10"];
+    let missing = [&by10[..], &["--existing", "nowhere"]].concat();
+    let (_, done) = bench(&site, &site.amqp_url(), &missing)?;
+    ensure!(done.code() == 1, "{}", done.stderr);
+    ensure!(done.stderr.contains("amqp:not-found: no queue 'nowhere'"), "{}", done.stderr);
+    let stranger = site.amqp_url().replace("guest:guest", "ada:s3cret");
+    let (_, done) = bench(&site, &stranger, &[&by10[..], &["--existing", "q"]].concat())?;
+    ensure!(done.code() == 1 && done.stderr.contains("user 'ada'"), "{}", done.stderr);
+    ensure!(!done.stderr.contains("s3cret"), "{}", done.stderr);
+    Ok(())
 }
 
 #[test]
@@ -133,6 +171,8 @@ fn a_wrong_call_is_refused_with_the_mend() -> Result<()> {
         (&["--stream", "--auto-ack"], 2, "acknowledgements"),
         (&["--patterns", "2", "--queues", "3"], 2, "fewer patterns"),
         (&["--seconds", "1", "--messages", "1"], 2, "cannot be used with"),
+        (&["--addresses", "names"], 2, "--protocol amqp10"),
+        (&["--existing", "q", "--fan-out"], 2, "existing queues"),
         (&["--messages", "1"], 1, "is the broker running"),
         // Before anything is measured.
         (&["--html", "/nowhere/report.html"], 1, "cannot be written"),

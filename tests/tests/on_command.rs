@@ -158,7 +158,9 @@ fn the_command_sees_the_event_on_its_input_and_in_variables() -> Result<()> {
     let site = Site::new()?;
     let _server = site.serve()?;
     let file = site.path("runs");
-    let script = "cat >> \"$0\"; echo >> \"$0\"; env > \"$0.env.$TUBEPOST_ID\"";
+    // The file has its name once it is whole: a redirection makes it before `env` has written.
+    let script = "cat >> \"$0\"; echo >> \"$0\"; \
+                  env > \"$0.part\"; mv \"$0.part\" \"$0.env.$TUBEPOST_ID\"";
     let _on = start(&site, "worker", &[], script, &file)?;
     site.publish("org.example.door.open", &json!({"agent": "ada", "number": 5}))?;
     wait_for_number(&file, 5)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use harness::{Site, events_of, wait_for, wait_for_events};
+use harness::{Process, Site, events_of, wait_for, wait_for_events};
 use serde_json::json;
 
 /// The promise is 200 ms on a machine that does nothing else; the number is measured in benches.
@@ -94,4 +94,48 @@ fn a_journal_that_syncs_at_intervals_is_said_loudly() -> Result<()> {
     ensure!(!server.process().log().contains("journal.sync"), "said without need");
     ensure!(!site.get("/")?.contains("journal.sync"), "on the page without need");
     Ok(())
+}
+
+#[test]
+fn the_broker_runs_alone_and_the_services_on_it_from_elsewhere() -> Result<()> {
+    let one = Site::new()?;
+    let mut alone = start_parts(&one, "broker")?;
+    alone.wait_for_line("its greeting", 30, |line| line == "Tubepost listens.")?;
+    ensure!(one.get("/").is_err(), "pages are served without the part");
+    one.api().get("overview")?;
+    let other = Site::on_bus(&one.amqp_url())?;
+    let mut services = start_parts(&other, "agent,notify,web")?;
+    services.wait_for_line("the bus it is on", 30, |line| line.contains("bus    amqp://"))?;
+    ensure!(!services.log().contains("guest:guest"), "the bus's password is shown");
+    ensure!(other.api().get("overview").is_err(), "there is an API without a broker");
+    wait_for("the event on the page", 30, || {
+        one.publish("org.example.afar", &json!({})).map_err(|error| error.to_string())?;
+        let page = other.get("/").map_err(|error| error.to_string())?;
+        if page.contains("org.example.afar") { Ok(()) } else { Err("not there".to_owned()) }
+    })?;
+    for process in [&mut services, &mut alone] {
+        ensure!(process.terminate(20)?.success(), "{}", process.log());
+    }
+    Ok(())
+}
+
+#[test]
+fn services_without_a_bus_are_told_to_name_one() -> Result<()> {
+    let site = Site::new()?;
+    let mut command = site.command(&["serve", "--parts", "notify, web"]);
+    command.env_remove("TUBEPOST_BUS");
+    let done = harness::run("serve", &mut command, b"", 20)?;
+    ensure!(done.code() == 2, "{}", done.status);
+    ensure!(done.stderr.contains("--bus amqp://"), "{}", done.stderr);
+    let done = site.tubepost(&["serve", "--parts", "brokers"])?;
+    ensure!(done.code() == 2, "{}", done.status);
+    ensure!(done.stderr.contains("broker, agent, notify, web"), "{}", done.stderr);
+    Ok(())
+}
+
+fn start_parts(site: &Site, parts: &str) -> Result<Process> {
+    let mut words = site.serve_arguments();
+    words.extend(["--parts".to_owned(), parts.to_owned()]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    site.start(&words)
 }

@@ -1,11 +1,10 @@
-//! `cargo xtask codegen`: the AMQP 0-9-1 methods, properties and reply codes of `crates/amqp091`,
-//! from RabbitMQ's machine-readable definition of the protocol. The definition lies beside the
-//! checkout, not in it; what comes out is committed, so that nobody needs it to build. `--check`
-//! writes nothing and fails when the committed files differ.
+//! `cargo xtask codegen`: what the specifications say as data, as Rust: for `crates/amqp091` and
+//! `crates/amqp10`. The specifications lie beside the checkout, not in it; what comes out is
+//! committed, so that nobody needs them to build. `--check` writes nothing and fails when the
+//! committed files differ.
 
-mod emit;
-mod spec;
-mod words;
+mod amqp091;
+mod amqp10;
 
 use std::{
     fs,
@@ -16,48 +15,48 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use spec::Spec;
+const USAGE: &str = "usage: cargo xtask codegen [--check] [--specs FOLDER]";
+/// A folder for each protocol: `amqp-0-9-1` and `amqp-1-0`.
+const SPECS: &str = "../shared/spec";
 
-const USAGE: &str = "usage: cargo xtask codegen [--check] [--spec FILE]";
-const SPEC: &str = "../shared/spec/amqp-0-9-1/amqp-rabbitmq-0.9.1.json";
-const SOURCES: &str = "crates/amqp091/src/generated";
-const STRATEGIES: &str = "crates/amqp091/tests/wire/generated";
+/// File names with their texts.
+type Files = Vec<(String, String)>;
 
 /// Runs the verb with the arguments that follow it.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let root = root()?;
     let mut check = false;
-    let mut spec = root.join(SPEC);
+    let mut specs = root.join(SPECS);
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
             "--check" => check = true,
-            "--spec" => spec = rest.next().context("--spec needs a file")?.into(),
+            "--specs" => specs = rest.next().context("--specs needs a folder")?.into(),
             other => bail!("unknown argument {other}; {USAGE}"),
         }
     }
     ensure!(
-        spec.exists(),
-        "the protocol definition {} is not there. It is not part of the checkout and not needed to \
-         build: the generated files are committed. To generate them anew, give RabbitMQ's JSON \
-         with --spec FILE.",
-        spec.display()
+        specs.exists(),
+        "the specifications {} are not there. They are not part of the checkout and not needed to \
+         build: the generated files are committed. To generate them anew, give a folder with \
+         RabbitMQ's JSON (amqp-0-9-1) and OASIS's XML (amqp-1-0) with --specs FOLDER.",
+        specs.display()
     );
+    let mut folders = Vec::new();
     let mut files = Vec::new();
-    let spec = Spec::read(&spec)?;
-    for (name, text) in emit::sources(&spec)? {
-        files.push((root.join(SOURCES).join(name), format(&root, &text)?));
+    for (folder, texts) in [amqp091::files(&specs)?, amqp10::files(&specs)?].concat() {
+        folders.push(root.join(folder));
+        for (name, text) in texts {
+            files.push((root.join(folder).join(name), format(&root, &text)?));
+        }
     }
-    for (name, text) in emit::strategies(&spec)? {
-        files.push((root.join(STRATEGIES).join(name), format(&root, &text)?));
-    }
-    if check { compare(&root, &files) } else { write(&root, &files) }
+    let stale = stale(&folders, &files)?;
+    if check { compare(&root, stale, &files) } else { write(&root, &stale, &files) }
 }
 
-/// Whether the protocol definition lies beside this checkout, so that `codegen --check` can run.
-#[allow(dead_code, reason = "for `cargo xtask test`, which checks the output where it can")]
-pub(crate) fn spec_is_present() -> bool {
-    root().is_ok_and(|root| root.join(SPEC).exists())
+/// Whether the specifications lie beside this checkout, so that `codegen --check` can run.
+pub(crate) fn specs_are_present() -> bool {
+    root().is_ok_and(|root| root.join(SPECS).exists())
 }
 
 /// The workspace's root: this crate's parent folder.
@@ -66,9 +65,9 @@ fn root() -> Result<PathBuf> {
     parent.map(Path::to_path_buf).context("xtask has no parent folder")
 }
 
-fn write(root: &Path, files: &[(PathBuf, String)]) -> Result<ExitCode> {
-    for stale in stale(root, files)? {
-        fs::remove_file(&stale).with_context(|| format!("cannot remove {}", stale.display()))?;
+fn write(root: &Path, stale: &[PathBuf], files: &[(PathBuf, String)]) -> Result<ExitCode> {
+    for stale in stale {
+        fs::remove_file(stale).with_context(|| format!("cannot remove {}", stale.display()))?;
     }
     for (path, text) in files {
         if fs::read_to_string(path).is_ok_and(|committed| committed == *text) {
@@ -83,8 +82,8 @@ fn write(root: &Path, files: &[(PathBuf, String)]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn compare(root: &Path, files: &[(PathBuf, String)]) -> Result<ExitCode> {
-    let mut different = stale(root, files)?;
+fn compare(root: &Path, stale: Vec<PathBuf>, files: &[(PathBuf, String)]) -> Result<ExitCode> {
+    let mut different = stale;
     for (path, text) in files {
         if !fs::read_to_string(path).is_ok_and(|committed| committed == *text) {
             different.push(path.clone());
@@ -102,10 +101,10 @@ fn compare(root: &Path, files: &[(PathBuf, String)]) -> Result<ExitCode> {
 }
 
 /// Files in the generated folders that the generator would not write.
-fn stale(root: &Path, files: &[(PathBuf, String)]) -> Result<Vec<PathBuf>> {
+fn stale(folders: &[PathBuf], files: &[(PathBuf, String)]) -> Result<Vec<PathBuf>> {
     let mut stale = Vec::new();
-    for folder in [SOURCES, STRATEGIES] {
-        let Ok(entries) = fs::read_dir(root.join(folder)) else { continue };
+    for folder in folders {
+        let Ok(entries) = fs::read_dir(folder) else { continue };
         for entry in entries {
             let path = entry?.path();
             if !files.iter().any(|(known, _)| *known == path) {

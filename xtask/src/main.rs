@@ -5,6 +5,7 @@ mod bench;
 mod codegen;
 mod project;
 mod setup;
+mod spec;
 mod step;
 mod suite;
 mod tally;
@@ -26,8 +27,9 @@ usage: cargo xtask VERB
                      Tubepost alone: cost as work grows, fairness; writes docs/curves.md
   bench --instructions
                      instructions for each message by part of its way, counted by valgrind
-  codegen [--check] [--spec FILE]
-                     the methods of AMQP 0-9-1, from the specification
+  codegen [--check] [--specs FOLDER]
+                     the methods of AMQP 0-9-1 and the types of AMQP 1.0, from the specifications
+  spec               what AMQP 1.0 demands (MUST), and which demands no code or test cites
   tidy               the rules of the house that can be measured";
 
 fn main() -> ExitCode {
@@ -39,14 +41,19 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    if arguments.iter().any(|it| matches!(it.as_str(), "--help" | "-h")) {
+        println!("{USAGE}");
+        return Ok(ExitCode::SUCCESS);
+    }
     match arguments.split_first().map(|(verb, rest)| (verb.as_str(), rest)) {
         Some(("test", rest)) => suite::run(rest),
         Some(("bench", rest)) => bench::run(rest),
         Some(("codegen", rest)) => codegen::run(rest),
         Some(("torture", rest)) => torture::run(rest),
         Some(("setup", rest)) => setup::run(rest),
+        Some(("spec", rest)) => spec::run(rest),
         Some(("tidy", rest)) => tidy::run(rest),
-        Some(("--help" | "-h" | "help", _)) => {
+        Some(("help", _)) => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
         }

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what the end-to-end tests need, on a fresh Debian machine. Idempotent; when
 //! nothing changed it only looks.
 
+mod cpp;
 mod debian;
 mod node;
 mod python;
@@ -17,6 +18,7 @@ pub(crate) struct Tools {
     fedora_messaging_suite: PathBuf,
     node: PathBuf,
     node_modules: PathBuf,
+    proton_cpp: PathBuf,
     chromium: PathBuf,
     rabbitmq_server: PathBuf,
 }
@@ -29,6 +31,7 @@ impl Tools {
             ("TUBEPOST_FEDORA_MESSAGING_SUITE", self.fedora_messaging_suite),
             ("TUBEPOST_NODE", self.node),
             ("TUBEPOST_NODE_MODULES", self.node_modules),
+            ("TUBEPOST_PROTON_CPP", self.proton_cpp),
             ("TUBEPOST_CHROMIUM", self.chromium),
             ("TUBEPOST_RABBITMQ_SERVER", self.rabbitmq_server),
         ]
@@ -75,6 +78,7 @@ pub(crate) fn everything() -> Result<Tools> {
         fedora_messaging_suite,
         node,
         node_modules,
+        proton_cpp: cpp::programs(&home)?,
         chromium: debian::chromium()?,
         rabbitmq_server: debian::rabbitmq_server()?,
     })

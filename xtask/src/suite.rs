@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    project, setup,
+    codegen, project, setup, spec,
     step::{Outcome, Steps, run_command},
     tally::{self, Tally},
     tidy,
@@ -18,7 +18,6 @@ use crate::{
 
 /// The package whose tests need the set-up and the release binary.
 const END_TO_END: &str = "tubepost-tests";
-const SPEC: &str = "../shared/spec/amqp-0-9-1";
 
 /// Runs the verb.
 ///
@@ -61,7 +60,11 @@ fn every_step(steps: &mut Steps, tally: &mut Tally, quick: bool) -> Result<()> {
         tidy::check()?;
         Ok(Outcome::Done)
     })?;
-    steps.run("codegen --check", codegen)?;
+    steps.run("spec", || {
+        spec::check()?;
+        Ok(Outcome::Done)
+    })?;
+    steps.run("codegen --check", committed_code)?;
     steps.run("cargo deny", deny)?;
     if !quick {
         steps.run("cargo build --release", || {
@@ -118,15 +121,15 @@ fn runners(nextest: bool, quick: bool) -> Vec<(&'static str, Vec<&'static str>)>
 
 /// The committed protocol code is what the generator makes; the specification it reads lies
 /// beside the checkout, and a clone may lack it.
-fn codegen() -> Result<Outcome> {
-    let root = project::root();
-    if !root.join("xtask/src/codegen.rs").exists() {
-        return Ok(Outcome::Skipped("this checkout has no generator".into()));
+fn committed_code() -> Result<Outcome> {
+    if !codegen::specs_are_present() {
+        return Ok(Outcome::Skipped("the specifications are not beside this checkout".into()));
     }
-    if !root.join(SPEC).exists() {
-        return Ok(Outcome::Skipped(format!("{SPEC} is not beside this checkout")));
-    }
-    done(Command::new(std::env::current_exe()?).current_dir(root).args(["codegen", "--check"]))
+    done(
+        Command::new(std::env::current_exe()?)
+            .current_dir(project::root())
+            .args(["codegen", "--check"]),
+    )
 }
 
 /// Licences, bans and sources; advisories would need a database from the network.

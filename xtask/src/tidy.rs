@@ -85,7 +85,10 @@ pub(crate) fn check() -> Result<()> {
 }
 
 /// Everything git tracks or would track, as far as it is text.
-fn text_files(root: &Path) -> Result<Vec<TextFile>> {
+///
+/// # Errors
+/// git cannot be started, or this is no checkout.
+pub(crate) fn text_files(root: &Path) -> Result<Vec<TextFile>> {
     let output = Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"])
         .current_dir(root)
@@ -101,6 +104,18 @@ fn text_files(root: &Path) -> Result<Vec<TextFile>> {
         }
     }
     Ok(files)
+}
+
+impl TextFile {
+    /// From the root, with slashes.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is in it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ pub use generated::{
 };
 pub use header::ContentHeader;
 pub use property::PropertyList;
-pub use protocol_header::{Opening, PROTOCOL_HEADER, PROTOCOL_HEADER_SIZE};
+pub use protocol_header::{PROTOCOL_HEADER, PROTOCOL_HEADER_SIZE};
 pub use publish_frames::PublishFrames;
 pub use reader::Reader;
 pub use string::{Secret, ShortStr};

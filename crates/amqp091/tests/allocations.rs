@@ -1,41 +1,13 @@
 //! The hot path by numbers: reading `basic.publish`, its header and its body allocates nothing and
 //! copies nothing.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panic")]
-#![allow(unsafe_code, reason = "counting allocations takes a global allocator, an unsafe trait")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
-
+use allocation_counter::measure;
 use amqp091::{
     Assembler, BasicProperties, ChannelId, Content, FieldTable, Frame, FrameDecoder, Method,
     PropertyList, ShortStr, encode_body, encode_header, encode_method, method::basic::Publish,
 };
 use bytes::BytesMut;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps to `alloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps to `dealloc`'s contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn stream(messages: usize) -> BytesMut {
     let channel = ChannelId(1);
@@ -89,14 +61,15 @@ fn a_published_message_is_read_without_an_allocation_or_a_copy() {
     let (mut decoder, mut assembler) = (FrameDecoder::new(), Assembler::new(1 << 20));
     // The first split of a buffer allocates its reference count, once for the buffer.
     let first = next(&mut decoder, &mut assembler, &mut buffer);
-    let before = ALLOCATIONS.get();
-    for _ in 1..MESSAGES {
-        let content = next(&mut decoder, &mut assembler, &mut buffer);
-        assert!(content.header.properties.is_persistent());
-        assert_eq!(content.body.len(), 1);
-        assert!(content.body.iter().all(|slice| range.contains(&slice.as_ptr())));
-    }
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    let read = || {
+        for _ in 1..MESSAGES {
+            let content = next(&mut decoder, &mut assembler, &mut buffer);
+            assert!(content.header.properties.is_persistent());
+            assert_eq!(content.body.len(), 1);
+            assert!(content.body.iter().all(|slice| range.contains(&slice.as_ptr())));
+        }
+    };
+    assert_eq!(measure(read).count_total, 0);
     assert!(range.contains(&first.header.properties.as_bytes().as_ptr()));
     assert!(buffer.is_empty());
 }

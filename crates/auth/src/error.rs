@@ -117,6 +117,14 @@ pub enum Refused {
         /// The name as given, shortened.
         name: String,
     },
+    /// With SCRAM, and nothing is kept of their password that it can be judged by.
+    #[error(
+        "login of '{name}' refused: nothing is kept of their password for SCRAM yet; it is after a login with PLAIN, or after: tubepost user passwd '{name}'"
+    )]
+    NoVerifier {
+        /// The name as given, shortened.
+        name: String,
+    },
     /// The built-in guest, from elsewhere.
     #[error(
         "login of 'guest' refused: it works on this machine only; create a user with: tubepost user add"

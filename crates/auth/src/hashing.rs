@@ -12,8 +12,9 @@ use argon2::{
 };
 
 use crate::{
-    Error, Secret,
+    Error, Iterations, Secret,
     limits::{HASHING_MAX, PASSWORD_BYTES_MAX},
+    scram::Verifiers,
     stored_hash::{Scheme, StoredHash},
 };
 
@@ -47,6 +48,11 @@ impl Hashing {
 
     /// The hash to keep.
     pub(crate) fn hash(&self, password: &Secret) -> Result<StoredHash, Error> {
+        self.kept(password, None).map(|kept| kept.hash)
+    }
+
+    /// All that is to be kept of a password.
+    pub(crate) fn kept(&self, password: &Secret, scram: Option<Iterations>) -> Result<Kept, Error> {
         match password.expose().len() {
             0 => return Err(Error::Password { reason: "is empty" }),
             size if size > PASSWORD_BYTES_MAX => {
@@ -55,7 +61,10 @@ impl Hashing {
             _ => {}
         }
         match self.turn(None, || None::<()>) {
-            Waited::Turn(turn) => turn.hash(password),
+            Waited::Turn(turn) => {
+                let scram = scram.map(|iterations| turn.verifiers(password, iterations));
+                Ok(Kept { hash: turn.hash(password)?, scram: scram.transpose()? })
+            }
             Waited::Known(()) => Err(Error::Hash("nothing was known before".to_owned())),
         }
     }
@@ -98,6 +107,12 @@ impl Hashing {
     }
 }
 
+/// What is kept of a password.
+pub(crate) struct Kept {
+    pub(crate) hash: StoredHash,
+    pub(crate) scram: Option<Verifiers>,
+}
+
 /// A turn at computing hashes.
 pub(crate) struct Turn<'a> {
     of: &'a Hashing,
@@ -130,6 +145,19 @@ impl Turn<'_> {
                 Fit::No
             }
         }
+    }
+
+    /// Whether others could have their turn meanwhile.
+    pub(crate) fn leaves_room(&self) -> bool {
+        self.of.lock().at_work < HASHING_MAX
+    }
+
+    pub(crate) fn verifiers(
+        &self,
+        password: &Secret,
+        iterations: Iterations,
+    ) -> Result<Verifiers, Error> {
+        Ok(Verifiers::derive(password, iterations)?)
     }
 
     fn hash(&self, password: &Secret) -> Result<StoredHash, Error> {

@@ -16,6 +16,8 @@
 //! verified, and become argon2id at the first login. Guessing is slowed without locking anybody
 //! out; and who is logged in learns of a change by [`Users::generation`] and [`Users::recheck`].
 //!
+//! A login is an exchange of messages: [`sasl`], the same for every protocol.
+//!
 //! ```
 //! use auth::{Peer, Secret, Users};
 //!
@@ -32,7 +34,10 @@ mod definition;
 mod error;
 mod hashing;
 mod limits;
+mod options;
 mod remembered;
+pub mod sasl;
+mod scram;
 mod secret;
 mod stored_hash;
 mod tags;
@@ -44,6 +49,8 @@ mod users;
 
 pub use definition::{Credential, Imported, NewUser, UserDefinition};
 pub use error::{Error, Refused};
+pub use options::Options;
+pub use scram::Iterations;
 pub use secret::Secret;
 pub use stored_hash::StoredHash;
 pub use tags::Tags;

@@ -11,7 +11,9 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::{Error, Tags, UserLimits, limits::FILE_BYTES_MAX, stored_hash::StoredHash};
+use crate::{
+    Error, Tags, UserLimits, limits::FILE_BYTES_MAX, scram::Verifiers, stored_hash::StoredHash,
+};
 
 mod written;
 
@@ -30,11 +32,14 @@ pub(crate) struct Stamp {
 }
 
 /// The users as the file has them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) struct Content {
     pub(crate) users: BTreeMap<String, Entry>,
     /// Names of deleted users whose permissions may still be written down somewhere.
     pub(crate) departed: BTreeSet<String>,
+    /// What users who are not there are made up from for SCRAM.
+    pub(crate) scram_secret: Option<[u8; 32]>,
 }
 
 /// One user.
@@ -42,6 +47,8 @@ pub(crate) struct Content {
 pub(crate) struct Entry {
     /// `None`: no password is theirs.
     pub(crate) hash: Option<StoredHash>,
+    /// What SCRAM judges a proof of the same password by.
+    pub(crate) scram: Option<Verifiers>,
     pub(crate) tags: Tags,
     pub(crate) default_access: bool,
     pub(crate) limits: UserLimits,
@@ -49,6 +56,13 @@ pub(crate) struct Entry {
     pub(crate) id: u64,
     /// How often the password was changed.
     pub(crate) password_number: u32,
+}
+
+impl Content {
+    /// Whether there is anything in it that is of use for SCRAM only.
+    pub(crate) fn has_scram(&self) -> bool {
+        self.scram_secret.is_some() || self.users.values().any(|entry| entry.scram.is_some())
+    }
 }
 
 impl UserFile {
@@ -93,12 +107,12 @@ impl UserFile {
         let version: written::Version = serde_json::from_slice(text).map_err(damaged)?;
         let content = match version.format {
             1 => serde_json::from_slice::<written::Content1>(text).map_err(damaged)?.try_into(),
-            FORMAT => {
+            FORMAT | FORMAT_WITH_SCRAM => {
                 serde_json::from_slice::<written::Content2>(text).map_err(damaged)?.try_into()
             }
             found => {
                 return Err(self.damaged(format!(
-                    "has format {found}, this version knows {FORMAT}; use the version that wrote it"
+                    "has format {found}, this version knows {FORMAT_WITH_SCRAM}; use the version that wrote it"
                 )));
             }
         };
@@ -165,6 +179,10 @@ impl Stamp {
 /// 1: name and argon2id hash only; each of its users had the run of the house.
 const FORMAT: u32 = 2;
 
+/// Written only when there is something of SCRAM in it: a version that does not know it says so,
+/// instead of writing the file again without; and without SCRAM it can go back to that version.
+const FORMAT_WITH_SCRAM: u32 = 3;
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -175,6 +193,7 @@ mod tests {
         let hash = "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR";
         Entry {
             hash: Some(StoredHash::parse(hash, None).unwrap()),
+            scram: None,
             tags: Tags::new(["administrator", "ops"]).unwrap(),
             default_access: false,
             limits: UserLimits { max_channels: Some(7), ..UserLimits::default() },
@@ -251,7 +270,7 @@ mod tests {
         let file = UserFile::new(directory.path().join("users.json"));
         for (text, expected) in [
             ("{\"format\": 1,\n\"users\": [}", "line 2 column 11"),
-            ("{\"format\": 3, \"users\": [], \"more\": 1}", "format 3, this version knows 2"),
+            ("{\"format\": 4, \"users\": [], \"more\": 1}", "format 4, this version knows 3"),
             ("", "is damaged"),
             (
                 r#"{"format": 1, "users": [{"name": "ada", "password_hash": "secret"}]}"#,

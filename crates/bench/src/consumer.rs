@@ -74,12 +74,15 @@ impl Consumer {
         let mut deliveries = Latencies::new();
         let mut answer = Vec::new();
         while !stage.is_over() {
-            let Link { wire, inbox, side } = &mut self.link;
+            let Link { wire, inbox, side, pulse } = &mut self.link;
             let came = match inbox.fill(wire) {
                 Err(_) if side.may_be_cut() => break,
                 came => came.map_err(Error::lost(CONSUMING))?,
             };
-            if came == 0 {
+            if let Some(pulse) = pulse {
+                pulse.beat(&mut answer);
+            }
+            if came == 0 && answer.is_empty() {
                 let interest = Interest { readable: true, writable: false };
                 wire.wait(interest, LOOK).map_err(Error::lost(CONSUMING))?;
                 continue;

@@ -2,9 +2,9 @@
 //!
 //! A [`Case`] says what is done: how many connections publish and consume, over how many queues,
 //! how large the messages are, whether they have to survive, whether they come as fast as possible
-//! or at a rate. A [`Target`] says where: any AMQP 0-9-1 broker by its URL, a NATS server to
-//! compare with, or the null broker, which shows the limits of the generator itself. [`run()`] does
-//! it and gives a [`Finding`].
+//! or at a rate. A [`Target`] says where: any AMQP broker by its URL, by 0-9-1 or 1.0, a NATS
+//! server to compare with, or the null broker, which shows the limits of the generator itself.
+//! [`run()`] does it and gives a [`Finding`].
 //!
 //! Each message carries who sent it, its number and when it was due. So every run says what was
 //! lost, doubled or out of order, and a time counts from when a message was due, not from when the
@@ -25,6 +25,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail by panic"))]
 
 mod amqp091;
+mod amqp10;
 mod audit;
 mod case;
 mod consumer;
@@ -34,6 +35,7 @@ mod inbox;
 mod latency;
 mod measure;
 mod nats;
+mod null;
 mod outcome;
 mod producer;
 mod protocol;
@@ -45,6 +47,7 @@ mod target;
 mod traffic;
 mod wire;
 
+pub use amqp10::Addresses;
 pub use audit::Verdict;
 pub use case::{Case, Load};
 pub use error::Error;
@@ -54,5 +57,5 @@ pub use outcome::{Finding, IdleOutcome, Outcome, Point, Taken};
 pub use report::{count, html, verdict};
 pub use run::Progress;
 pub use server_use::{Pid, ServerUse};
-pub use target::{Settings, Target, run};
+pub use target::{Amqp, Settings, Target, run};
 pub use traffic::{Consuming, Extent, Routing, Traffic};

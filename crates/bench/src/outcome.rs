@@ -72,7 +72,8 @@ pub struct IdleOutcome {
     pub connections: u32,
     /// Opened (connected, logged in, one channel) a second.
     pub opened_per_s: f64,
-    /// What the broker's process takes for each, in bytes, when it could be seen.
+    /// What the broker's process takes for each, in bytes, when it could be seen; of several runs
+    /// the most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resident_bytes_each: Option<f64>,
 }

@@ -51,6 +51,8 @@ pub(crate) struct Producer {
     left: u64,
     sent: u64,
     outstanding: Outstanding,
+    /// Something came while the connection was opened, and was not looked at.
+    has_unread: bool,
     clock: Clock,
 }
 
@@ -70,6 +72,7 @@ impl Producer {
         };
         Producer {
             slab: Slab::new(&*link.side, traffic, names, number),
+            has_unread: !link.inbox.unread().is_empty(),
             link,
             number,
             pace: traffic.rate.map(|rate| Pace::new(rate, traffic.producers, number)),
@@ -126,6 +129,9 @@ impl Producer {
             published.sent.store(self.sent, Relaxed);
             // Who asks for no confirms is told other things: to give a sign of life, or no.
             let came = self.read_confirms(&mut confirms, &mut refused, &mut answer)?;
+            if let Some(pulse) = &mut self.link.pulse {
+                pulse.beat(&mut answer);
+            }
             if came {
                 published.confirmed.store(self.outstanding.confirmed(), Relaxed);
             }
@@ -153,7 +159,7 @@ impl Producer {
             .pace
             .as_ref()
             .map_or(u64::MAX, |pace| pace.due(self.clock.now()).saturating_sub(self.sent));
-        self.left.min(window).min(due)
+        self.left.min(window).min(due).min(self.link.side.room())
     }
 
     fn put_next(&mut self) {
@@ -164,7 +170,8 @@ impl Producer {
         let (first, now) = (self.sent, self.clock.now());
         let pace = self.pace.as_ref();
         let due = |number: u64| pace.map_or(now, |pace| pace.time_of(first + number));
-        let count = self.slab.stamp(self.number, allowed, due);
+        let count = self.slab.stamp(self.number, first, allowed, due);
+        self.link.side.sent(count);
         self.sent += count;
         self.left -= count;
         if self.window.is_some() {
@@ -178,13 +185,14 @@ impl Producer {
         refused: &mut u64,
         answer: &mut Vec<u8>,
     ) -> Result<bool, Error> {
-        let Link { wire, inbox, side } = &mut self.link;
-        if inbox.fill(wire).map_err(Error::lost(PUBLISHING))? == 0 {
+        let Link { wire, inbox, side, .. } = &mut self.link;
+        let came = inbox.fill(wire).map_err(Error::lost(PUBLISHING))?;
+        if came == 0 && !std::mem::take(&mut self.has_unread) {
             return Ok(false);
         }
         let (outstanding, pace, now) = (&mut self.outstanding, &self.pace, self.clock.now());
         let mut each = |confirm: Confirm| {
-            let sent_at = outstanding.sent_at(confirm.number);
+            let sent_at = outstanding.sent_at(confirm.last);
             let count = outstanding.confirm(confirm, &mut |first, count| match pace {
                 // Each was due at a time of its own.
                 Some(pace) => {
@@ -237,23 +245,23 @@ impl Outstanding {
     /// the first and how many.
     fn confirm(&mut self, confirm: Confirm, each: &mut dyn FnMut(u64, u64)) -> u64 {
         let before = self.confirmed();
-        match confirm.multiple {
-            true if confirm.number > self.low => {
-                let beyond = self.single.split_off(&(confirm.number + 1));
-                let known = std::mem::replace(&mut self.single, beyond);
-                let mut from = self.low + 1;
-                for number in known {
-                    each(from, number - from);
-                    from = number + 1;
+        let Confirm { first, last, .. } = confirm;
+        if first > self.low + 1 {
+            for number in first..=last {
+                if self.single.insert(number) {
+                    each(number, 1);
                 }
-                each(from, confirm.number + 1 - from);
-                self.low = confirm.number;
             }
-            true => {}
-            false if confirm.number > self.low && self.single.insert(confirm.number) => {
-                each(confirm.number, 1);
+        } else if last > self.low {
+            let beyond = self.single.split_off(&(last + 1));
+            let known = std::mem::replace(&mut self.single, beyond);
+            let mut from = self.low + 1;
+            for number in known {
+                each(from, number - from);
+                from = number + 1;
             }
-            false => {}
+            each(from, last + 1 - from);
+            self.low = last;
         }
         while self.single.remove(&(self.low + 1)) {
             self.low += 1;
@@ -320,6 +328,7 @@ struct Slab {
 
 struct Place {
     stamp_at: usize,
+    number_at: Option<[usize; 2]>,
     end: usize,
     group: u32,
 }
@@ -331,17 +340,22 @@ impl Slab {
         while places.is_empty() || octets.len() < SLAB_BYTES {
             for (key, group) in &keys {
                 let encoded = side.message(key, traffic.body_bytes, traffic.durable);
-                let stamp_at = octets.len() + encoded.stamp_at;
+                let before = octets.len();
                 octets.extend_from_slice(&encoded.octets);
-                places.push(Place { stamp_at, end: octets.len(), group: *group });
+                places.push(Place {
+                    stamp_at: before + encoded.stamp_at,
+                    number_at: encoded.number_at.map(|places| places.map(|at| before + at)),
+                    end: octets.len(),
+                    group: *group,
+                });
             }
         }
         let sequences = vec![0; traffic.groups() as usize];
         Slab { octets, places, next: 0, writing: 0..0, sequences }
     }
 
-    /// Stamps up to so many messages, to be written next; how many.
-    fn stamp(&mut self, producer: u16, allowed: u64, due: impl Fn(u64) -> u64) -> u64 {
+    /// Stamps up to so many messages, numbered from `first`, to be written next; how many.
+    fn stamp(&mut self, producer: u16, first: u64, allowed: u64, due: impl Fn(u64) -> u64) -> u64 {
         if self.next == self.places.len() {
             self.next = 0;
         }
@@ -359,6 +373,13 @@ impl Slab {
             if let Some(octets) = self.octets.get_mut(place.stamp_at..place.stamp_at + STAMP_BYTES)
             {
                 octets.copy_from_slice(&stamp.encode());
+            }
+            // It wraps around where it is told (AMQP 1.0 §2.8.8).
+            let number = ((first + count) as u32).to_be_bytes();
+            for at in place.number_at.into_iter().flatten() {
+                if let Some(octets) = self.octets.get_mut(at..at + number.len()) {
+                    octets.copy_from_slice(&number);
+                }
             }
             *sequence += 1;
             count += 1;
@@ -415,7 +436,10 @@ mod tests {
     fn confirms_are_counted_once_in_whatever_order_they_come() {
         let mut outstanding = Outstanding::default();
         outstanding.sent(10, 10, 5);
-        let confirm = |number, multiple| Confirm { number, multiple, is_refused: false };
+        let confirm = |last, multiple: bool| {
+            let first = if multiple { 1 } else { last };
+            Confirm { first, last, is_refused: false }
+        };
         let mut stretches = Vec::new();
         let mut each = |first, count| stretches.push((first, count));
         assert_eq!(outstanding.confirm(confirm(2, false), &mut each), 1);

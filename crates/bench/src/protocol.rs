@@ -1,6 +1,8 @@
 //! What a protocol has to be able to do to be measured. Everything else (pace, windows, threads,
 //! time, verdicts) is the same for all.
 
+use std::time::{Duration, Instant};
+
 use crate::{
     Error,
     inbox::Inbox,
@@ -17,8 +19,13 @@ pub(crate) trait Protocol: Send + Sync {
     /// Removes what [`Protocol::declare`] made, as far as it is there.
     fn delete(&self, traffic: &Traffic, names: &Names) -> Result<(), Error>;
 
-    /// A connection that publishes.
-    fn publisher(&self, traffic: &Traffic, names: &Names) -> Result<Link<dyn Publishing>, Error>;
+    /// A connection that publishes: the producer of that number.
+    fn publisher(
+        &self,
+        traffic: &Traffic,
+        names: &Names,
+        number: u16,
+    ) -> Result<Link<dyn Publishing>, Error>;
 
     /// A connection that consumes these queues.
     fn consumer(
@@ -38,20 +45,48 @@ pub(crate) struct Link<Side: ?Sized> {
     /// What came already.
     pub(crate) inbox: Inbox,
     pub(crate) side: Box<Side>,
+    /// What the broker wants to hear of it, also when there is nothing to say.
+    pub(crate) pulse: Option<Pulse>,
 }
 
-/// A message ready to be sent, but for its stamp.
+/// A sign of life, given as often as the peer asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Pulse {
+    every: Duration,
+    next: Instant,
+    octets: &'static [u8],
+}
+
+impl Pulse {
+    pub(crate) fn new(every: Duration, octets: &'static [u8]) -> Pulse {
+        Pulse { every, next: Instant::now() + every, octets }
+    }
+
+    /// Writes it, when it is time to.
+    pub(crate) fn beat(&mut self, out: &mut Vec<u8>) {
+        let now = Instant::now();
+        if now >= self.next {
+            out.extend_from_slice(self.octets);
+            self.next = now + self.every;
+        }
+    }
+}
+
+/// A message ready to be sent, but for its stamp and its number.
 pub(crate) struct Encoded {
     pub(crate) octets: Vec<u8>,
     pub(crate) stamp_at: usize,
+    /// Where its number among the messages of its connection stands, from 0, in four octets each,
+    /// if it is told.
+    pub(crate) number_at: Option<[usize; 2]>,
 }
 
-/// What a broker says of published messages, counted from 1 on this connection.
+/// What a broker says of published messages, counted from 1 on this connection: of all from `first`
+/// to `last`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Confirm {
-    pub(crate) number: u64,
-    /// And of all before it.
-    pub(crate) multiple: bool,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
     pub(crate) is_refused: bool,
 }
 
@@ -69,6 +104,14 @@ pub(crate) struct Delivery {
 pub(crate) trait Publishing: Send {
     /// A message with a body of that size.
     fn message(&self, key: &str, body_bytes: usize, durable: bool) -> Encoded;
+
+    /// How many more messages the broker takes now.
+    fn room(&self) -> u64 {
+        u64::MAX
+    }
+
+    /// So many more are on their way.
+    fn sent(&mut self, _count: u64) {}
 
     /// Looks at what came; returns how many octets of it are done with.
     fn confirms(

@@ -53,6 +53,9 @@ pub(crate) struct Around<'a> {
 pub(crate) fn run(traffic: &Traffic, around: &Around<'_>) -> Result<Outcome, Error> {
     traffic.check()?;
     let names = Names::new(traffic);
+    if traffic.existing.is_some() {
+        return Run::new(traffic, &names, around).run();
+    }
     let result = around
         .protocol
         .declare(traffic, &names)
@@ -178,7 +181,7 @@ impl<'a> Run<'a> {
     ) -> Result<Producers<'scope>, Error> {
         let mut threads = Vec::new();
         for (number, published) in (0_u16..).zip(&self.published) {
-            let link = self.around.protocol.publisher(self.traffic, self.names)?;
+            let link = self.around.protocol.publisher(self.traffic, self.names, number)?;
             let producer = Producer::new(link, self.traffic, self.names, number, self.clock);
             let work = move || self.keep(producer.run(published, &self.stage));
             threads.push(spawn(scope, format!("producer {number}"), work)?);

@@ -1,15 +1,17 @@
 //! What is measured, and measuring it.
 
-use std::sync::atomic::AtomicBool;
+use std::{cell::Cell, sync::atomic::AtomicBool};
 
 use client::BusUrl;
 
 use crate::{
     Error,
-    amqp091::{Amqp091, NullBroker},
+    amqp10::{self, Addresses, Amqp10},
+    amqp091::{self, Amqp091},
     case::{Case, Load},
     idle,
     nats::{Nats, NatsUrl},
+    null::NullBroker,
     outcome::{Finding, IdleOutcome, Outcome},
     protocol::Protocol,
     run::{self, Around, Progress},
@@ -19,45 +21,71 @@ use crate::{
 /// A broker, or none.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// AMQP 0-9-1 at this URL.
-    Amqp091(BusUrl),
+    /// AMQP at this URL.
+    Amqp(BusUrl, Amqp),
     /// NATS at this URL, with JetStream for what is durable.
     Nats(NatsUrl),
     /// The null broker in this process: the generator's own limits.
-    Null,
+    Null(Amqp),
+}
+
+/// Which AMQP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Amqp {
+    /// 0-9-1.
+    #[default]
+    V091,
+    /// 1.0, with addresses of this kind.
+    V10(Addresses),
 }
 
 impl Target {
-    /// `amqp://…`, `amqps://…`, `nats://…`, or `null`.
+    /// `amqp://…`, `amqps://…` (AMQP 0-9-1, until [`Target::by`] says something else), `nats://…`,
+    /// or `null`.
     ///
     /// # Errors
     /// It is none of these.
     pub fn parse(text: &str) -> Result<Target, Error> {
         match text {
-            "null" => Ok(Target::Null),
+            "null" => Ok(Target::Null(Amqp::default())),
             url if NatsUrl::is_one(url) => NatsUrl::parse(url).map(Target::Nats),
             url => match url.parse() {
-                Ok(url) => Ok(Target::Amqp091(url)),
+                Ok(url) => Ok(Target::Amqp(url, Amqp::default())),
                 Err(error) => Err(Error::Wrong(format!("{error}, nats://host:port, or null"))),
             },
+        }
+    }
+
+    /// The same, by this AMQP.
+    ///
+    /// # Errors
+    /// It speaks none.
+    pub fn by(self, amqp: Amqp) -> Result<Target, Error> {
+        match self {
+            Target::Amqp(url, _) => Ok(Target::Amqp(url, amqp)),
+            Target::Null(_) => Ok(Target::Null(amqp)),
+            Target::Nats(_) => {
+                Err(Error::Wrong("NATS speaks no AMQP; leave the protocol out".to_owned()))
+            }
         }
     }
 
     /// For people: without the password.
     pub fn shown(&self) -> String {
         match self {
-            Target::Amqp091(url) => url.to_string(),
+            Target::Amqp(url, Amqp::V091) => url.to_string(),
+            Target::Amqp(url, Amqp::V10(_)) => format!("{url} (AMQP 1.0)"),
             Target::Nats(url) => url.to_string(),
-            Target::Null => "the null broker".to_owned(),
+            Target::Null(_) => "the null broker".to_owned(),
         }
     }
 
     /// The broker's process, when it is one of this machine that may be seen.
     pub fn server(&self) -> Option<Pid> {
         let (host, port) = match self {
-            Target::Amqp091(url) => (url.host(), url.port()),
+            Target::Amqp(url, _) => (url.host(), url.port()),
             Target::Nats(url) => (url.host(), url.port()),
-            Target::Null => return None,
+            Target::Null(_) => return None,
         };
         let is_here = ["127.0.0.1", "::1", "localhost"].contains(&host);
         is_here.then(|| Pid::listening_on(port))?
@@ -88,21 +116,7 @@ impl Default for Settings<'_> {
 /// # Errors
 /// Those of any of its runs.
 pub fn run(case: &Case, target: &Target, settings: &Settings<'_>) -> Result<Finding, Error> {
-    let null = match (target, &case.load) {
-        (Target::Null, Load::Traffic(traffic)) => Some(NullBroker::start(traffic.body_bytes)?),
-        (Target::Null, Load::Idle(_)) => Some(NullBroker::start(0)?),
-        (Target::Amqp091(_) | Target::Nats(_), _) => None,
-    };
-    let protocol: Box<dyn Protocol> = match target {
-        Target::Amqp091(url) => Box::new(Amqp091::new(url.clone())?),
-        Target::Nats(url) => Box::new(Nats::new(url.clone())),
-        Target::Null => {
-            let port = null.as_ref().map_or(0, |null| null.port);
-            let url = format!("amqp://127.0.0.1:{port}");
-            let url = url.parse().map_err(|error| Error::Wrong(format!("{url}: {error}")))?;
-            Box::new(Amqp091::new(url)?)
-        }
-    };
+    let (protocol, _null) = protocol(case, target)?;
     let runs = settings.runs.max(1);
     let finding = Finding {
         case: case.name.clone(),
@@ -125,11 +139,57 @@ pub fn run(case: &Case, target: &Target, settings: &Settings<'_>) -> Result<Find
             Ok(Finding { traffic: Some((**traffic).clone()), outcome, ..finding })
         }
         Load::Idle(connections) => {
-            let one = || idle_run(&*protocol, *connections, settings);
+            // Later runs find the memory there that the first one had the broker take.
+            let most = Cell::new(None);
+            let one = || {
+                let idle = idle_run(&*protocol, *connections, settings)?;
+                most.set(largest(most.get(), idle.resident_bytes_each));
+                Ok(idle)
+            };
             let idle = median(runs, one, |it: &IdleOutcome| it.opened_per_s, |_| true)?;
+            let resident_bytes_each = most.get();
+            let idle = idle.map(|idle| IdleOutcome { resident_bytes_each, ..idle });
             Ok(Finding { idle, ..finding })
         }
     }
+}
+
+/// What the target speaks, and the null broker when it is that.
+fn protocol(
+    case: &Case,
+    target: &Target,
+) -> Result<(Box<dyn Protocol>, Option<NullBroker>), Error> {
+    Ok(match target {
+        Target::Amqp(url, Amqp::V091) => (Box::new(Amqp091::new(url.clone())?), None),
+        Target::Amqp(url, Amqp::V10(addresses)) => {
+            (Box::new(Amqp10::new(url.clone(), *addresses)?), None)
+        }
+        Target::Nats(url) => {
+            if let Load::Traffic(traffic) = &case.load
+                && traffic.existing.is_some()
+            {
+                return Err(Error::Wrong("existing queues are of AMQP only".to_owned()));
+            }
+            (Box::new(Nats::new(url.clone())), None)
+        }
+        Target::Null(amqp) => {
+            let body_bytes = match &case.load {
+                Load::Traffic(traffic) => traffic.body_bytes,
+                Load::Idle(_) => 0,
+            };
+            let null = match amqp {
+                Amqp::V091 => NullBroker::start(body_bytes, amqp091::serve)?,
+                Amqp::V10(_) => NullBroker::start(body_bytes, amqp10::serve)?,
+            };
+            let url = format!("amqp://127.0.0.1:{}", null.port);
+            let url = url.parse().map_err(|error| Error::Wrong(format!("{url}: {error}")))?;
+            let protocol: Box<dyn Protocol> = match amqp {
+                Amqp::V091 => Box::new(Amqp091::new(url)?),
+                Amqp::V10(_) => Box::new(Amqp10::null(url)?),
+            };
+            (protocol, Some(null))
+        }
+    })
 }
 
 fn idle_run(
@@ -155,6 +215,10 @@ impl Outcome {
     }
 }
 
+fn largest(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).reduce(f64::max)
+}
+
 /// The one in the middle by `by`, or else one that is not clean: speed does not make up for it.
 fn median<T>(
     runs: u32,
@@ -170,8 +234,6 @@ fn median<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
 
     #[test]
@@ -189,9 +251,14 @@ mod tests {
 
     #[test]
     fn a_target_is_a_url_or_null() {
-        assert!(matches!(Target::parse("null"), Ok(Target::Null)));
-        assert!(matches!(Target::parse("amqp://h"), Ok(Target::Amqp091(_))));
-        assert!(matches!(Target::parse("nats://h"), Ok(Target::Nats(_))));
+        assert!(matches!(Target::parse("null"), Ok(Target::Null(Amqp::V091))));
+        let amqp = Target::parse("amqp://h").unwrap();
+        assert!(matches!(amqp, Target::Amqp(_, Amqp::V091)));
+        let amqp10 = amqp.by(Amqp::V10(Addresses::Names)).unwrap();
+        assert!(matches!(amqp10, Target::Amqp(_, Amqp::V10(Addresses::Names))));
+        let nats = Target::parse("nats://h").unwrap();
+        assert!(matches!(nats, Target::Nats(_)));
+        assert!(nats.by(Amqp::default()).is_err());
         let error = Target::parse("http://u:s3cret@h").unwrap_err().to_string();
         assert!(error.contains("amqp") && !error.contains("s3cret"), "{error}");
     }

@@ -16,6 +16,10 @@ pub struct Traffic {
     pub consumers: u32,
     /// Queues; producers and consumers are spread over them.
     pub queues: u32,
+    /// Queues that are there already, and stay: of one that is its name, of several they are
+    /// `NAME.0` and so on. None: a run makes its own, and removes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub existing: Option<String>,
     /// Which queues get what.
     pub routing: Routing,
     /// Of each message's body.
@@ -80,6 +84,7 @@ impl Default for Traffic {
             producers: 1,
             consumers: 1,
             queues: 1,
+            existing: None,
             routing: Routing::Direct,
             body_bytes: 1024,
             durable: false,
@@ -128,6 +133,9 @@ impl Traffic {
         }
         if self.stream && (self.auto_ack || self.prefetch == 0) {
             return wrong("a stream is read with acknowledgements and a prefetch of at least 1");
+        }
+        if self.existing.is_some() && self.routing != Routing::Direct {
+            return wrong("who publishes to existing queues has no topic exchange of their own");
         }
         match self.extent {
             Extent::Time(time) if time < Duration::from_millis(100) => {
@@ -209,6 +217,13 @@ pub(crate) struct Pattern {
 
 impl Names {
     pub(crate) fn new(traffic: &Traffic) -> Names {
+        if let Some(name) = &traffic.existing {
+            let queues = match traffic.queues {
+                1 => vec![name.clone()],
+                several => (0..several).map(|number| format!("{name}.{number}")).collect(),
+            };
+            return Names { queues, exchange: None };
+        }
         let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
         // Short, as the names of queues are that speed is measured with.
         let prefix = format!("b{:x}", nanos as u64 & 0xff_ffff_ffff);
@@ -297,6 +312,10 @@ mod tests {
                 Traffic { routing: Routing::Patterns(1), queues: 2, ..good.clone() },
                 "fewer patterns",
             ),
+            (
+                Traffic { existing: Some("q".to_owned()), routing: Routing::Topic, ..good.clone() },
+                "existing queues",
+            ),
             (Traffic { stream: true, auto_ack: true, ..good.clone() }, "stream"),
             (Traffic { extent: Extent::Messages(0), ..good.clone() }, "nothing to do"),
             (Traffic { consuming: Consuming::Afterwards, ..good.clone() }, "number of messages"),
@@ -319,5 +338,15 @@ mod tests {
         for (key, group) in keys {
             assert_eq!(patterns.get(&app(&key)), Some(&group), "{key}");
         }
+    }
+
+    #[test]
+    fn queues_that_are_there_are_called_as_was_said() {
+        let existing = |queues| {
+            let existing = Some("jobs".to_owned());
+            Names::new(&Traffic { existing, queues, ..Traffic::default() }).queues
+        };
+        assert_eq!(existing(1), ["jobs"]);
+        assert_eq!(existing(2), ["jobs.0", "jobs.1"]);
     }
 }

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use client::BusUrl;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{ClientConnection, pki_types::ServerName};
 
@@ -35,6 +36,25 @@ pub(crate) struct Address {
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     /// For messages: the URL without its password.
     pub(crate) shown: String,
+}
+
+impl Address {
+    /// A bus's.
+    ///
+    /// # Errors
+    /// Its certificates cannot be used.
+    pub(crate) fn of(url: &BusUrl) -> Result<Address, Error> {
+        let tls = match url.is_tls() {
+            true => {
+                let config = client::tls_config(url)
+                    .map_err(|reason| Error::Unreachable { target: url.to_string(), reason })?;
+                Some(Arc::new(config))
+            }
+            false => None,
+        };
+        let (host, shown) = (url.host().to_owned(), url.to_string());
+        Ok(Address { host, port: url.port(), tls, shown })
+    }
 }
 
 impl Wire {

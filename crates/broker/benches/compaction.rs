@@ -28,7 +28,7 @@ use std::{
 
 use broker::{
     Broker, ConnectionId, Disks, Label, Mailbox, Message, Options, Position, Publish, Publisher,
-    Queue, QueueDeclaration, Receipt, Wake,
+    Queue, QueueDeclaration, Receipt, Return, Wake,
 };
 use journal::FileDisk;
 
@@ -204,7 +204,7 @@ impl Scene {
         }
         let (stay, go): (Vec<_>, Vec<_>) =
             entries.into_iter().enumerate().partition(|(number, _)| number % STAYS_ONE_IN == 0);
-        queue.requeue(stay.into_iter().map(|(_, entry)| entry), None, false);
+        queue.requeue(stay.into_iter().map(|(_, entry)| entry), None, Return::Unsent);
         queue.settle(go.into_iter().map(|(_, entry)| entry), None).unwrap();
         wait_until(|| self.broker.copied_bytes() > 0);
         self.is_kept.store(false, SeqCst);
@@ -333,6 +333,7 @@ impl Sender {
                 exchange: "".into(),
                 routing_key: queue.into(),
                 properties: Default::default(),
+                encoding: Default::default(),
                 persistent: true,
                 marks: Default::default(),
             },

@@ -95,6 +95,7 @@ impl Scene {
                         exchange: exchange.clone(),
                         routing_key: key.clone(),
                         properties: Default::default(),
+                        encoding: Default::default(),
                         marks: Default::default(),
                         persistent: false,
                     },

@@ -143,7 +143,7 @@ impl Access {
         arguments: Arguments,
         connection: ConnectionId,
     ) -> Result<(), Error> {
-        self.check_binding(source, destination, &key)?;
+        self.may_bind(source, destination, &key)?;
         self.vhost.bind(source, destination, key, arguments, connection)
     }
 
@@ -159,11 +159,16 @@ impl Access {
         arguments: Arguments,
         connection: ConnectionId,
     ) -> Result<(), Error> {
-        self.check_binding(source, destination, &key)?;
+        self.may_bind(source, destination, &key)?;
         self.vhost.unbind(source, destination, key, arguments, connection)
     }
 
-    fn check_binding(
+    /// Whether they may bind, unbind, and look at bindings between two: the rights of
+    /// [`Access::bind`].
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::AccessRefused`], for the default exchange too.
+    pub fn may_bind(
         &mut self,
         source: &ByteString,
         destination: BindingEnd<'_>,
@@ -238,6 +243,31 @@ impl Access {
     ) -> Result<Arc<Consumer>, Error> {
         self.may_read(queue)?;
         self.vhost.consume(queue, connection, request)
+    }
+
+    /// Whether they may look at a queue: any right to it will do.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::AccessRefused`].
+    pub fn may_inspect_queue(&mut self, queue: &str) -> Result<(), Error> {
+        self.decisions.queue(&self.authority, Action::Inspect, queue)
+    }
+
+    /// Whether they may look at an exchange: any right to it will do.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::AccessRefused`].
+    pub fn may_inspect_exchange(&mut self, exchange: &str) -> Result<(), Error> {
+        self.decisions.exchange(&self.authority, Action::Inspect, exchange)
+    }
+
+    /// Whether they may see a connection of this user's.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::AccessRefused`].
+    pub fn may_see_connection_of(&self, user: &str) -> Result<(), Error> {
+        let connection = Resource::ConnectionOf(user);
+        self.authority.authorize(self.who(), Action::SeeConnection, &connection)
     }
 
     /// Whether they may, still, read from a queue.

@@ -13,41 +13,54 @@ use crate::{
 /// The earliest of all times it was set to since it was last taken.
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
-    due: Mutex<Option<Timestamp>>,
-    earlier: Condvar,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    due: Option<Timestamp>,
+    /// Whoever waits has something else to do.
+    called: bool,
 }
 
 impl Alarm {
     /// Something is due then.
     pub(crate) fn set(&self, due: Timestamp) {
-        let mut earliest = lock(&self.due);
-        if earliest.is_none_or(|it| due < it) {
-            *earliest = Some(due);
-            self.earlier.notify_all();
+        let mut state = lock(&self.state);
+        if state.due.is_none_or(|it| due < it) {
+            state.due = Some(due);
+            self.changed.notify_all();
         }
+    }
+
+    /// Ends a wait, though nothing is due.
+    pub(crate) fn call(&self) {
+        lock(&self.state).called = true;
+        self.changed.notify_all();
     }
 
     /// Forgets it: whoever takes it looks at everything, and sets it again.
     pub(crate) fn take(&self) {
-        *lock(&self.due) = None;
+        lock(&self.state).due = None;
     }
 
-    /// Waits until something is due, or the time is over; whether something is.
+    /// Waits until something is due, it is called, or the time is over; whether something is due.
     pub(crate) fn wait(&self, clock: &dyn Clock, timeout: Duration) -> bool {
         let until = clock.now().after(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
-        let mut due = lock(&self.due);
+        let mut state = lock(&self.state);
         loop {
             let now = clock.now();
-            if due.is_some_and(|due| due <= now) {
+            if state.due.is_some_and(|due| due <= now) {
                 return true;
             }
-            if now >= until {
+            if std::mem::take(&mut state.called) || now >= until {
                 return false;
             }
-            let next = due.map_or(until, |due| due.min(until));
+            let next = state.due.map_or(until, |due| due.min(until));
             let wait = Duration::from_millis(next.since(now));
-            due = match self.earlier.wait_timeout(due, wait) {
-                Ok((due, _)) => due,
+            state = match self.changed.wait_timeout(state, wait) {
+                Ok((state, _)) => state,
                 Err(poisoned) => poisoned.into_inner().0,
             };
         }
@@ -76,5 +89,21 @@ mod tests {
         assert!(waiting.join().unwrap());
         alarm.take();
         assert!(!alarm.wait(&clock, Duration::ZERO));
+    }
+
+    #[test]
+    fn a_call_ends_one_wait() {
+        let (alarm, clock) = (Arc::new(Alarm::default()), SystemClock::default());
+        let waiting = {
+            let alarm = alarm.clone();
+            std::thread::spawn(move || {
+                alarm.wait(&SystemClock::default(), Duration::from_secs(3600))
+            })
+        };
+        alarm.call();
+        assert!(!waiting.join().unwrap());
+        let before = clock.now();
+        assert!(!alarm.wait(&clock, Duration::from_millis(5)));
+        assert!(clock.now().since(before) >= 5);
     }
 }

@@ -167,6 +167,92 @@ impl Backlog {
         }
     }
 
+    /// Copies of entries from an order on, at most `max`, and none that has more than `window`
+    /// before it.
+    ///
+    /// # Errors
+    /// A chunk cannot be read.
+    pub(crate) fn look(
+        &self,
+        from: u64,
+        max: usize,
+        window: usize,
+        chunks: Option<&Chunks>,
+    ) -> Result<Vec<Entry>, Unreadable> {
+        let mut seen: Vec<Entry> = Vec::new();
+        let in_memory = |entries: &VecDeque<Entry>, left: usize| -> Vec<Entry> {
+            let at = entries.partition_point(|entry| entry.order < from);
+            entries.range(at..).take(left).map(Entry::copy).collect()
+        };
+        seen.extend(in_memory(&self.head, max));
+        // One that was put back may stand in the head and belong further on: so what follows is
+        // looked at as if the head had none.
+        let (of_head, mut passed) = (seen.len(), self.head.len());
+        for part in &self.middle {
+            let left = max - (seen.len() - of_head);
+            if left == 0 || passed >= window {
+                break;
+            }
+            match part {
+                Part::Memory(entries) => {
+                    seen.extend(in_memory(entries, left));
+                    passed += entries.len();
+                }
+                Part::Disk(chunk) => {
+                    passed += chunk.count as usize;
+                    if chunk.first_order + u64::from(chunk.count) <= from {
+                        continue;
+                    }
+                    // Without an index nothing is ever put there.
+                    let Some(chunks) = chunks else { continue };
+                    let entries = entries_of(chunk, chunks.read(chunk)?);
+                    seen.extend(entries.skip_while(|entry| entry.order < from).take(left));
+                }
+            }
+        }
+        if passed < window {
+            seen.extend(in_memory(&self.tail, max - (seen.len() - of_head)));
+        }
+        seen.sort_by_key(|entry| entry.order);
+        seen.truncate(max);
+        Ok(seen)
+    }
+
+    /// Takes the entry of that order, wherever it stands; `None`: it is not here.
+    ///
+    /// # Errors
+    /// A chunk cannot be read.
+    pub(crate) fn take_at(
+        &mut self,
+        order: u64,
+        chunks: Option<&Chunks>,
+    ) -> Result<Option<Entry>, Unreadable> {
+        let take = |entries: &mut VecDeque<Entry>| {
+            let at = entries.binary_search_by_key(&order, |entry| entry.order).ok()?;
+            entries.remove(at)
+        };
+        let mut taken = take(&mut self.head).or_else(|| take(&mut self.tail));
+        for part in &mut self.middle {
+            if taken.is_some() {
+                break;
+            }
+            if let Part::Disk(chunk) = part {
+                let orders = chunk.first_order..chunk.first_order + u64::from(chunk.count);
+                let Some(chunks) = chunks.filter(|_| orders.contains(&order)) else { continue };
+                // A chunk has no gaps: what is left of it stays in memory.
+                let slots = chunks.read(chunk)?;
+                chunks.discard(chunk);
+                *part = Part::Memory(entries_of(chunk, slots).collect());
+            }
+            if let Part::Memory(entries) = part {
+                taken = take(entries);
+            }
+        }
+        self.len -= usize::from(taken.is_some());
+        self.bytes -= taken.as_ref().map_or(0, |it| u64::from(it.ticket.size));
+        Ok(taken)
+    }
+
     /// Takes everything out: what is in memory to `each`, and of what is on disk the positions.
     ///
     /// # Errors
@@ -387,6 +473,7 @@ mod tests {
                 exchange: Default::default(),
                 routing_key: Default::default(),
                 properties: Default::default(),
+                encoding: Default::default(),
                 persistent,
                 marks: Default::default(),
             },

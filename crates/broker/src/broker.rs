@@ -72,7 +72,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            paged_bytes_min: 16 * 1024 * 1024,
+            paged_bytes_min: 8 * 1024 * 1024,
             memory_bytes_max: 1024 * 1024 * 1024,
             backlog: BacklogSizes::default(),
             compaction_slack_segments: 2,
@@ -231,7 +231,8 @@ impl Broker {
         }
     }
 
-    /// Waits until a delayed message is due, or the time is over; whether one is.
+    /// Waits until a delayed message is due, messages begin to take more memory than their budget,
+    /// or the time is over; whether a message is due.
     pub fn wait_due(&self, timeout: Duration) -> bool {
         self.store.alarm().wait(self.store.clock(), timeout)
     }
@@ -290,6 +291,9 @@ impl Broker {
     fn wake_waiting(&self) {
         // A stream shows nothing that a loss of power could take back.
         self.store.take_awaiting().iter().for_each(|stream| stream.committed());
+        if let Some(journal) = self.store.journal() {
+            self.store.depart(journal.durable_end());
+        }
         for mailbox in std::mem::take(&mut *lock(&self.waiting)) {
             mailbox.wake_after_commit();
         }
@@ -381,6 +385,8 @@ impl Broker {
         let lost = self.store.lost();
         let (from, discarded, mut checkpoint) = self.store.between_publishes(|| {
             let from = journal.durable_end();
+            // What came before that is accounted for here, settlements by transactions too.
+            self.store.depart(from);
             let discarded = chunks.discarded();
             let next_queue_id = self.ledger.next_queue_id();
             let mut checkpoint = Checkpoint::start(from, next_queue_id, queues.len() + lost.len());
@@ -516,6 +522,7 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.queues().for_each(|queue| queue.drop_consumers());
         self.store.take_awaiting();
+        self.store.forget_leaving();
     }
 }
 

@@ -100,8 +100,14 @@ struct Look {
     live_bytes: u64,
 }
 
-/// Messages of one segment and the queues that have them, with their sizes.
-type Live = BTreeMap<Position, (u32, Vec<QueueId>)>;
+/// A message of a segment that a queue has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Live {
+    position: Position,
+    /// Bytes of the body: the same in each queue, for the same message is the same bytes.
+    size: u32,
+    queue: QueueId,
+}
 
 impl Compaction {
     pub(crate) fn new(slack_segments: u32) -> Compaction {
@@ -145,7 +151,7 @@ impl Compaction {
         };
         if let Some(segment) = segments.iter().find(stale) {
             let live_bytes = match live(queues, segment.id) {
-                Ok(live) => live.values().map(|(size, _)| u64::from(*size)).sum(),
+                Ok(live) => by_message(&live).map(|(message, _)| u64::from(message.size)).sum(),
                 // It is known of already, and nothing of the segment may go.
                 Err(_) => segment.record_bytes,
             };
@@ -193,18 +199,22 @@ impl State {
     }
 }
 
-/// What queues have of a segment.
-fn live(queues: &[Arc<Queue>], segment: u32) -> Result<Live, Error> {
-    let mut live = Live::new();
+/// What queues have of a segment, in the order of its messages.
+fn live(queues: &[Arc<Queue>], segment: u32) -> Result<Vec<Live>, Error> {
+    let mut live = Vec::new();
     for queue in queues {
-        for (position, size) in queue.live_in(segment)? {
-            let (_, queues) = live.entry(position).or_insert((size, Vec::new()));
-            queues.push(queue.id());
-        }
+        let of_queue = queue.live_in(segment)?;
+        let rows = of_queue.into_iter();
+        live.extend(rows.map(|(position, size)| Live { position, size, queue: queue.id() }));
     }
-    // The same message is the same bytes, in whatever order its queues were looked at.
-    live.values_mut().for_each(|(_, queues)| queues.sort_unstable());
+    live.sort_unstable();
     Ok(live)
+}
+
+/// Each message once, and all rows of it.
+fn by_message(live: &[Live]) -> impl Iterator<Item = (&Live, &[Live])> {
+    let same = live.chunk_by(|one, next| one.position == next.position);
+    same.filter_map(|rows| Some((rows.first()?, rows)))
 }
 
 /// Copies messages of a segment, oldest first, until the budget is spent, and lets their queues
@@ -217,16 +227,17 @@ fn copy_forward(
     budget: u64,
 ) -> Result<u64, Error> {
     let (mut copied, mut copies) = (0, Copies::new());
-    for (position, (size, owners)) in live(queues, segment).unwrap_or_default() {
+    for (message, rows) in by_message(&live(queues, segment).unwrap_or_default()) {
         if copied >= budget {
             break;
         }
-        match store.copy(position, &owners) {
-            Ok(to) => drop(copies.insert(position, (to, owners))),
+        let owners: Vec<QueueId> = rows.iter().map(|row| row.queue).collect();
+        match store.copy(message.position, &owners) {
+            Ok(to) => drop(copies.insert(message.position, (to, owners))),
             Err(_) if journal.failed().is_none() => continue,
             Err(error) => return Err(error),
         }
-        copied += u64::from(size).max(1);
+        copied += u64::from(message.size).max(1);
     }
     match journal.commit().map_err(Error::from) {
         Ok(_) => {}

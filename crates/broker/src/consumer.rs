@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -49,6 +49,19 @@ impl SharedLimit {
     }
 }
 
+/// How a consumer gets its messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Supply {
+    /// It is handed what there is, as far as its prefetch goes.
+    #[default]
+    Prefetch,
+    /// It is handed only as many as were allowed ([`Consumer::allow`]), whether settled or not.
+    Credit,
+    /// It is handed nothing: it looks at what waits, and takes what it wants ([`Queue::look`],
+    /// [`Queue::take`]). It is woken when there is something to look at ([`Consumer::fresh`]).
+    Choice,
+}
+
 /// What a client asks for when it consumes.
 #[derive(Debug, Clone)]
 pub struct ConsumerRequest {
@@ -64,6 +77,8 @@ pub struct ConsumerRequest {
     pub priority: i64,
     /// Unacknowledged deliveries it may have; 0 is no limit.
     pub prefetch: u32,
+    /// How it gets its messages.
+    pub supply: Supply,
     /// Of a stream: where it begins, and what it wants.
     pub reading: Reading,
     /// What it shares with the other consumers of its channel.
@@ -77,24 +92,36 @@ pub struct Consumer {
     request: ConsumerRequest,
     queue: Arc<Queue>,
     prefetch: AtomicU32,
+    /// Deliveries it may be handed since it began, and those that it was.
+    allowed: AtomicU64,
+    handed: AtomicU64,
     unacked: AtomicU32,
     outbox_messages: AtomicUsize,
     outbox_bytes: AtomicUsize,
     /// The queue found the outbox full: the next [`Consumer::taken`] has to tell it.
     stalled: AtomicBool,
+    /// Of one that chooses, the lowest order of what has come since it was last asked for.
+    fresh: AtomicU64,
 }
 
 impl Consumer {
     pub(crate) fn new(request: ConsumerRequest, queue: Arc<Queue>) -> Consumer {
         let prefetch = AtomicU32::new(request.prefetch);
+        let allowed = match request.supply {
+            Supply::Prefetch => u64::MAX,
+            Supply::Credit | Supply::Choice => 0,
+        };
         Consumer {
             request,
             queue,
             prefetch,
+            allowed: AtomicU64::new(allowed),
+            handed: AtomicU64::new(0),
             unacked: AtomicU32::new(0),
             outbox_messages: AtomicUsize::new(0),
             outbox_bytes: AtomicUsize::new(0),
             stalled: AtomicBool::new(false),
+            fresh: AtomicU64::new(NOTHING_FRESH),
         }
     }
 
@@ -156,6 +183,51 @@ impl Consumer {
         }
     }
 
+    /// It may be handed so many deliveries, counted since it began; those that were handed out and
+    /// came back unsent ([`Queue::requeue`]) do not count. Less than before takes nothing back.
+    /// [`Queue::dispatch`] acts upon it.
+    pub fn allow(&self, deliveries: u64) {
+        self.allowed.store(deliveries, SeqCst);
+    }
+
+    /// It takes what it wants itself.
+    pub fn chooses(&self) -> bool {
+        self.request.supply == Supply::Choice
+    }
+
+    /// From which order on there is something new since this was last asked, or came back; `None`:
+    /// there is not.
+    pub fn fresh(&self) -> Option<u64> {
+        let order = self.fresh.swap(NOTHING_FRESH, SeqCst);
+        (order != NOTHING_FRESH).then_some(order)
+    }
+
+    pub(crate) fn is_fresh(&self, order: u64) {
+        if self.fresh.fetch_min(order, SeqCst) == NOTHING_FRESH {
+            self.mailbox().nudge();
+        }
+    }
+
+    /// Takes room for one delivery that it chose itself.
+    pub(crate) fn reserve(&self, size_bytes: usize) {
+        let taken = Taken { messages: 1, bytes: size_bytes, shared: 0 };
+        Room { taken, ..Room::default() }.commit(self);
+    }
+
+    /// It goes on with a delivery that another consumer of its queue had, who is gone.
+    pub fn adopt(&self, from: Option<&Consumer>, size_bytes: usize) {
+        self.reserve(size_bytes);
+        self.taken(1, size_bytes);
+        if let Some(from) = from {
+            from.give_back(1);
+        }
+    }
+
+    /// Some that were handed to it went back and were not sent.
+    pub(crate) fn not_sent(&self, count: usize) {
+        self.handed.fetch_sub(count as u64, SeqCst);
+    }
+
     /// The next [`Consumer::taken`] tells the queue.
     pub(crate) fn stall(&self) {
         self.stalled.store(true, SeqCst);
@@ -179,6 +251,8 @@ impl Consumer {
                 messages = prefetch.saturating_sub(self.unacked.load(SeqCst)) as usize;
             }
         }
+        let credit = self.allowed.load(SeqCst).saturating_sub(self.handed.load(SeqCst));
+        messages = messages.min(usize::try_from(credit).unwrap_or(usize::MAX));
         if messages > 0 && self.outbox_is_full() {
             // Announce first, look again after: `taken` may have run in between.
             self.stalled.store(true, SeqCst);
@@ -206,6 +280,9 @@ impl Consumer {
         }
     }
 }
+
+/// No order is as high.
+const NOTHING_FRESH: u64 = u64::MAX;
 
 /// Room for deliveries, looked at once for many of them. Only a consumer's queue adds to what the
 /// consumer has, under its lock; others only take away. So what was seen stays true meanwhile.
@@ -257,6 +334,7 @@ impl Room {
         if messages == 0 {
             return;
         }
+        consumer.handed.fetch_add(messages as u64, SeqCst);
         consumer.outbox_messages.fetch_add(messages, SeqCst);
         consumer.outbox_bytes.fetch_add(bytes, SeqCst);
         if !consumer.request.no_ack {

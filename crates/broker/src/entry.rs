@@ -69,6 +69,18 @@ impl Entry {
         self.position.map(|position| Slot { position, ticket: self.ticket })
     }
 
+    /// The same, for somebody who only looks: it has no share of the memory.
+    pub(crate) fn copy(&self) -> Entry {
+        let Entry { order, position, message, ticket, .. } = self;
+        Entry {
+            order: *order,
+            position: *position,
+            message: message.clone(),
+            share: 0,
+            ticket: *ticket,
+        }
+    }
+
     /// The entry that an index kept.
     pub(crate) fn of_slot(slot: Slot, order: u64) -> Entry {
         let Slot { position, ticket } = slot;

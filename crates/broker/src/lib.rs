@@ -73,6 +73,7 @@ mod store;
 mod stream;
 mod sync;
 mod topology;
+mod transaction;
 mod virtual_host;
 
 pub use access::Access;
@@ -82,7 +83,7 @@ pub use binding::{Binding, Destination};
 pub use broker::{Broker, Disks, Options, RecoveryReport};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use connection::ConnectionId;
-pub use consumer::{Consumer, ConsumerRequest, SharedLimit};
+pub use consumer::{Consumer, ConsumerRequest, SharedLimit, Supply};
 pub use counters::{DeathCounters, ExchangeCounters, QueueChurn, QueueCounters};
 pub use death::{Death, DeathReason, Deaths};
 pub use entry::Entry;
@@ -90,12 +91,16 @@ pub use error::Error;
 pub use exchange::{Deduplicator, ExchangeDeclaration, ExchangeKind, Identity};
 pub use journal::{Position, ReadAhead};
 pub use mailbox::{Letter, Mailbox, Wake};
-pub use message::{Body, Label, Marks, Message};
+pub use message::{Body, Encoding, Label, Marks, Message};
 pub use properties::Properties;
 pub use publisher::{Publish, Publisher, Receipt};
-pub use queue::{ConsumerReport, Queue, QueueCounts, QueueDeclaration, QueueId, QueueReport};
+pub use queue::{
+    ConsumerReport, Looked, Queue, QueueCounts, QueueDeclaration, QueueId, QueueReport, Return,
+    Waiting,
+};
 pub use routes::Routes;
 pub use stream::{ReadFrom, Reading, StreamFilter};
+pub use transaction::Settlement;
 pub use virtual_host::{
     BindingEnd, QueueStatus, VirtualHost, VirtualHostLimits, VirtualHostMetadata,
 };

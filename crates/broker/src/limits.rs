@@ -30,6 +30,10 @@ pub(crate) const FIRED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// consumer that comes back starts at once.
 pub(crate) const HEAD_IN_MEMORY: usize = 512;
 
+/// What a transaction may have in sum, in bytes: half of what the journal keeps together, so that
+/// it fits whatever is said besides.
+pub const TRANSACTION_BYTES_MAX: usize = 512 << 20;
+
 /// Positions in one settle record.
 pub(crate) const SETTLE_RECORD_MAX: usize = 4096;
 

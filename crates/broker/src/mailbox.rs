@@ -71,6 +71,16 @@ impl Mailbox {
         into.append(&mut lock(&self.letters));
     }
 
+    /// Whether there is nothing in it now.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.letters).is_empty()
+    }
+
+    /// Wakes its driver: there is something to do that is in no letter.
+    pub fn nudge(&self) {
+        self.wake.wake();
+    }
+
     /// The commit it waited for is done.
     pub(crate) fn wake_after_commit(&self) {
         self.awaits_commit.store(false, SeqCst);

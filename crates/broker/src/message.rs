@@ -7,7 +7,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use smallvec::SmallVec;
 
-use crate::{Deaths, Timestamp};
+use crate::{ConnectionId, Deaths, Timestamp};
 
 /// The pieces of a body, in order: one slice for each frame it came in.
 pub type Body = SmallVec<[Bytes; 1]>;
@@ -19,6 +19,9 @@ pub struct Message {
     pub label: Arc<Label>,
     /// When it was published. The broker sets it.
     pub published_at: Timestamp,
+    /// The connection that published it, for who wants nothing of their own back. Not known of one
+    /// that was read from disk.
+    pub publisher: Option<ConnectionId>,
     /// The body.
     pub body: Body,
 }
@@ -33,11 +36,18 @@ pub struct Label {
     pub routing_key: ByteString,
     /// The properties as the publisher's protocol encoded them, verbatim.
     pub properties: Bytes,
+    /// Which protocol's encoding properties and body are in.
+    pub encoding: Encoding,
     /// The publisher asked for it to survive a restart.
     pub persistent: bool,
     /// What the broker itself has to know of it.
     pub marks: Marks,
 }
+
+/// A protocol's encoding, by a number that those who read and write it agree upon; it is in the
+/// journal. 0 is AMQP 0-9-1's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Encoding(pub u8);
 
 /// What the broker has to know of a message, whatever the protocol calls it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -65,7 +75,8 @@ impl Deref for Message {
 impl Message {
     /// A message with a label of its own, that is not published yet.
     pub fn new(label: Label, body: Body) -> Message {
-        Message { label: Arc::new(label), published_at: Timestamp::default(), body }
+        let (label, published_at) = (Arc::new(label), Timestamp::default());
+        Message { label, published_at, publisher: None, body }
     }
 
     /// Bytes of the body.

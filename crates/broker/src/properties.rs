@@ -5,19 +5,19 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{Headers, Value};
+use crate::{Headers, Label, Value};
 
-/// Reads and changes encoded properties ([`crate::Message::properties`]).
+/// Reads and changes encoded properties ([`crate::Label::properties`]).
 pub trait Properties: Send + Sync + fmt::Debug {
     /// What routing reads of them. What cannot be read has no headers.
-    fn headers<'a>(&self, properties: &'a Bytes) -> Box<dyn Headers + 'a>;
+    fn headers<'a>(&self, label: &'a Label) -> Box<dyn Headers + 'a>;
 
     /// The same properties with this header, in place of one of that name. What cannot be read, or
     /// would be too long, stays as it is.
-    fn with_header(&self, properties: &Bytes, name: &str, value: Value) -> Bytes;
+    fn with_header(&self, label: &Label, name: &str, value: Value) -> Bytes;
 
     /// The same properties without this header.
-    fn without_header(&self, properties: &Bytes, name: &str) -> Bytes;
+    fn without_header(&self, label: &Label, name: &str) -> Bytes;
 }
 
 /// Properties that nobody can look into.
@@ -25,15 +25,15 @@ pub trait Properties: Send + Sync + fmt::Debug {
 pub(crate) struct Opaque;
 
 impl Properties for Opaque {
-    fn headers<'a>(&self, _: &'a Bytes) -> Box<dyn Headers + 'a> {
+    fn headers<'a>(&self, _: &'a Label) -> Box<dyn Headers + 'a> {
         Box::new(())
     }
 
-    fn with_header(&self, properties: &Bytes, _: &str, _: Value) -> Bytes {
-        properties.clone()
+    fn with_header(&self, label: &Label, _: &str, _: Value) -> Bytes {
+        label.properties.clone()
     }
 
-    fn without_header(&self, properties: &Bytes, _: &str) -> Bytes {
-        properties.clone()
+    fn without_header(&self, label: &Label, _: &str) -> Bytes {
+        label.properties.clone()
     }
 }

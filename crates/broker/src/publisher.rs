@@ -18,6 +18,7 @@ use crate::{
     routes::{Delaying, Passing, Routes},
     routing::Map,
     store::Store,
+    transaction::{Settlement, Transaction},
 };
 
 /// A message on its way, and where it goes.
@@ -149,6 +150,38 @@ impl Publisher {
         batch: &mut Vec<Publish>,
         receipts: &mut Vec<Receipt>,
     ) -> Result<(), Error> {
+        self.hand_over(batch, None, receipts)
+    }
+
+    /// Enqueues a batch in order and settles deliveries, all or nothing: a crash leaves everything
+    /// of it or nothing. `receipts` gets one item for each message. Returns until where the journal
+    /// has to be on disk ([`Publisher::is_durable`]) for all of it to be there; `None` when nothing
+    /// of it has to survive.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::ResourceError`] when `refuses_all` and a full queue refuses some of
+    /// it: nothing was done, and `settlements` has them still. The journal failed: nothing of the
+    /// batch was enqueued.
+    pub fn commit(
+        &self,
+        batch: &mut Vec<Publish>,
+        settlements: &mut Vec<Settlement>,
+        refuses_all: bool,
+        receipts: &mut Vec<Receipt>,
+    ) -> Result<Option<Position>, Error> {
+        let settling: Vec<Arc<Queue>> = settlements.iter().map(|it| it.queue.clone()).collect();
+        let mut transaction = Transaction::new(settlements, refuses_all);
+        self.hand_over(batch, Some(&mut transaction), receipts)?;
+        settling.iter().for_each(|queue| queue.bury());
+        Ok(transaction.until)
+    }
+
+    fn hand_over(
+        &self,
+        batch: &mut Vec<Publish>,
+        transaction: Option<&mut Transaction<'_>>,
+        receipts: &mut Vec<Receipt>,
+    ) -> Result<(), Error> {
         let store = self.vhost.store();
         let first = receipts.len();
         let passing = Passing::of(batch);
@@ -156,10 +189,12 @@ impl Publisher {
         let enqueued = {
             let _publishing = store.publishing();
             let checked = self.vhost.check_ledger();
-            checked.and_then(|()| enqueue(store, batch, receipts)).inspect_err(|_| {
-                batch.clear();
-                receipts.truncate(first);
-            })?
+            checked.and_then(|()| enqueue(store, batch, transaction, receipts)).inspect_err(
+                |_| {
+                    batch.clear();
+                    receipts.truncate(first);
+                },
+            )?
         };
         passing.count();
         delaying.finish(store, first, receipts);
@@ -173,9 +208,11 @@ impl Publisher {
     }
 
     /// Where the journal ends now: everything published or settled until now is as durable as this
-    /// is. `None` without a journal.
+    /// is, which somebody waits for. `None` without a journal.
     pub fn appended(&self) -> Option<Position> {
-        let end = self.vhost.store().journal()?.end();
+        let journal = self.vhost.store().journal()?;
+        journal.hurry();
+        let end = journal.end();
         // The last octet that belongs to a record.
         Some(Position::from_bits(end.to_bits().saturating_sub(1)))
     }
@@ -201,6 +238,7 @@ pub(crate) struct Enqueued {
 pub(crate) fn enqueue(
     store: &Store,
     batch: &mut Vec<Publish>,
+    mut transaction: Option<&mut Transaction<'_>>,
     receipts: &mut Vec<Receipt>,
 ) -> Result<Enqueued, Error> {
     let mut enqueued = Enqueued::default();
@@ -211,7 +249,14 @@ pub(crate) fn enqueue(
     let first = receipts.len();
     let refused = refuse(batch, &mut enqueued);
     let mut appender = None;
-    let mut in_streams = append(store, &mut appender, batch, receipts)?.into_iter();
+    let in_streams = match &mut transaction {
+        None => append(store, &mut appender, batch, receipts)?,
+        Some(transaction) => {
+            transaction.begin(batch, !refused.is_empty())?;
+            transaction.append(store, &mut appender, batch, receipts)?
+        }
+    };
+    let mut in_streams = in_streams.into_iter();
     // A stream's order is the journal's: nobody else appends before it has what was appended.
     let appender = appender.filter(|_| in_streams.len() > 0);
     let mut shares = Shares::default();
@@ -342,6 +387,11 @@ fn is_kept(message: &Message, queue: &Queue) -> bool {
     queue.is_durable() && (message.persistent || queue.stream().is_some())
 }
 
+/// The queues whose entries of a message survive a restart.
+pub(crate) fn kept_by(message: &Message, routes: &Routes) -> impl Iterator<Item = QueueId> {
+    routes.iter().filter(|queue| is_kept(message, queue)).map(|queue| queue.id())
+}
+
 /// Appends what has to survive, each message once. When streams take some of the batch, returns
 /// what they say of each message, and `appender` has what is to be held until they have them.
 fn append<'a>(
@@ -354,8 +404,7 @@ fn append<'a>(
     let mut all_in_streams = Vec::with_capacity(if streams { batch.len() } else { 0 });
     let (mut head, mut retained) = (Vec::new(), Vec::new());
     for Publish { message, routes } in batch {
-        let kept = routes.iter().filter(|queue| is_kept(message, queue));
-        let queues: SmallVec<[QueueId; 8]> = kept.map(|queue| queue.id()).collect();
+        let queues: SmallVec<[QueueId; 8]> = kept_by(message, routes).collect();
         let mut in_streams = InStreams::default();
         receipts.push(match store.journal().filter(|_| !queues.is_empty()) {
             None => Receipt::Done,

@@ -10,6 +10,7 @@ use crate::{
     backlog::Backlog,
     compaction::Following,
     index::{CheckpointPart, Chunk, Chunks, Slot, Unreadable},
+    queue::Looked,
 };
 
 #[derive(Debug)]
@@ -103,6 +104,59 @@ impl Ready {
     ) -> Result<Option<Entry>, Unreadable> {
         let level = self.highest();
         self.at(level, |backlog| backlog.pop_front(chunks)).unwrap_or(Ok(None))
+    }
+
+    /// Copies of what was not looked at yet, highest priority first, at most `max` of them, and
+    /// of each priority none that is more than `window` behind its first.
+    ///
+    /// # Errors
+    /// A chunk cannot be read.
+    pub(crate) fn look(
+        &self,
+        looked: &mut Looked,
+        max: usize,
+        window: usize,
+        chunks: Option<&Chunks>,
+    ) -> Result<Vec<Entry>, Unreadable> {
+        looked.next.resize(self.levels.len(), 0);
+        let mut seen = Vec::new();
+        for (level, next) in self.levels.iter().zip(&mut looked.next).rev() {
+            let of_level = level.look(*next, max - seen.len(), window, chunks)?;
+            if let Some(last) = of_level.last() {
+                *next = last.order + 1;
+            }
+            seen.extend(of_level);
+            if seen.len() >= max {
+                break;
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Where the journal has the entry of that order, if it is here.
+    pub(crate) fn position_of(&self, order: u64, chunks: Option<&Chunks>) -> Option<Position> {
+        self.levels.iter().find_map(|level| {
+            let found = level.look(order, 1, usize::MAX, chunks).ok()?.pop()?;
+            found.position.filter(|_| found.order == order)
+        })
+    }
+
+    /// Takes the entry of that order, wherever it stands; `None`: it is not here.
+    ///
+    /// # Errors
+    /// A chunk cannot be read.
+    pub(crate) fn take_at(
+        &mut self,
+        order: u64,
+        chunks: Option<&Chunks>,
+    ) -> Result<Option<Entry>, Unreadable> {
+        for level in 0..self.levels.len() {
+            match self.at(level, |backlog| backlog.take_at(order, chunks)) {
+                None | Some(Ok(None)) => {}
+                Some(found) => return found,
+            }
+        }
+        Ok(None)
     }
 
     /// Takes everything out.

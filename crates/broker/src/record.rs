@@ -9,7 +9,7 @@ use journal::Position;
 use smallvec::SmallVec;
 
 use crate::{
-    Deaths, Error, Label, Marks, Message, Properties, Queue, Timestamp, error::Kind,
+    Deaths, Encoding, Error, Label, Marks, Message, Properties, Queue, Timestamp, error::Kind,
     queue::QueueId, stream::FilterMark,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 /// `u64 published at`, for bit 1 `u8 priority`, for bit 2 `u64 ttl`, for bit 3
 /// `u32 length + deaths as JSON`, for bit 4 what streams say of it: `u32 filter mark, u16 count,
 /// (u64 queue id, u64 offset) × count`, for bit 5 `u16 count, (u32 length + key) × count`, the keys
-/// in `BCC`.
+/// in `BCC`, for bit 6 `u8 encoding` of properties and body.
 pub(crate) const MESSAGE: u8 = 4;
 /// As earlier versions wrote it: without the flags.
 pub(crate) const PLAIN_MESSAGE: u8 = 1;
@@ -31,6 +31,54 @@ pub(crate) const SETTLE: u8 = 2;
 pub(crate) const MOVED: u8 = 3;
 /// A stream has lost what is before an offset: `u64 queue id, u64 offset`. Little endian.
 pub(crate) const TRIM: u8 = 5;
+/// One of the records of a transaction: a [`Part`], then the record's own payload.
+pub(crate) const PART: u8 = 6;
+
+/// Which part of which transaction a record is: `u64 transaction, u32 index, u32 count, u8 kind`.
+/// Little endian. All parts stand side by side in one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Where the journal ended before it: no other transaction has the same.
+    pub(crate) transaction: u64,
+    /// Which one it is, from 0 on.
+    pub(crate) index: u32,
+    /// How many there are.
+    pub(crate) count: u32,
+    /// What the record is by itself: [`MESSAGE`] or [`SETTLE`].
+    pub(crate) kind: u8,
+}
+
+impl Part {
+    /// Bytes before the record's own payload.
+    pub(crate) const BYTES: usize = 17;
+
+    pub(crate) fn encode(&self) -> [u8; Part::BYTES] {
+        let mut out = [0; Part::BYTES];
+        let mut rest = &mut out[..];
+        rest.put_u64_le(self.transaction);
+        rest.put_u32_le(self.index);
+        rest.put_u32_le(self.count);
+        rest.put_u8(self.kind);
+        out
+    }
+
+    pub(crate) fn decode(payload: &mut impl Buf) -> Option<Part> {
+        Some(Part {
+            transaction: payload.try_get_u64_le().ok()?,
+            index: payload.try_get_u32_le().ok()?,
+            count: payload.try_get_u32_le().ok()?,
+            kind: payload.try_get_u8().ok()?,
+        })
+    }
+
+    /// What a record is by itself, with its own payload left; whether or not it is a part.
+    pub(crate) fn within(kind: u8, payload: &mut impl Buf) -> Option<u8> {
+        match kind {
+            PART => Part::decode(payload).map(|part| part.kind),
+            kind => Some(kind),
+        }
+    }
+}
 
 /// What one stream says of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +108,7 @@ impl InStreams {
         let offsets: SmallVec<_> = streams.map(|(id, stream)| (id, stream.allocate())).collect();
         let filter = match offsets.is_empty() {
             true => FilterMark::NONE,
-            false => FilterMark::of(&*properties.headers(&message.properties)),
+            false => FilterMark::of(&*properties.headers(&message.label)),
         };
         InStreams { filter, offsets }
     }
@@ -109,14 +157,14 @@ pub(crate) struct Head {
 impl Head {
     /// Of what stands behind a record's queues.
     pub(crate) fn decode(mut payload: &[u8], is_plain: bool) -> Option<Head> {
-        let told = decode_marks(&mut payload, is_plain)?;
+        let told = decode_told(&mut payload, is_plain)?;
         for _ in 0..2 {
             let length = payload.try_get_u8().ok()?.into();
             payload = payload.get(length..)?;
         }
         let length = payload.try_get_u32_le().ok()? as usize;
         let size = u32::try_from(payload.len().checked_sub(length)?).unwrap_or(u32::MAX);
-        let Told { published_at, marks: Marks { ttl, priority, .. }, in_streams } = told;
+        let Told { published_at, marks: Marks { ttl, priority, .. }, in_streams, .. } = told;
         Some(Head { published_at, priority, ttl, size, in_streams })
     }
 }
@@ -133,6 +181,9 @@ pub(crate) struct Moved {
 }
 
 impl Moved {
+    /// Bytes before the message.
+    pub(crate) const BYTES: usize = 16;
+
     pub(crate) fn decode(payload: &mut impl Buf) -> Option<Moved> {
         let origin = Position::from_bits(payload.try_get_u64_le().ok()?);
         let from = Position::from_bits(payload.try_get_u64_le().ok()?);
@@ -155,7 +206,7 @@ pub(crate) fn encode_head(
     head: &mut Vec<u8>,
 ) -> Result<(), Error> {
     put_queues(head, queues)?;
-    put_marks(head, message.published_at, &message.marks, in_streams)?;
+    put_told(head, message.published_at, message, in_streams)?;
     for name in [&message.exchange, &message.routing_key] {
         head.put_u8(u8::try_from(name.len()).map_err(|_| too_long(name))?);
         head.put_slice(name.as_bytes());
@@ -187,7 +238,7 @@ pub(crate) fn decode_message(
     is_plain: bool,
 ) -> Option<(Vec<QueueId>, Message)> {
     let queues = decode_queues(&mut payload)?;
-    let Told { published_at, marks, .. } = decode_marks(&mut payload, is_plain)?;
+    let Told { published_at, marks, encoding, .. } = decode_told(&mut payload, is_plain)?;
     let exchange = short_string(&mut payload)?;
     let routing_key = short_string(&mut payload)?;
     let length = payload.try_get_u32_le().ok()? as usize;
@@ -196,8 +247,8 @@ pub(crate) fn decode_message(
     }
     let properties = payload.split_to(length);
     let body = smallvec::smallvec![payload];
-    let label = Label { exchange, routing_key, properties, persistent: true, marks };
-    Some((queues, Message { label: Arc::new(label), published_at, body }))
+    let label = Label { exchange, routing_key, properties, encoding, persistent: true, marks };
+    Some((queues, Message { label: Arc::new(label), published_at, publisher: None, body }))
 }
 
 /// What the broker itself says of a message.
@@ -205,22 +256,25 @@ pub(crate) fn decode_message(
 struct Told {
     published_at: Timestamp,
     marks: Marks,
+    encoding: Encoding,
     in_streams: InStreams,
 }
 
-fn put_marks(
+fn put_told(
     out: &mut Vec<u8>,
     published_at: Timestamp,
-    marks: &Marks,
+    label: &Label,
     in_streams: &InStreams,
 ) -> Result<(), Error> {
-    let Marks { ttl, priority, deaths, bcc } = marks;
+    let Marks { ttl, priority, deaths, bcc } = &label.marks;
+    let is_other = label.encoding != Encoding::default();
     let flags = u8::from(published_at.0 > 0)
         | u8::from(*priority > 0) << 1
         | u8::from(ttl.is_some()) << 2
         | u8::from(deaths.is_some()) << 3
         | u8::from(!in_streams.offsets.is_empty()) << 4
-        | u8::from(bcc.is_some()) << 5;
+        | u8::from(bcc.is_some()) << 5
+        | u8::from(is_other) << 6;
     out.put_u8(flags);
     if published_at.0 > 0 {
         out.put_u64_le(published_at.0);
@@ -240,10 +294,13 @@ fn put_marks(
     if !in_streams.offsets.is_empty() {
         in_streams.encode(out)?;
     }
-    match bcc {
-        None => Ok(()),
-        Some(keys) => put_keys(out, keys),
+    if let Some(keys) = bcc {
+        put_keys(out, keys)?;
     }
+    if is_other {
+        out.put_u8(label.encoding.0);
+    }
+    Ok(())
 }
 
 fn put_keys(out: &mut Vec<u8>, keys: &[ByteString]) -> Result<(), Error> {
@@ -270,7 +327,7 @@ fn decode_keys(payload: &mut impl Buf) -> Option<Vec<ByteString>> {
     Some(keys)
 }
 
-fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<Told> {
+fn decode_told(payload: &mut impl Buf, is_plain: bool) -> Option<Told> {
     let flags = if is_plain { 0 } else { payload.try_get_u8().ok()? };
     let has = |bit: u8| flags & (1 << bit) != 0;
     let (mut published_at, mut marks) = (Timestamp::default(), Marks::default());
@@ -295,7 +352,8 @@ fn decode_marks(payload: &mut impl Buf, is_plain: bool) -> Option<Told> {
     if has(5) {
         marks.bcc = Some(Arc::new(decode_keys(payload)?));
     }
-    Some(Told { published_at, marks, in_streams })
+    let encoding = if has(6) { Encoding(payload.try_get_u8().ok()?) } else { Encoding::default() };
+    Some(Told { published_at, marks, encoding, in_streams })
 }
 
 /// The queues of a message's record, and nothing else of it.
@@ -373,13 +431,16 @@ mod tests {
             filter: FilterMark(9),
             offsets: smallvec::smallvec![(QueueId(7), 5), (QueueId(8), 6)],
         };
-        put_marks(&mut record, Timestamp(5), &marks, &in_streams).unwrap();
+        let encoding = Encoding(1);
+        let label = Label { marks, encoding, ..Label::default() };
+        put_told(&mut record, Timestamp(5), &label, &in_streams).unwrap();
         record.put_slice(b"\x01x\x03a.b");
         record.put_u32_le(2);
         record.put_slice(b"ppbody");
         let (queues, message) = decode_message(record.clone().into(), false).unwrap();
         assert_eq!((queues, &*message.routing_key), (vec![QueueId(7)], "a.b"));
-        assert_eq!((&message.marks, &message.body[0][..]), (&marks, &b"body"[..]));
+        assert_eq!((&message.marks, &message.body[0][..]), (&label.marks, &b"body"[..]));
+        assert_eq!(message.encoding, encoding);
         let head = Head::decode(&record[10..], false).unwrap();
         assert_eq!((head.priority, head.ttl, head.size), (3, Some(9), 4));
         assert_eq!(head.in_streams, in_streams);

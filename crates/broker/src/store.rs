@@ -20,10 +20,11 @@ use crate::{
     limits::SETTLE_RECORD_MAX,
     queue::QueueId,
     record::{
-        InStreams, MESSAGE, MOVED, Moved, PLAIN_MESSAGE, SETTLE, TRIM, decode_message,
+        InStreams, MESSAGE, MOVED, Moved, PLAIN_MESSAGE, Part, SETTLE, TRIM, decode_message,
         decode_queues, encode_head, encode_moved, no_message,
     },
     sync::{lock, read, write},
+    transaction::Leaving,
 };
 
 /// The journal of messages, or none for a broker that lives in memory only.
@@ -52,6 +53,8 @@ pub(crate) struct Store {
     ticking: Mutex<Vec<Weak<Queue>>>,
     /// Streams with messages that are not committed yet.
     awaiting: Mutex<Vec<Arc<Queue>>>,
+    /// What transactions settled that are not committed yet.
+    leaving: Mutex<Vec<Leaving>>,
     totals: Totals,
 }
 
@@ -78,6 +81,7 @@ impl Store {
             damaged: AtomicU64::new(0),
             ticking: Mutex::default(),
             awaiting: Mutex::default(),
+            leaving: Mutex::default(),
             totals: Totals::default(),
         }
     }
@@ -161,7 +165,11 @@ impl Store {
     }
 
     pub(crate) fn hold(&self, bytes: usize) {
-        self.memory.fetch_add(bytes, Relaxed);
+        let before = self.memory.fetch_add(bytes, Relaxed);
+        // At half a gigabyte a second, what comes until somebody looks by itself is megabytes.
+        if before < self.paged_min && before + bytes >= self.paged_min {
+            self.alarm.call();
+        }
     }
 
     pub(crate) fn let_go(&self, bytes: usize) {
@@ -214,7 +222,8 @@ impl Store {
         Ok(appender.append(MESSAGE, &parts)?)
     }
 
-    /// Says that `queue` is done with these messages, and no longer keeps them.
+    /// Says that `queue` is done with these messages, and no longer keeps them. Nobody waits for
+    /// that to be on disk: it goes there with what comes next, or when the committer looks.
     pub(crate) fn settle(&self, queue: QueueId, positions: &[Position]) -> Result<(), Error> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let mut payload = Vec::with_capacity(8 + positions.len().min(SETTLE_RECORD_MAX) * 8);
@@ -222,7 +231,7 @@ impl Store {
             payload.clear();
             payload.put_u64_le(queue.0);
             chunk.iter().for_each(|position| payload.put_u64_le(position.to_bits()));
-            match journal.append(SETTLE, &[&payload]) {
+            match journal.append_lazily(SETTLE, &[&payload]) {
                 // On a full disk a settlement is given up rather than refused: the message may
                 // come again after a restart, marked; and what it held can be reclaimed now.
                 Ok(_) | Err(journal::Error::Full { .. }) => {}
@@ -239,7 +248,7 @@ impl Store {
     /// The journal failed. On a full disk it is not said: then it is trimmed again after a restart.
     pub(crate) fn trim(&self, stream: QueueId, first: u64) -> Result<(), Error> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        match journal.append(TRIM, &[&stream.0.to_le_bytes(), &first.to_le_bytes()]) {
+        match journal.append_lazily(TRIM, &[&stream.0.to_le_bytes(), &first.to_le_bytes()]) {
             Ok(_) | Err(journal::Error::Full { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -281,6 +290,22 @@ impl Store {
         std::mem::take(&mut lock(&self.awaiting))
     }
 
+    /// What a transaction settled stays until the transaction is on disk.
+    pub(crate) fn keep_leaving(&self, leaving: Vec<Leaving>) {
+        lock(&self.leaving).extend(leaving);
+    }
+
+    /// Lets go of what transactions settled that stand before `end`, which is on disk.
+    pub(crate) fn depart(&self, end: Position) {
+        let gone: Vec<Leaving> = lock(&self.leaving).extract_if(.., |it| it.at < end).collect();
+        gone.into_iter().for_each(|Leaving { queue, orders, .. }| queue.departed(&orders));
+    }
+
+    /// Forgets them: nobody will see to them any more.
+    pub(crate) fn forget_leaving(&self) {
+        lock(&self.leaving).clear();
+    }
+
     /// No longer keeps these messages, for a reason that is on disk already.
     pub(crate) fn release(&self, positions: &[Position]) {
         if let Some(journal) = &self.journal {
@@ -298,6 +323,7 @@ impl Store {
             return Err(Error::new(Kind::Internal, "a broker in memory has no journal to read"));
         };
         let (kind, mut payload) = journal.read_record_ahead(position, ahead)?;
+        let kind = Part::within(kind, &mut payload).ok_or_else(|| no_message(position))?;
         let moved = kind != MOVED || Moved::skip(&mut payload).is_some();
         let message = moved.then(|| decode_message(payload, kind == PLAIN_MESSAGE)).flatten();
         let (_, message) = message.ok_or_else(|| no_message(position))?;
@@ -309,15 +335,49 @@ impl Store {
     pub(crate) fn copy(&self, from: Position, queues: &[QueueId]) -> Result<Position, Error> {
         let Some(journal) = &self.journal else { return Err(no_message(from)) };
         let (kind, mut payload) = journal.read_record(from)?;
-        let origin = match kind {
-            MOVED => Moved::skip(&mut payload).ok_or_else(|| no_message(from))?,
-            _ => from,
-        };
+        let kind = Part::within(kind, &mut payload).ok_or_else(|| no_message(from))?;
+        let origin = origin_of(from, kind, &mut payload)?;
         decode_queues(&mut payload).ok_or_else(|| no_message(from))?;
         let head = encode_moved(origin, from, queues, kind == PLAIN_MESSAGE)?;
         let mut appender = journal.appender()?;
         let position = appender.append(MOVED, &[&head, &payload])?;
         journal.retain_all(queues.iter().map(|_| position));
         Ok(position)
+    }
+
+    /// Writes another message in the place of one, for one queue only, and keeps it for that; the
+    /// other stays where it is until the queue says otherwise. When this returns, it is on disk.
+    pub(crate) fn replace(
+        &self,
+        from: Position,
+        queue: QueueId,
+        message: &Message,
+    ) -> Result<Position, Error> {
+        let Some(journal) = &self.journal else { return Err(no_message(from)) };
+        let (kind, mut payload) = journal.read_record(from)?;
+        let kind = Part::within(kind, &mut payload).ok_or_else(|| no_message(from))?;
+        let origin = origin_of(from, kind, &mut payload)?;
+        let mut head = encode_moved(origin, from, &[], false)?;
+        // The queues are in what follows.
+        head.truncate(Moved::BYTES);
+        encode_head(message, &[queue], &InStreams::default(), &mut head)?;
+        let mut parts = vec![head.as_slice(), &*message.properties];
+        parts.extend(message.body.iter().map(|slice| &**slice));
+        let position = {
+            let mut appender = journal.appender()?;
+            let position = appender.append(MOVED, &parts)?;
+            journal.retain(position);
+            position
+        };
+        journal.commit().inspect_err(|_| journal.release(position))?;
+        Ok(position)
+    }
+}
+
+/// Where a message was first written, of a record that is one or a copy.
+fn origin_of(from: Position, kind: u8, payload: &mut bytes::Bytes) -> Result<Position, Error> {
+    match kind {
+        MOVED => Moved::skip(payload).ok_or_else(|| no_message(from)),
+        _ => Ok(from),
     }
 }

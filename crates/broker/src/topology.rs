@@ -6,7 +6,7 @@ use std::{collections::HashSet, sync::Arc};
 use bytestring::ByteString;
 
 use crate::{
-    Arguments, ExchangeDeclaration, ExchangeKind, Headers, Queue,
+    Arguments, ConnectionId, ExchangeDeclaration, ExchangeKind, Headers, Queue,
     binding::{Binding, Destination, DestinationKey},
     clock::Clock,
     counters::ExchangeCounters,
@@ -21,6 +21,8 @@ pub(crate) struct Topology {
     /// Of the default exchange, which is none of them.
     default_counters: Arc<ExchangeCounters>,
     queues: Map<ByteString, Arc<Queue>>,
+    /// The exclusive ones, by the connections that they go with.
+    owned: Map<ConnectionId, Vec<Arc<Queue>>>,
     /// The delayed exchanges' own queues, by exchange. Nobody finds them by name. One may be there
     /// before its exchange is: the ledger is read in any order.
     delays: Map<ByteString, Arc<DelayQueue>>,
@@ -40,6 +42,7 @@ impl Topology {
             exchanges: Map::default(),
             default_counters: Arc::new(ExchangeCounters::of(ByteString::new())),
             queues: Map::default(),
+            owned: Map::default(),
             delays: Map::default(),
             ended: Vec::new(),
             bound: Map::default(),
@@ -82,6 +85,11 @@ impl Topology {
         self.queues.values()
     }
 
+    /// The exclusive queues of a connection.
+    pub(crate) fn owned(&self, connection: ConnectionId) -> &[Arc<Queue>] {
+        self.owned.get(&connection).map_or(&[], Vec::as_slice)
+    }
+
     /// The delayed exchanges' own queues, by exchange.
     pub(crate) fn delays(&self) -> impl Iterator<Item = (&ByteString, &Arc<DelayQueue>)> {
         self.delays.iter()
@@ -115,6 +123,9 @@ impl Topology {
 
     pub(crate) fn add_queue(&mut self, queue: Arc<Queue>) {
         let Some(exchange) = delays_exchange(queue.name()) else {
+            if let Some(owner) = queue.owner() {
+                self.owned.entry(owner).or_default().push(queue.clone());
+            }
             self.queues.insert(queue.name().clone(), queue);
             return;
         };
@@ -205,6 +216,14 @@ impl Topology {
         // The name may belong to another queue by now.
         if self.queues.get(queue.name()).is_some_and(|it| it.id() == queue.id()) {
             self.queues.remove(queue.name());
+        }
+        if let Some(owner) = queue.owner()
+            && let Some(owned) = self.owned.get_mut(&owner)
+        {
+            owned.retain(|it| it.id() != queue.id());
+            if owned.is_empty() {
+                self.owned.remove(&owner);
+            }
         }
         self.remove_bindings_to(&DestinationKey::Queue(queue.id()));
     }

@@ -85,6 +85,7 @@ impl Site {
             no_ack: false,
             exclusive: false,
             prefetch: 0,
+            supply: broker::Supply::Prefetch,
             shared_limit: Default::default(),
             mailbox: self.mailbox.clone(),
         };

@@ -4,7 +4,7 @@
 
 mod model;
 
-use broker::{Broker, Options};
+use broker::{Broker, Options, Return};
 use model::{Client, open};
 use tempfile::tempdir;
 
@@ -130,7 +130,7 @@ fn what_a_consumer_holds_moves_as_well_and_is_settled_where_it_is_then() {
         let (first, last): (Vec<_>, Vec<_>) =
             entries.into_iter().enumerate().partition(|(n, _)| *n < held / 2);
         queue.settle(first.into_iter().map(|(_, it)| it), None).unwrap();
-        queue.requeue(last.into_iter().map(|(_, it)| it), None, true);
+        queue.requeue(last.into_iter().map(|(_, it)| it), None, Return::Failed);
         broker.commit().unwrap();
     }
     let (broker, report) = open(directory.path(), &options());

@@ -4,7 +4,7 @@ mod model;
 
 use std::sync::Arc;
 
-use broker::{Broker, ExchangeKind, Letter, Options};
+use broker::{Broker, ConsumerRequest, ExchangeKind, Letter, Options, Reading, Return};
 use model::Client;
 
 fn with_queue() -> (Broker, Client) {
@@ -39,14 +39,54 @@ fn settling_makes_room_for_the_next() {
 }
 
 #[test]
+fn a_consumer_by_credit_gets_what_it_was_allowed_and_no_more() {
+    let (_broker, mut client) = with_queue();
+    client.publish("", "q", &["1", "2", "3", "4", "5"]);
+    let request = ConsumerRequest {
+        reading: Reading::default(),
+        channel: 1,
+        tag: "c".into(),
+        no_ack: false,
+        exclusive: false,
+        priority: 0,
+        prefetch: 0,
+        supply: broker::Supply::Credit,
+        shared_limit: Arc::default(),
+        mailbox: client.mailbox.clone(),
+    };
+    let consumer = client.vhost.consume("q", client.id, request).unwrap();
+    let queue = consumer.queue().clone();
+    queue.dispatch();
+    assert_eq!(client.receive().len(), 0, "nothing was allowed");
+    consumer.allow(2);
+    queue.dispatch();
+    let two: Vec<_> = client.receive().into_iter().map(|(_, it)| it).collect();
+    assert_eq!(two.len(), 2);
+    // Settling is no credit.
+    queue.settle(two, Some(&consumer)).unwrap();
+    assert_eq!(client.receive().len(), 0);
+    // What went back unsent may be handed out again, once that is allowed.
+    consumer.allow(4);
+    queue.dispatch();
+    let two: Vec<_> = client.receive().into_iter().map(|(_, it)| it).collect();
+    consumer.allow(2);
+    queue.requeue(two, Some(&consumer), Return::Unsent);
+    assert_eq!(client.receive().len(), 0);
+    consumer.allow(3);
+    queue.dispatch();
+    assert_eq!(client.receive().len(), 1);
+    assert_eq!((client.counts("q").ready, client.counts("q").unacknowledged), (2, 1));
+}
+
+#[test]
 fn requeued_entries_stand_where_they_stood() {
     let (_broker, mut client) = with_queue();
     client.publish("", "q", &["1", "2", "3", "4"]);
     let queue = client.vhost.queue("q", client.id).unwrap();
     let mut taken: Vec<_> = (0..3).map(|_| queue.get().unwrap().unwrap().0).collect();
     let third = taken.pop().unwrap();
-    queue.requeue(taken, None, true);
-    queue.requeue([third], None, false);
+    queue.requeue(taken, None, Return::Failed);
+    queue.requeue([third], None, Return::Unsent);
     assert_eq!(client.drain("q"), ["1*", "2*", "3", "4"], "and only what was sent is marked");
 }
 

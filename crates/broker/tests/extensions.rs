@@ -16,7 +16,7 @@ use std::{
 use broker::policy::{Policy, PolicyKind};
 use broker::{
     Arguments, Broker, Clock, ConsumerRequest, DeathReason, Label, Marks, Message, Options,
-    Publish, Publisher, QueueDeclaration, Receipt, SharedLimit, Timestamp, Value,
+    Publish, Publisher, QueueDeclaration, Receipt, Return, SharedLimit, Timestamp, Value,
 };
 use model::{Client, Plain, open, read, written};
 use tempfile::tempdir;
@@ -73,6 +73,7 @@ impl Scene {
                 exchange: "".into(),
                 routing_key: queue.into(),
                 properties: Default::default(),
+                encoding: Default::default(),
                 persistent,
                 marks,
             },
@@ -270,7 +271,7 @@ fn what_comes_back_to_a_full_queue_is_its_oldest_and_goes() {
     let (held, _) = queue.get().unwrap().unwrap();
     scene.publish("q", "2", Marks::default());
     assert_eq!(scene.ready("q"), 1, "what was delivered does not count");
-    queue.requeue([held], None, true);
+    queue.requeue([held], None, Return::Failed);
     assert_eq!(scene.message("q").unwrap().body[0], "2");
     let letter = scene.message("dead").unwrap();
     assert_eq!(deaths(&letter), [("q".to_owned(), DeathReason::Maxlen, 1)]);
@@ -319,6 +320,7 @@ fn consumer(scene: &Scene, tag: &str, priority: i64, prefetch: u32) -> Arc<broke
         exclusive: false,
         priority,
         prefetch,
+        supply: broker::Supply::Prefetch,
         shared_limit: Arc::new(SharedLimit::default()),
         mailbox: scene.client.mailbox.clone(),
     };
@@ -382,7 +384,7 @@ fn a_message_returned_too_often_becomes_a_dead_letter() {
     for returns in 0..3 {
         let (entry, _) = queue.get().unwrap().unwrap();
         assert_eq!(entry.returns(), returns);
-        queue.requeue([entry], None, true);
+        queue.requeue([entry], None, Return::Failed);
     }
     assert!(queue.get().unwrap().is_none());
     let letter = scene.message("dead").unwrap();
@@ -476,7 +478,7 @@ fn a_queue_that_takes_nothing_twice_drops_what_is_in_it_still() {
     assert_eq!((queue.message(&first).unwrap().body.concat(), left), (b"1".to_vec(), 3));
     // With a consumer it is there still, and when it comes back as well.
     publish("a", "7");
-    queue.requeue([first], None, true);
+    queue.requeue([first], None, Return::Failed);
     publish("a", "8");
     assert_eq!(queue.counts().ready, 4);
     let (first, _) = queue.get().unwrap().unwrap();

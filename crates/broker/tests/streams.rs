@@ -14,8 +14,8 @@ use std::{
 };
 
 use broker::{
-    Broker, Clock, Entry, Headers, Letter, Options, Property, ReadFrom, Reading, StreamFilter,
-    Timestamp, Value, Wake, error::Kind, policy::QueueType,
+    Broker, Clock, Entry, Headers, Label, Letter, Options, Property, ReadFrom, Reading,
+    StreamFilter, Timestamp, Value, Wake, error::Kind, policy::QueueType,
 };
 use bytes::Bytes;
 use model::{Client, open};
@@ -48,16 +48,16 @@ impl Headers for Of {
 }
 
 impl broker::Properties for ValueOnly {
-    fn headers<'a>(&self, properties: &'a Bytes) -> Box<dyn Headers + 'a> {
-        Box::new(Of(String::from_utf8(properties.to_vec()).unwrap()))
+    fn headers<'a>(&self, label: &'a Label) -> Box<dyn Headers + 'a> {
+        Box::new(Of(String::from_utf8(label.properties.to_vec()).unwrap()))
     }
 
-    fn with_header(&self, properties: &Bytes, _: &str, _: Value) -> Bytes {
-        properties.clone()
+    fn with_header(&self, label: &Label, _: &str, _: Value) -> Bytes {
+        label.properties.clone()
     }
 
-    fn without_header(&self, properties: &Bytes, _: &str) -> Bytes {
-        properties.clone()
+    fn without_header(&self, label: &Label, _: &str) -> Bytes {
+        label.properties.clone()
     }
 }
 

@@ -98,6 +98,7 @@ fn uri(bus: &BusUrl) -> AMQPUri {
         },
         vhost: bus.vhost().to_owned(),
         query: AMQPQueryString {
+            frame_max: Some(FRAME_MAX),
             heartbeat: Some(bus.heartbeat_s().unwrap_or(HEARTBEAT_S)),
             auth_mechanism: bus.is_external().then_some(SASLMechanism::External),
             ..AMQPQueryString::default()
@@ -116,3 +117,7 @@ fn properties(app: &str) -> ConnectionProperties {
 }
 
 const REPLY_SUCCESS: u16 = 200;
+
+/// Bytes. lapin keeps room for 64 frames for each connection, filled or not: 8 MiB with the usual
+/// 128 KiB. An event is seldom longer than one of these, and may have any number of them.
+const FRAME_MAX: u32 = 16 * 1024;

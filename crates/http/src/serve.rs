@@ -3,19 +3,18 @@
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{Request, body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     sync::{Semaphore, watch},
     task::JoinSet,
     time::timeout,
 };
 
-use crate::stall::Stall;
+use crate::{Peer, Socket, stall::Stall};
 
 /// What one connection may take.
 #[derive(Debug, Clone, Copy)]
@@ -32,16 +31,16 @@ pub struct Limits {
 
 /// Serves what `accept` brings, each connection with the router for it and in one of the `slots`,
 /// until `shutdown` is ready. Then it says so by `stop`, lets connections finish what is under way,
-/// and ends those that do not.
-pub async fn serve<S, A>(
+/// and ends those that do not. Each request has its [`Peer`] among its extensions. A connection
+/// that became a WebSocket is no longer one of these.
+pub async fn serve<A>(
     accept: impl Fn() -> A,
     slots: Arc<Semaphore>,
     limits: Limits,
     stop: watch::Sender<bool>,
     shutdown: impl Future<Output = ()>,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    A: Future<Output = io::Result<(S, Router)>>,
+    A: Future<Output = io::Result<(Socket, Router)>>,
 {
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -85,8 +84,8 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send>(
-    socket: S,
+async fn connection(
+    socket: Socket,
     router: Router,
     limits: Limits,
     mut stopped: watch::Receiver<bool>,
@@ -95,8 +94,9 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send>(
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head_wait)
         .max_buf_size(limits.head_bytes_max);
+    let service = FromPeer { peer: socket.peer(), inner: TowerToHyperService::new(router) };
     let socket = TokioIo::new(Stall::new(socket, limits.write_stall_max));
-    let mut connection = pin!(http.serve_connection(socket, TowerToHyperService::new(router)));
+    let mut connection = pin!(http.serve_connection(socket, service).with_upgrades());
     let told_to_stop = async { drop(stopped.wait_for(|stopped| *stopped).await) };
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -107,6 +107,23 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send>(
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}
+
+/// Says with each request from where it comes.
+struct FromPeer<S> {
+    peer: Peer,
+    inner: S,
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for FromPeer<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> S::Future {
+        request.extensions_mut().insert(self.peer);
+        self.inner.call(request)
     }
 }
 

@@ -27,6 +27,11 @@ impl<S> Stall<S> {
         Stall { socket, patience, deadline: Box::pin(sleep(patience)), is_stalled: false }
     }
 
+    /// The socket without it.
+    pub(crate) fn into_inner(self) -> S {
+        self.socket
+    }
+
     fn watch<T>(
         &mut self,
         context: &mut Context<'_>,

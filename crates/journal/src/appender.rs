@@ -3,7 +3,9 @@
 use std::sync::MutexGuard;
 
 use crate::error::Error;
+use crate::limits::{LAZY_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::pending::Pending;
+use crate::record::record_bytes;
 use crate::{Journal, Position};
 
 /// The right to append, held until dropped. Dropping it wakes the writer once for the whole batch.
@@ -15,11 +17,18 @@ pub struct Appender<'a> {
     /// Always there until the drop, which has to let go of the lock before it wakes the writer.
     pending: Option<MutexGuard<'a, Pending>>,
     appended: bool,
+    is_lazy: bool,
 }
 
 impl<'a> Appender<'a> {
     pub(crate) fn new(journal: &'a Journal, pending: MutexGuard<'a, Pending>) -> Appender<'a> {
-        Appender { journal, pending: Some(pending), appended: false }
+        Appender { journal, pending: Some(pending), appended: false, is_lazy: false }
+    }
+
+    /// Wakes nobody unless much has come together: [`Journal::append_lazily`].
+    pub(crate) fn lazily(mut self) -> Appender<'a> {
+        self.is_lazy = true;
+        self
     }
 
     /// Appends one record; its payload is `parts` one after the other, copied once. The position is
@@ -37,6 +46,23 @@ impl<'a> Appender<'a> {
         Ok(position)
     }
 
+    /// Sees to it that the records with payloads of these sizes, appended next and one after the
+    /// other, are in one segment, and so in one commit: one write, one sync.
+    ///
+    /// # Errors
+    /// As [`Appender::append`]; [`Error::TooLarge`] when they are larger in sum than one record may
+    /// be.
+    pub fn keep_together(&mut self, payloads: impl Iterator<Item = usize>) -> Result<(), Error> {
+        self.journal.check_failed()?;
+        let bytes = payloads.map(record_bytes).fold(0, u64::saturating_add);
+        if bytes > PAYLOAD_BYTES_MAX as u64 {
+            return Err(Error::TooLarge { bytes, max: PAYLOAD_BYTES_MAX as u64 });
+        }
+        let pending = self.pending.as_mut().expect("held until the drop");
+        let journal = self.journal;
+        pending.place(&journal.segments, &journal.options, bytes as u32).map(drop)
+    }
+
     /// As [`Journal::end`], while nobody else can append.
     pub fn end(&self) -> Position {
         self.pending.as_ref().expect("held until the drop").tail.end()
@@ -45,8 +71,12 @@ impl<'a> Appender<'a> {
 
 impl Drop for Appender<'_> {
     fn drop(&mut self) {
-        let writer_waits = self.pending.take().is_some_and(|pending| pending.writers_wait > 0);
-        if self.appended && writer_waits {
+        let Some(mut pending) = self.pending.take() else { return };
+        let hurries = self.appended && (!self.is_lazy || pending.bytes >= LAZY_BYTES_MAX);
+        pending.is_urgent |= hurries;
+        let writer_waits = pending.writers_wait > 0;
+        drop(pending);
+        if hurries && writer_waits {
             self.journal.notify_work();
         }
     }

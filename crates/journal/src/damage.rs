@@ -1,6 +1,9 @@
 //! What recovery has to say about what it found.
 
 use std::fmt;
+use std::ops::Range;
+
+use crate::Position;
 
 /// What opening a journal found in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +33,26 @@ pub struct Recovery {
     /// because everything in them was released by then: its owner is done with those records, even
     /// if what said so was not on the medium yet. They are still to be released.
     pub reclaimed: Vec<u32>,
+    /// Stretches of which nothing says that they were synced: commits that a crash may have cut
+    /// short.
+    unproven: Vec<Range<Position>>,
+}
+
+impl Recovery {
+    /// Whether a record that stands there had been synced with all of its commit. Of the newest
+    /// commit that is not known, nor of one that was the newest at an earlier start and was found
+    /// incomplete.
+    pub fn is_proven(&self, position: Position) -> bool {
+        !self.unproven.iter().any(|range| range.contains(&position))
+    }
+
+    /// Of that stretch of a segment nothing says that it was synced.
+    pub(crate) fn unproven(&mut self, segment: u32, offsets: Range<u32>) {
+        if !offsets.is_empty() {
+            let Range { start, end } = offsets;
+            self.unproven.push(Position::new(segment, start)..Position::new(segment, end));
+        }
+    }
 }
 
 /// Where a torn tail begins.

@@ -130,6 +130,8 @@ impl Journal {
             if let Some(full) = &pending.full {
                 return Err(full.error());
             }
+            pending.is_urgent = true;
+            self.notify_work();
             pending.appenders_wait += 1;
             pending = self.room.wait(pending).unwrap_or_else(|poison| self.poisoned(poison));
             pending.appenders_wait -= 1;
@@ -142,6 +144,30 @@ impl Journal {
     /// Those of [`Journal::appender`] and [`Appender::append`].
     pub fn append(&self, kind: u8, parts: &[&[u8]]) -> Result<Position, Error> {
         self.appender()?.append(kind, parts)
+    }
+
+    /// As [`Journal::append`], of what nobody waits for: it does not end a
+    /// [`Journal::wait_pending`] before its time, unless much has come together. So it goes to the
+    /// medium with what comes next, and costs no write and no sync of its own.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn append_lazily(&self, kind: u8, parts: &[&[u8]]) -> Result<Position, Error> {
+        self.appender()?.lazily().append(kind, parts)
+    }
+
+    /// Somebody waits for all that was appended until now, lazily or not.
+    pub fn hurry(&self) {
+        let mut pending = self.lock_pending();
+        if pending.is_empty() || pending.is_urgent {
+            return;
+        }
+        pending.is_urgent = true;
+        let writer_waits = pending.writers_wait > 0;
+        drop(pending);
+        if writer_waits {
+            self.notify_work();
+        }
     }
 
     /// Whether the record at `position` is on the medium, and stays there whatever happens to the
@@ -166,14 +192,15 @@ impl Journal {
         &self.options
     }
 
-    /// Waits until there is something to commit, [`Journal::wake`] is called, or `timeout` passed.
+    /// Waits until there is something to commit that somebody waits for ([`Journal::append`],
+    /// [`Journal::hurry`]), [`Journal::wake`] is called, or `timeout` passed.
     /// Returns whether [`Journal::commit`] has something to do or to say. After a commit found no
     /// space, only waking and the timeout end the wait, so that a writer's loop does not spin.
     pub fn wait_pending(&self, timeout: Duration) -> bool {
         let mut pending = self.lock_pending();
         pending.writers_wait += 1;
         let idle = |pending: &mut Pending| {
-            let nothing = pending.is_empty() || pending.full.is_some();
+            let nothing = !pending.is_urgent || pending.full.is_some();
             nothing && !pending.woken && self.failed.get().is_none()
         };
         let waited = self.work.wait_timeout_while(pending, timeout, idle);

@@ -17,6 +17,10 @@ pub const SEGMENT_BYTES_MAX: u32 = 2 << 30;
 /// The default bound on bytes that were appended and are not on disk yet: 64 MiB.
 pub const PENDING_BYTES_MAX_DEFAULT: usize = 64 << 20;
 
+/// What nobody waits for is written when this much is pending: one write of it costs about as much
+/// as its sync.
+pub(crate) const LAZY_BYTES_MAX: usize = 256 << 10;
+
 /// The default bound on segment files held open for reading.
 pub const OPEN_FILES_MAX_DEFAULT: usize = 64;
 

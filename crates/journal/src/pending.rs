@@ -85,6 +85,8 @@ pub(crate) struct Pending {
     spare: Vec<u8>,
     /// The last commit found no space for a segment.
     pub(crate) full: Option<Full>,
+    /// Somebody waits for some of it, or there is much of it.
+    pub(crate) is_urgent: bool,
     /// `Journal::wake` was called since the writer last looked.
     pub(crate) woken: bool,
     pub(crate) writers_wait: usize,
@@ -99,6 +101,7 @@ impl Pending {
             tail,
             spare: Vec::new(),
             full: None,
+            is_urgent: false,
             woken: false,
             writers_wait: 0,
             appenders_wait: 0,
@@ -111,6 +114,7 @@ impl Pending {
 
     /// Everything to be committed; appends go on into an empty buffer.
     pub(crate) fn take(&mut self) -> VecDeque<Chunk> {
+        self.is_urgent = false;
         std::mem::take(&mut self.chunks)
     }
 
@@ -118,6 +122,7 @@ impl Pending {
     pub(crate) fn put_back(&mut self, mut chunks: VecDeque<Chunk>) {
         chunks.append(&mut self.chunks);
         self.chunks = chunks;
+        self.is_urgent = true;
     }
 
     /// `chunk` is durable: its bytes no longer count and its buffer serves again.
@@ -195,7 +200,7 @@ impl Pending {
     }
 
     /// The segment and offset for a record of that size; begins another segment if it does not fit.
-    fn place(
+    pub(crate) fn place(
         &mut self,
         segments: &Segments,
         options: &Options,

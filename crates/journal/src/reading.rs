@@ -3,12 +3,14 @@
 //! From a checkpoint on, segments before it are not read at all: their headers say that they are
 //! there and in order, and whoever made the checkpoint knows what is alive in them.
 
+use std::ops::Range;
+
 use crate::Position;
 use crate::damage::{Damage, Reason, Recovery};
 use crate::directory::{Directory, SegmentFile};
 use crate::disk::Disk;
 use crate::error::Error;
-use crate::record::Record;
+use crate::record::{FIRST_OF_BATCH, Record};
 use crate::resume::sequence_before;
 use crate::scan::{Bad, Expected, Scanned, scan};
 use crate::segment::Segment;
@@ -47,6 +49,8 @@ pub(crate) struct Reading<'a> {
     /// The last segment that was passed over, as a place in the directory's list, and the sequence
     /// it begins with.
     passed: Option<(usize, u64)>,
+    /// The sequence of the last record that was handed out.
+    handed_out: Option<u64>,
 }
 
 /// The last segment that was read.
@@ -68,8 +72,18 @@ impl<'a> Reading<'a> {
         segment_bytes: u32,
         report: Recovery,
     ) -> Reading<'a> {
-        let (segments, seen, held, passed) = (Vec::new(), Vec::new(), None, None);
-        Reading { disk, directory, start, segment_bytes, report, segments, seen, held, passed }
+        Reading {
+            disk,
+            directory,
+            start,
+            segment_bytes,
+            report,
+            segments: Vec::new(),
+            seen: Vec::new(),
+            held: None,
+            passed: None,
+            handed_out: None,
+        }
     }
 
     /// Reads all segments from the start on; the last one is held, not judged.
@@ -176,7 +190,8 @@ impl<'a> Reading<'a> {
         if let Err(reason) = file.header {
             self.damage(&file.name, 0, SEGMENT_HEADER_BYTES.into(), reason);
         }
-        let scanned = self.scan(file, expected, visit)?;
+        let cut_short = link.map_or(0..0, |(previous, _)| previous.proven..previous.end);
+        let scanned = self.scan(file, expected, cut_short, visit)?;
         self.report.segments += 1;
         let (name, header) = (file.name.clone(), file.header.as_ref().ok().copied());
         let link = link.map(|(previous, _)| previous);
@@ -189,6 +204,7 @@ impl<'a> Reading<'a> {
         &mut self,
         file: &SegmentFile,
         mut expected: Expected,
+        cut_short: Range<u32>,
         visit: &mut dyn FnMut(Record<'_>),
     ) -> Result<Scanned, Error> {
         let open = self.disk.open(&file.name).map_err(Error::io("open", &file.name))?;
@@ -202,15 +218,22 @@ impl<'a> Reading<'a> {
             expected = expected.resumed(from.offset().into(), sequence);
         }
         let mut visited = 0;
+        let mut before = self.handed_out;
         let mut boundary = !within || resumed.is_some();
         let scanned = scan(&*open, expected, &mut |header, offset, payload| {
             boundary |= offset + header.record_bytes() == from.offset().into();
             let position = Position::new(file.id, offset as u32);
             if position >= from {
                 visited += 1;
-                visit(Record { position, kind: header.kind, payload });
+                let follows = before.is_some_and(|before| header.sequence == before + 1);
+                before = Some(header.sequence);
+                let begins_commit = header.flags & FIRST_OF_BATCH != 0;
+                let cut_short = cut_short.contains(&position.offset());
+                let kind = header.kind;
+                visit(Record { position, kind, payload, follows, begins_commit, cut_short });
             }
         });
+        self.handed_out = before;
         self.report.records += visited;
         let at = u64::from(from.offset());
         let hit = |bad: &Bad| bad.range.start < at && at <= bad.range.end;
@@ -252,6 +275,7 @@ impl<'a> Reading<'a> {
             None => damage.extend(held.scanned.bad.iter().cloned()),
             Some(link) => {
                 let proven = u64::from(link.proven);
+                self.report.unproven(held.id, link.proven..link.end);
                 let inside = held.scanned.bad.iter().filter(|bad| bad.range.start < end);
                 damage.extend(inside.cloned().map(|bad| torn_behind(proven, bad)));
                 if end < link.end.into() {

@@ -29,6 +29,13 @@ pub struct Record<'a> {
     pub kind: u8,
     /// What was appended, with its checksum verified.
     pub payload: &'a [u8],
+    /// It was appended right behind the record that was handed out before it: none is missing in
+    /// between.
+    pub follows: bool,
+    /// It is the first of its commit: all before it had been synced, but for what is `cut_short`.
+    pub begins_commit: bool,
+    /// It lies in a commit that an earlier start found cut short.
+    pub cut_short: bool,
 }
 
 /// A record's header as it stands in memory.

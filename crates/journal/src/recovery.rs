@@ -100,6 +100,7 @@ pub(crate) fn judge_last(
     let from = reading.start.from;
     let checkpoint = if from.segment() == held.id { from.offset().into() } else { 0 };
     let proven = held.scanned.last_batch.max(checkpoint).min(end);
+    reading.report.unproven(held.id, proven as u32..end as u32);
     let bad = held.scanned.bad.iter().cloned();
     let (inside, behind): (Vec<Bad>, Vec<Bad>) = bad.partition(|bad| bad.range.start < end);
     let mut damage: Vec<_> = inside.into_iter().map(|bad| torn_behind(proven, bad)).collect();
@@ -184,15 +185,20 @@ fn write_again(disk: &dyn Disk, held: &Held) -> Result<(), Error> {
 }
 
 /// Removes what certainly holds nothing, and makes sure that what was found is found again.
+///
+/// What was never finished is removed last, and that is not waited for: to find it again after a
+/// power loss costs nothing, to sync a directory that was just changed costs the start ten times
+/// what it costs to sync one that was not.
 fn tidy(disk: &dyn Disk, directory: &Directory, report: &mut Recovery) -> Result<(), Error> {
-    for name in directory.unfinished.iter().chain(&directory.void) {
-        disk.remove(name).map_err(Error::io("remove", name))?;
+    let mut remove = |name: &String| {
         report.removed.push(name.clone());
+        disk.remove(name).map_err(Error::io("remove", name))
+    };
+    directory.void.iter().try_for_each(&mut remove)?;
+    if !directory.segments.is_empty() || !directory.void.is_empty() {
+        disk.sync_dir().map_err(Error::io("sync", "the journal's directory"))?;
     }
-    if directory.segments.is_empty() && report.removed.is_empty() {
-        return Ok(());
-    }
-    disk.sync_dir().map_err(Error::io("sync", "the journal's directory"))
+    directory.unfinished.iter().try_for_each(&mut remove)
 }
 
 /// A first sequence that nobody can guess, with room for 2⁶² records behind it. The hasher's keys

@@ -59,10 +59,16 @@ pub(crate) async fn answer(site: Arc<Site>, door: Door, request: Request) -> Res
 }
 
 async fn handle(site: Arc<Site>, door: Door, request: Request) -> Result<Response, Refusal> {
-    let (head, body) = request.into_parts();
     if let Door::Tcp { address, .. } = door {
-        check_host(address, &head.uri, &head.headers)?;
+        check_host(address, request.uri(), request.headers())?;
+        // Whose pages may do that it asks for itself, and who they are as on any connection.
+        if let Some(websockets) = &site.setup.websockets
+            && websockets.are_at(request.uri().path())
+        {
+            return Ok(websockets.answer(request));
+        }
     }
+    let (head, body) = request.into_parts();
     check_origin(&head.method, &head.uri, &head.headers)?;
     let path = head.uri.path();
     let query = Query::parse(head.uri.query().unwrap_or_default());

@@ -10,13 +10,12 @@ use std::{
 };
 
 use axum::{Router, extract::Request};
-use http_door::Limits;
+use http_door::{Limits, Socket};
 use rustix::{
     io::Errno,
     net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
     sync::watch,
     time::{MissedTickBehavior, interval},
@@ -137,21 +136,18 @@ enum Listener {
     Socket(UnixListener),
 }
 
-/// A connection of either.
-trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
-
 impl Listener {
-    async fn accept(&self) -> io::Result<(Box<dyn Socket>, Door)> {
+    async fn accept(&self) -> io::Result<(Socket, Door)> {
         match self {
             Listener::Tcp(listener, address) => {
                 let (socket, peer) = listener.accept().await?;
                 // Answers are one piece, or large ones.
                 socket.set_nodelay(true)?;
-                Ok((Box::new(socket), Door::Tcp { address: *address, peer }))
+                Ok((Socket::Tcp(socket), Door::Tcp { address: *address, peer }))
             }
-            Listener::Socket(listener) => Ok((Box::new(listener.accept().await?.0), Door::Socket)),
+            Listener::Socket(listener) => {
+                Ok((Socket::Unix(listener.accept().await?.0), Door::Socket))
+            }
         }
     }
 }

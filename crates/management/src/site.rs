@@ -9,6 +9,7 @@ use std::{
 
 use auth::Users;
 use broker::Broker;
+use http_door::WebSockets;
 use server::Connections;
 use tokio::sync::Semaphore;
 
@@ -45,12 +46,14 @@ pub struct Setup {
     pub pages: Option<String>,
     /// What the start found damaged.
     pub damage_found: usize,
+    /// Where AMQP is spoken over WebSockets, on the TCP listeners.
+    pub websockets: Option<WebSockets>,
 }
 
 /// A listener of the program.
 #[derive(Debug, Clone)]
 pub struct Listening {
-    /// `amqp`, `amqp/ssl`, `http`.
+    /// `amqp`, `amqp/ssl`, `http`, `http/web-amqp`.
     pub protocol: &'static str,
     /// Where.
     pub address: SocketAddr,

@@ -70,5 +70,6 @@ fn run(broker: &Broker, stop: &AtomicBool, failed: &Failed) {
 /// How long a full disk is left alone.
 const FULL_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long the thread sleeps when nothing is pending.
+/// How long the thread sleeps when nothing is pending that somebody waits for: acknowledgements are
+/// on disk after that at the latest.
 const IDLE: Duration = Duration::from_millis(50);

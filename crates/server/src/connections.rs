@@ -50,11 +50,24 @@ impl ConnectionState {
     }
 }
 
+/// What a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// AMQP 0-9-1.
+    Amqp091,
+    /// AMQP 1.0.
+    Amqp10,
+}
+
 /// What is known of a connection when it opens, and stays so.
 #[derive(Debug, Clone)]
 pub struct ConnectionFacts {
     /// Its number in the broker.
     pub id: ConnectionId,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Over a WebSocket.
+    pub is_websocket: bool,
     /// Who logged in.
     pub user: String,
     /// To which virtual host.
@@ -77,6 +90,18 @@ pub struct ConnectionFacts {
     pub channel_max: u16,
     /// Seconds between heartbeats, as agreed; 0 is none.
     pub heartbeat_s: u16,
+}
+
+impl ConnectionFacts {
+    /// What it speaks and over what, as RabbitMQ's API says it.
+    pub fn protocol_name(&self) -> &'static str {
+        match (self.protocol, self.is_websocket) {
+            (Protocol::Amqp091, false) => "AMQP 0-9-1",
+            (Protocol::Amqp091, true) => "Web AMQP 0-9-1",
+            (Protocol::Amqp10, false) => "AMQP 1-0",
+            (Protocol::Amqp10, true) => "Web AMQP 1-0",
+        }
+    }
 }
 
 /// An open connection.
@@ -311,6 +336,8 @@ impl Entered {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let facts = ConnectionFacts {
             id,
+            protocol: Protocol::Amqp091,
+            is_websocket: false,
             user: "guest".to_owned(),
             vhost: "/".to_owned(),
             peer: address,
@@ -327,6 +354,11 @@ impl Entered {
         let connections = Arc::<Connections>::default();
         let place = connections.users.take("guest", None).expect("there is no limit");
         connections.enter(Arc::new(connection), place)
+    }
+
+    /// All that are open, this one too.
+    pub(crate) fn connections(&self) -> Vec<Arc<OpenConnection>> {
+        self.connections.list()
     }
 
     /// Opens a channel; `None` when its user has `max` of them.

@@ -4,18 +4,30 @@
 //! A connection is one task that owns its socket; it shares the broker and nothing else.
 #![forbid(unsafe_code)]
 
+mod admission;
 mod amqp091;
+mod amqp10;
+mod bell;
 mod committer;
 mod connections;
+mod driver;
+mod entrance;
 mod housekeeper;
 mod listener;
 mod open_channel;
+mod opening;
+mod plaintext;
+mod properties;
+mod publish_cache;
 mod read_buffer;
 mod revocation;
 mod socket;
 mod tally;
 pub mod tls;
+mod transaction;
+mod unacked;
 mod user_place;
+mod websocket;
 mod worker;
 mod write_buffer;
 
@@ -26,14 +38,18 @@ use tokio::sync::{Semaphore, watch};
 
 #[cfg(feature = "fuzzing")]
 pub use amqp091::Stepped;
-pub use amqp091::{ContentProperties, PRODUCT_VERSION, properties_shown, publish_one};
+pub use amqp091::{PRODUCT_VERSION, in_amqp091, properties_shown, publish_one};
 pub use connections::{
-    ConnectionChurn, ConnectionFacts, ConnectionState, Connections, OpenConnection,
+    ConnectionChurn, ConnectionFacts, ConnectionState, Connections, OpenConnection, Protocol,
 };
 pub use listener::{Listener, Server};
 pub use open_channel::{ChannelCounts, ChannelTotals, Count, OpenChannel};
+pub use properties::MessageProperties;
 pub use revocation::{forget_departed, identity};
 pub use tally::{Tallied, TalliedExchange, TalliedQueue};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use websocket::unframed;
+pub use websocket::{WebSocketEntrance, WebSocketPlace};
 
 use revocation::Rights;
 
@@ -109,8 +125,16 @@ pub(crate) struct Context {
     pub(crate) connections: Arc<Connections>,
     /// Places for open connections.
     pub(crate) open: Arc<Semaphore>,
+    /// Links of AMQP 1.0 that wait to be attached again.
+    pub(crate) suspended: Arc<amqp10::SuspendedLinks>,
     /// Changes when connections have to close.
     pub(crate) drain: watch::Receiver<bool>,
     /// Changes when users or what they may do changed.
     pub(crate) rights: watch::Receiver<Rights>,
+}
+
+/// Runs what may wait for the disk, so that the runtime can move its other tasks elsewhere.
+pub(crate) fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    bell::ring_held();
+    tokio::task::block_in_place(work)
 }

@@ -10,9 +10,14 @@ use tokio::{
 };
 
 use crate::{
-    Config, Connections, Context, amqp091, committer, housekeeper,
+    Config, Connections, Context,
+    amqp10::SuspendedLinks,
+    committer,
+    entrance::{self, Way},
+    housekeeper,
     revocation::{self, Rights},
     tls::Tls,
+    websocket::WebSocketEntrance,
     worker::Worker,
 };
 
@@ -32,6 +37,7 @@ pub struct Server {
     rights: JoinHandle<()>,
     drain: watch::Sender<bool>,
     failed: watch::Receiver<Option<String>>,
+    websockets: WebSocketEntrance,
     connections: Arc<Semaphore>,
     open: Arc<Connections>,
     sockets_max: u32,
@@ -50,7 +56,7 @@ impl Server {
         users: Arc<auth::Users>,
         listeners: Vec<Listener>,
     ) -> std::io::Result<Server> {
-        let listeners: Vec<(TcpListener, Option<Arc<Tls>>)> =
+        let listeners: Vec<(TcpListener, Way)> =
             listeners.into_iter().map(Listener::into_tokio).collect::<Result<_, _>>()?;
         if let Err(error) = revocation::forget_departed(&broker, &users) {
             // Until it can be done, nobody of those names is let in.
@@ -72,22 +78,25 @@ impl Server {
             users,
             rights,
             limits: config.limits,
+            suspended: Arc::<SuspendedLinks>::default(),
             cluster_name: config.cluster_name,
             open: Arc::new(Semaphore::new(limit)),
             drain: draining,
         });
         let accepting = listeners
             .into_iter()
-            .map(|(listener, tls)| {
-                tokio::spawn(accept(listener, tls, context.clone(), connections.clone()))
+            .map(|(listener, way)| {
+                tokio::spawn(accept(listener, way, context.clone(), connections.clone()))
             })
             .collect();
+        let websockets = WebSocketEntrance { context, sockets: connections.clone() };
         let sockets_max = sockets as u32;
         Ok(Server {
             accepting,
             rights: watching,
             drain,
             failed,
+            websockets,
             connections,
             open,
             sockets_max,
@@ -99,6 +108,11 @@ impl Server {
     /// The open connections, for as long as anybody asks.
     pub fn connections(&self) -> &Arc<Connections> {
         &self.open
+    }
+
+    /// Where those come in who come over a WebSocket. After the server's end it lets nobody in.
+    pub fn websockets(&self) -> &WebSocketEntrance {
+        &self.websockets
     }
 
     /// Waits until the journal fails; the reason. Then nothing can be confirmed any more, and
@@ -134,18 +148,18 @@ impl Server {
 }
 
 impl Listener {
-    fn into_tokio(self) -> std::io::Result<(TcpListener, Option<Arc<Tls>>)> {
-        let (listener, tls) = match self {
-            Listener::Plain(listener) => (listener, None),
-            Listener::Tls(listener, tls) => (listener, Some(tls)),
+    fn into_tokio(self) -> std::io::Result<(TcpListener, Way)> {
+        let (listener, way) = match self {
+            Listener::Plain(listener) => (listener, Way::Plain),
+            Listener::Tls(listener, tls) => (listener, Way::Tls(tls)),
         };
-        Ok((TcpListener::from_std(listener)?, tls))
+        Ok((TcpListener::from_std(listener)?, way))
     }
 }
 
 async fn accept(
     listener: TcpListener,
-    tls: Option<Arc<Tls>>,
+    way: Way,
     context: Arc<Context>,
     connections: Arc<Semaphore>,
 ) {
@@ -158,7 +172,7 @@ async fn accept(
                 if let Err(error) = socket.set_nodelay(true) {
                     tracing::debug!(%peer, "no TCP_NODELAY: {error}");
                 }
-                tokio::spawn(serve(socket, tls.clone(), peer, context.clone(), place));
+                tokio::spawn(serve(socket, way.clone(), peer, context.clone(), place));
             }
             Err(error) => {
                 // No file descriptors, or a peer that was gone already: those who are here are
@@ -172,12 +186,12 @@ async fn accept(
 
 async fn serve(
     socket: tokio::net::TcpStream,
-    tls: Option<Arc<Tls>>,
+    way: Way,
     peer: SocketAddr,
     context: Arc<Context>,
     place: OwnedSemaphorePermit,
 ) {
-    amqp091::serve(socket, tls, peer, context).await;
+    entrance::serve(socket, way, peer, context).await;
     drop(place);
 }
 

@@ -4,12 +4,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth::Users;
+use auth::{Ended, Recheck, Users};
 use broker::{
-    Broker,
+    Access, Broker,
     authorize::{Identity, Tags},
 };
 use tokio::{sync::watch, time::MissedTickBehavior};
+
+use crate::blocking;
 
 /// What users and permissions are, by the numbers that change with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +33,12 @@ pub(crate) async fn watch(broker: Arc<Broker>, users: Arc<Users>, changed: watch
     let mut was_refused = false;
     loop {
         tick.tick().await;
-        let (forgotten, now) = tokio::task::block_in_place(|| {
-            (forget_departed(&broker, &users), Rights::now(&broker, &users))
-        });
+        // A look needs no place of its own; only to write is this thread's given to another.
+        let forgotten = match users.departed().is_empty() {
+            true => Ok(()),
+            false => blocking(|| forget_departed(&broker, &users)),
+        };
+        let now = Rights::now(&broker, &users);
         if let Err(error) = &forgotten
             && !was_refused
         {
@@ -41,6 +46,40 @@ pub(crate) async fn watch(broker: Arc<Broker>, users: Arc<Users>, changed: watch
         }
         was_refused = forgotten.is_err();
         changed.send_if_modified(|before| std::mem::replace(before, now) != now);
+    }
+}
+
+/// What has become of somebody who is connected.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Is who logged in.
+    Same,
+    /// Is it still, and may do something else now.
+    Changed,
+    /// Is to go: why, in RabbitMQ's words (`rabbit_connection_tracking`; it lets those be whose
+    /// password changed).
+    Ended(String),
+}
+
+/// Looks again who `login` is, and brings them and what they may do up to date.
+pub(crate) fn recheck(users: &Users, login: &mut auth::User, access: &mut Access) -> Standing {
+    let vhost = access.vhost();
+    if vhost.is_deleted() {
+        return Standing::Ended(format!("vhost '{}' is deleted", vhost.name()));
+    }
+    match users.recheck(login) {
+        Recheck::Same => Standing::Same,
+        Recheck::Changed(user) => {
+            access.is_now(identity(&user));
+            *login = user;
+            Standing::Changed
+        }
+        Recheck::Ended(Ended::Deleted) => {
+            Standing::Ended(format!("user '{}' is deleted", login.name))
+        }
+        Recheck::Ended(Ended::PasswordChanged) => {
+            Standing::Ended(format!("password of user '{}' was changed", login.name))
+        }
     }
 }
 

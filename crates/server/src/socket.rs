@@ -1,5 +1,5 @@
-//! The socket of a connection, with TLS or without: what a driver reads and writes, by one and the
-//! same way. Without TLS every call is the socket's own.
+//! The socket of a connection, plain, with TLS, or a WebSocket: what a driver reads and writes, by
+//! one and the same way. Of a plain one every call is the socket's own.
 
 use std::{
     io::{self, IoSlice},
@@ -8,11 +8,15 @@ use std::{
 
 use bytes::BytesMut;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, Interest},
     net::TcpStream,
+    time::timeout,
 };
 
-use crate::tls::{Nameless, PeerCertificate, TlsStream};
+use crate::{
+    tls::{Nameless, PeerCertificate, TlsStream},
+    websocket::WebSocketStream,
+};
 
 /// A connected peer.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(crate) enum Socket {
     Plain(TcpStream),
     /// TLS over TCP, past its handshake.
     Tls(Box<TlsStream>),
+    /// A WebSocket, past its opening handshake.
+    Web(Box<WebSocketStream>),
 }
 
 impl Socket {
@@ -29,6 +35,7 @@ impl Socket {
         match self {
             Socket::Plain(tcp) => tcp.readable().await,
             Socket::Tls(tls) => tls.readable().await,
+            Socket::Web(web) => web.readable().await,
         }
     }
 
@@ -37,6 +44,7 @@ impl Socket {
         match self {
             Socket::Plain(tcp) => tcp.writable().await,
             Socket::Tls(tls) => tls.writable().await,
+            Socket::Web(web) => web.writable().await,
         }
     }
 
@@ -46,8 +54,9 @@ impl Socket {
     /// `WouldBlock` when there is nothing now.
     pub(crate) fn try_read_buf(&mut self, inbox: &mut BytesMut) -> io::Result<usize> {
         match self {
-            Socket::Plain(tcp) => tcp.try_read_buf(inbox),
+            Socket::Plain(tcp) => read_once(tcp, inbox),
             Socket::Tls(tls) => tls.try_read_buf(inbox),
+            Socket::Web(web) => web.try_read_buf(inbox),
         }
     }
 
@@ -59,6 +68,7 @@ impl Socket {
         match self {
             Socket::Plain(tcp) => tcp.try_write_vectored(slices),
             Socket::Tls(tls) => tls.try_write_vectored(slices),
+            Socket::Web(web) => web.try_write_vectored(slices),
         }
     }
 
@@ -67,6 +77,7 @@ impl Socket {
         match self {
             Socket::Plain(_) => false,
             Socket::Tls(tls) => tls.holds_back(),
+            Socket::Web(web) => web.holds_back(),
         }
     }
 
@@ -78,6 +89,7 @@ impl Socket {
         match self {
             Socket::Plain(_) => Ok(()),
             Socket::Tls(tls) => tls.try_flush(),
+            Socket::Web(web) => web.try_flush(),
         }
     }
 
@@ -87,8 +99,24 @@ impl Socket {
             self.readable().await?;
             match self.try_read_buf(inbox) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                other => return other,
+                Ok(0) if self.is_websocket() => {
+                    // A close is answered (RFC 6455 §5.5.1).
+                    timeout(LINGER, self.linger()).await.ok();
+                    return Ok(0);
+                }
+                Err(error) => {
+                    self.let_see(&error).await;
+                    return Err(error);
+                }
+                Ok(count) => return Ok(count),
             }
+        }
+    }
+
+    /// Gives a peer the time to see why a read failed, where it was told.
+    pub(crate) async fn let_see(&mut self, error: &io::Error) {
+        if self.is_websocket() && error.kind() == io::ErrorKind::InvalidData {
+            timeout(LINGER, self.linger()).await.ok();
         }
     }
 
@@ -116,24 +144,27 @@ impl Socket {
         match self {
             Socket::Plain(tcp) => tcp.shutdown().await,
             Socket::Tls(tls) => tls.shutdown().await,
+            Socket::Web(web) => web.shutdown().await,
         }
     }
 
     /// Closes this side, and lets the peer see why: see [`linger`].
     pub(crate) async fn linger(&mut self) {
+        //= amqp-1.0 §5.1 outgoing-closed-first
         if self.shutdown().await.is_err() {
             return;
         }
         match self {
             Socket::Plain(tcp) => linger(tcp).await,
             Socket::Tls(tls) => linger(tls.tcp_mut()).await,
+            Socket::Web(web) => linger(web.tcp_mut()).await,
         }
     }
 
     /// Who the client's certificate says it is; `None` when it showed none.
     pub(crate) fn certified_user(&self) -> Option<&Result<String, Nameless>> {
         match self {
-            Socket::Plain(_) => None,
+            Socket::Plain(_) | Socket::Web(_) => None,
             Socket::Tls(tls) => tls.user(),
         }
     }
@@ -141,18 +172,38 @@ impl Socket {
     /// What there is to say of the client's certificate; `None` when it showed none.
     pub(crate) fn peer_certificate(&self) -> Option<&PeerCertificate> {
         match self {
-            Socket::Plain(_) => None,
+            Socket::Plain(_) | Socket::Web(_) => None,
             Socket::Tls(tls) => tls.certificate(),
         }
+    }
+
+    /// Whether it is a WebSocket.
+    pub(crate) fn is_websocket(&self) -> bool {
+        matches!(self, Socket::Web(_))
     }
 
     /// The version of TLS, for the log.
     pub(crate) fn tls_version(&self) -> Option<&'static str> {
         match self {
-            Socket::Plain(_) => None,
+            Socket::Plain(_) | Socket::Web(_) => None,
             Socket::Tls(tls) => Some(tls.version()),
         }
     }
+}
+
+/// Reads once. A read that left room has emptied the socket: that is noted, as tokio's own
+/// `AsyncRead` does it, and saves a second one that would only say so.
+pub(crate) fn read_once(tcp: &TcpStream, inbox: &mut BytesMut) -> io::Result<usize> {
+    let room = inbox.capacity() - inbox.len();
+    let mut emptied = None;
+    let read = tcp.try_io(Interest::READABLE, || match tcp.try_read_buf(inbox) {
+        Ok(count) if (1..room).contains(&count) => {
+            emptied = Some(count);
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        read => read,
+    });
+    emptied.map_or(read, Ok)
 }
 
 /// Reads what the peer still sends, until it closes too: a socket that is closed with octets unread

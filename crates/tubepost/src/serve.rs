@@ -12,6 +12,7 @@ mod metrics;
 mod notify_part;
 mod part;
 mod web_part;
+mod websockets;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -28,7 +29,7 @@ use server::{Listener, tls::Tls};
 
 use crate::{
     cli,
-    config::{self, Config, Verb},
+    config::{self, Config, PartName, Verb},
     failure::{Failure, remark},
     schemas,
     stop::{StopSignals, TOLD_TWICE},
@@ -42,12 +43,14 @@ use part::{Part, Stopping};
 
 pub(crate) fn command() -> Command {
     let command = Command::new("serve")
-        .about("Run the broker, its pages and the notifier in one process")
+        .about("Run the broker, its pages and the notifier in one process, or some of them")
         .after_help(
             "Examples:\n  \
              tubepost serve\n  \
              tubepost serve --data-dir /var/lib/tubepost --config /etc/tubepost/tubepost.toml\n  \
              tubepost serve --amqp 0.0.0.0:5672 --http 127.0.0.1:8080\n  \
+             tubepost serve --parts broker\n  \
+             tubepost serve --parts agent,notify,web --bus amqp://ada:s3cret@mq.example.org\n  \
              tubepost serve --amqp-tls 0.0.0.0:5671 --amqp-tls-certificate mq.crt --amqp-tls-key mq.key\n\n\
              On this machine guest with password guest works. Other addresses need a user first:\n\
              tubepost user add NAME. SIGINT or SIGTERM ends it in order, a second one at once.",
@@ -58,14 +61,25 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let settings = cli::settings(matches)?;
     let config = Config::check(&settings)?;
-    let notifier = config::notifier(&settings)?;
+    if !config.parts.has(PartName::Broker) && !config.bus_named {
+        return Err(Failure::called_wrongly(format!(
+            "serve.parts: {} without the broker need a bus; name it with --bus amqp://USER:PASSWORD@HOST, \
+             or add broker to --parts",
+            config.parts
+        )));
+    }
+    let notifier = match config.parts.has(PartName::Notify) {
+        true => config::notifier(&settings)?,
+        false => None,
+    };
     let registry = schemas::registry(&config)?;
     logging::begin(&config)?;
     let tls = load_tls(&config)?;
     let data = DataDirectory::prepare(&config.data_dir)?;
     let _lock = data.lock()?;
     data.upgrade()?;
-    let users = Arc::new(Users::open(data.users_file())?);
+    let users = Arc::new(Users::open(data.users_file())?.with_options(config.auth.clone()));
+    users.settle_scram()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -99,18 +113,32 @@ impl Start {
             management: addresses(&self.listeners.management)?,
         };
         let bus = self.bus(&ports.amqp)?;
+        let runs = |part| self.config.parts.has(part);
+        let (runs_broker, runs_agent) = (runs(PartName::Broker), runs(PartName::Agent));
+        let runs_web = runs(PartName::Web);
         let Start { config, notifier, registry, data, users, tls, listeners } = self;
         let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
 
-        let mut amqp: Vec<Listener> = listeners.amqp.into_iter().map(Listener::Plain).collect();
-        if let Some(tls) = tls {
-            let with_tls = |listener| Listener::Tls(listener, Arc::clone(&tls));
-            amqp.extend(listeners.amqp_tls.into_iter().map(with_tls));
-        }
-        let mut broker = broker_part::start(&config, &data, Arc::clone(&users), amqp)?;
-        let management = management_part::prepare(&config, &data, &users, &broker, &ports);
         let (stop, stopping) = Stopping::channel();
         let mut parts = Vec::new();
+        let mut broker = None;
+        let mut pages = web::Options::default();
+        if runs_broker {
+            let mut amqp: Vec<Listener> = listeners.amqp.into_iter().map(Listener::Plain).collect();
+            if let Some(tls) = tls {
+                let with_tls = |listener| Listener::Tls(listener, Arc::clone(&tls));
+                amqp.extend(listeners.amqp_tls.into_iter().map(with_tls));
+            }
+            let started = broker_part::start(&config, &data, Arc::clone(&users), amqp)?;
+            let websockets = websockets::prepare(&config, started.websockets());
+            let over_http = websockets.as_ref();
+            let api = management_part::prepare(&config, &data, &users, &started, &ports, over_http);
+            parts.extend(management_part::start(&api, listeners.management, &data, &stopping)?);
+            pages.notice = broker_part::sync_notice(config.journal_sync);
+            pages.metrics = Some(Arc::new(Metrics(api)));
+            pages.websockets = websockets;
+            broker = Some(started);
+        }
         let mut ready = async {}.boxed();
         if let Some(notifier) = notifier {
             let (part, listening) =
@@ -119,18 +147,19 @@ impl Start {
             ready = listening.boxed();
         }
         let ready = ready.shared();
-        parts.push(agent_part::start(&config, bus.clone(), ready.clone(), stopping.clone())?);
-        let registry = Arc::new(registry);
-        parts.extend(web_part::start(
-            listeners.http,
-            &users,
-            registry,
-            bus,
-            broker_part::sync_notice(config.journal_sync),
-            Some(Arc::new(Metrics(management.clone()))),
-            &stopping,
-        )?);
-        parts.extend(management_part::start(&management, listeners.management, &data, &stopping)?);
+        if runs_agent {
+            parts.push(agent_part::start(&config, bus.clone(), ready.clone(), stopping.clone())?);
+        }
+        if runs_web {
+            parts.extend(web_part::start(
+                listeners.http,
+                &users,
+                Arc::new(registry),
+                bus,
+                &pages,
+                &stopping,
+            )?);
+        }
         // Who reads the greeting and publishes expects mail of it.
         drop(tokio::time::timeout(READY_PATIENCE, ready).await);
         greeting::greet(&config, &ports, subscriptions)?;
@@ -138,7 +167,7 @@ impl Start {
         let mut patience = None;
         let failure = tokio::select! {
             () = signals.next() => None,
-            failure = broker.failed() => {
+            failure = broker_failed(&mut broker) => {
                 // Nothing can be finished any more, and who still waits has to learn that it is so.
                 patience = Some(FAILED_PATIENCE);
                 Some(failure)
@@ -195,6 +224,13 @@ fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, Failure> {
         .map_err(|error| Failure::failed(format!("a listener has no address: {error}")))
 }
 
+async fn broker_failed(broker: &mut Option<BrokerPart>) -> Failure {
+    match broker {
+        Some(broker) => broker.failed().await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn first_failed(parts: &mut [Part]) -> Failure {
     let failed = parts.iter_mut().map(|part| Box::pin(part.failed()));
     futures_util::future::select_all(failed).await.0
@@ -202,12 +238,14 @@ async fn first_failed(parts: &mut [Part]) -> Failure {
 
 // The services first: they finish what they have in hand while the broker still takes their
 // acknowledgements.
-async fn drain(parts: Vec<Part>, broker: BrokerPart) {
+async fn drain(parts: Vec<Part>, broker: Option<BrokerPart>) {
     remark("stopping; again to end at once");
     for part in parts {
         part.ended().await;
     }
-    broker.drain().await;
+    if let Some(broker) = broker {
+        broker.drain().await;
+    }
 }
 
 /// How long clients and services have to take their leave of a broker that has failed: it ends

@@ -1,15 +1,16 @@
 //! Addresses to answers.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, StatusCode, Uri, header},
     middleware,
     response::{Html, IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{any, get},
 };
+use http_door::WebSockets;
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
@@ -35,7 +36,15 @@ pub(crate) struct Site {
     pub(crate) metrics: Option<Arc<dyn Metrics>>,
 }
 
-pub(crate) fn router(site: Site, guarded: Guard) -> Router {
+pub(crate) fn router(site: Site, websockets: Option<WebSockets>, guarded: Guard) -> Router {
+    pages()
+        .merge(websockets.map(opening).unwrap_or_default())
+        .fallback(no_page)
+        .with_state(site)
+        .layer(middleware::from_fn_with_state(Arc::new(guarded), guard))
+}
+
+fn pages() -> Router<Site> {
     Router::new()
         .route("/", get(feed_page))
         .route("/events", get(|| async { Redirect::permanent("/") }))
@@ -46,10 +55,14 @@ pub(crate) fn router(site: Site, guarded: Guard) -> Router {
         .route("/favicon.ico", get(|| async { Redirect::permanent(&asset::ICON.path) }))
         .route("/metrics", get(metrics))
         .route("/health/live", get(|| async { Json(json!({"status": "ok"})) }))
-        .route("/health/ready", get(ready))
-        .fallback(no_page)
-        .with_state(site)
-        .layer(middleware::from_fn_with_state(Arc::new(guarded), guard))
+        .route("/health/ready", get(health_ready))
+}
+
+/// By whatever method somebody comes: what is wrong with a request is said by the answer.
+fn opening(websockets: WebSockets) -> Router<Site> {
+    let paths = websockets.paths;
+    let answer = any(move |request: Request| ready(websockets.answer(request)));
+    paths.iter().fold(Router::new(), |router, path| router.route(path, answer.clone()))
 }
 
 async fn feed_page(State(site): State<Site>, uri: Uri) -> Response {
@@ -128,7 +141,7 @@ async fn asset_file(uri: Uri, headers: HeaderMap) -> Response {
     }
 }
 
-async fn ready(State(site): State<Site>) -> Response {
+async fn health_ready(State(site): State<Site>) -> Response {
     let (status, said) = match site.feed.bus() {
         Bus::Connected => (StatusCode::OK, json!({"status": "ok"})),
         Bus::Connecting => {

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http_door::Limits;
+use http_door::{Limits, Socket, WebSockets};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
@@ -35,6 +35,8 @@ pub struct Options {
     pub notice: Option<String>,
     /// What `/metrics` tells; without it there is no such page.
     pub metrics: Option<Arc<dyn Metrics>>,
+    /// What is spoken over WebSockets, if anything. It has a login of its own.
+    pub websockets: Option<WebSockets>,
 }
 
 /// Who knows what Prometheus is told.
@@ -52,6 +54,7 @@ impl Default for Options {
             streams_max: STREAMS_MAX,
             notice: None,
             metrics: None,
+            websockets: None,
         }
     }
 }
@@ -80,7 +83,9 @@ pub async fn serve(
         notice: options.notice.map(Arc::from),
         metrics: options.metrics,
     };
-    let router = router(site, Guard::new(address, &options.hosts, options.login));
+    let websocket_paths = options.websockets.as_ref().map_or(&[][..], |it| it.paths);
+    let guard = Guard::new(address, &options.hosts, options.login, websocket_paths);
+    let router = router(site, options.websockets, guard);
     let slots = Arc::new(Semaphore::new(options.connections_max.max(1)));
     let listener = Arc::new(listener);
     let accept = move || {
@@ -89,7 +94,7 @@ pub async fn serve(
             let (socket, _) = listener.accept().await?;
             // Live rows are small writes that should not wait for one another.
             socket.set_nodelay(true)?;
-            Ok((socket, router))
+            Ok((Socket::Tcp(socket), router))
         }
     };
     http_door::serve(accept, slots, LIMITS, stop, shutdown).await;

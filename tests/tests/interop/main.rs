@@ -1,13 +1,18 @@
 //! Unmodified clients work against Tubepost: pika, aio-pika, py-amqp (AMQPLAIN), kombu, Celery and
-//! Flower, amqplib, lapin, rabbitmq-c's tools, fedora-messaging, and sockets that send what no
-//! client would. The same scenarios run against Debian's RabbitMQ first of all, so that what they
-//! ask for is what RabbitMQ does.
+//! Flower, amqplib, lapin, rabbitmq-c's tools, fedora-messaging, by AMQP 1.0 python-qpid-proton,
+//! rhea and RabbitMQ's own client, rhea and CloudAMQP's client over WebSockets, and sockets that
+//! send what no client would. The same scenarios, but those by AMQP 1.0 and over WebSockets, run
+//! against Debian's RabbitMQ first of all, so that what they ask for is what RabbitMQ does.
 
 mod amqp_tools;
 mod celery_scenarios;
 mod fedora_messaging_scenarios;
 mod flower_scenarios;
 mod lapin_scenarios;
+mod management_scenarios;
+mod proton_scenarios;
+mod rhea_scenarios;
+mod websocket_scenarios;
 
 use anyhow::{Context, Result};
 use harness::{Broker, RabbitMq, Server, Site, node_script, python_script};

@@ -158,22 +158,34 @@ fn another_authority_for_clients_is_in_force_without_a_restart() -> Result<()> {
     })
 }
 
-#[test]
-fn pika_logs_in_by_certificate() -> Result<()> {
-    let secured = asking("client_certificate = \"required\"\n")?;
+/// What the scripts are told of certificates.
+fn files_of(secured: &Secured, shown: &Files) -> [String; 6] {
+    let word = |option: &str| option.to_owned();
+    let file = |path: &std::path::Path| path.display().to_string();
+    let (certificate, key) = (file(&shown.certificate), file(&shown.key));
+    let ca_file = file(&secured.authority.file);
+    [word("--ca-file"), ca_file, word("--certificate"), certificate, word("--key"), key]
+}
+
+/// A script logs in as ada, by her certificate.
+fn ada_logs_in(secured: &Secured, script: &str, line: &[&str]) -> Result<()> {
     let mut server = secured.site.serve()?;
     let ada = secured.authority.sign(&secured.site, "ada", &Is::Client("ada"))?;
     secured.add_user("ada")?;
-    let file = |path: &std::path::Path| path.display().to_string();
-    let more = [
-        "--ca-file",
-        &file(&secured.authority.file),
-        "--certificate",
-        &file(&ada.certificate),
-        "--key",
-        &file(&ada.key),
-    ];
+    let files = files_of(secured, &ada);
     let url = format!("amqps://localhost:{}/%2f", secured.port);
-    python_script("pika_external.py", &url, Broker::Tubepost, &more)?;
-    logged(&mut server, &["connected", "user=\"ada\""])
+    python_script(script, &url, Broker::Tubepost, &files.each_ref().map(String::as_str))?;
+    logged(&mut server, line)
+}
+
+#[test]
+fn pika_logs_in_by_certificate() -> Result<()> {
+    let secured = asking("client_certificate = \"required\"\n")?;
+    ada_logs_in(&secured, "pika_external.py", &["connected", "user=\"ada\""])
+}
+
+#[test]
+fn proton_logs_in_by_certificate() -> Result<()> {
+    let line = ["connected by AMQP 1.0", "user=\"ada\"", "tls=\"1.3\""];
+    ada_logs_in(&asking("")?, "proton_external.py", &line)
 }

@@ -18,6 +18,8 @@ use crate::setup::Servers;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Contender {
     Tubepost,
+    /// The same, by AMQP 1.0.
+    TubepostBy10,
     RabbitMq,
     Nats,
     /// Somebody else's, at this URL: neither started nor stopped here.
@@ -28,6 +30,7 @@ impl Contender {
     /// What `--against` names.
     pub(super) fn named(name: &str) -> Option<Contender> {
         match name {
+            "1.0" => Some(Contender::TubepostBy10),
             "rabbitmq" => Some(Contender::RabbitMq),
             "nats" => Some(Contender::Nats),
             url if url.contains("://") => Some(Contender::Running(url.to_owned())),
@@ -39,6 +42,7 @@ impl Contender {
     pub(super) fn name(&self) -> String {
         match self {
             Contender::Tubepost => "Tubepost".to_owned(),
+            Contender::TubepostBy10 => "Tubepost by AMQP 1.0".to_owned(),
             Contender::RabbitMq => "RabbitMQ".to_owned(),
             Contender::Nats => "NATS".to_owned(),
             Contender::Running(url) => {
@@ -55,6 +59,7 @@ impl Contender {
                 let scheme = url.split("://").next().unwrap_or_default();
                 format!("{scheme}://{}", self.name())
             }
+            Contender::TubepostBy10 => "1.0".to_owned(),
             named => named.name().to_lowercase(),
         }
     }
@@ -62,7 +67,7 @@ impl Contender {
     /// When a message that it confirms is on the medium.
     pub(super) fn durability(&self) -> &'static str {
         match self {
-            Contender::Tubepost => {
+            Contender::Tubepost | Contender::TubepostBy10 => {
                 "every confirm comes after an fdatasync of the journal that holds the message \
                  (`journal.sync = always`, the default)"
             }
@@ -89,7 +94,7 @@ impl Contender {
             Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
         };
         let version = match self {
-            Contender::Tubepost => said(&servers.tubepost, "--version"),
+            Contender::Tubepost | Contender::TubepostBy10 => said(&servers.tubepost, "--version"),
             Contender::Nats => said(&servers.nats, "--version"),
             Contender::RabbitMq => {
                 let mut query = Command::new("dpkg-query");
@@ -99,7 +104,10 @@ impl Contender {
             }
             Contender::Running(_) => None,
         };
-        let name = self.name().to_lowercase();
+        let name = match self {
+            Contender::TubepostBy10 => Contender::Tubepost.name().to_lowercase(),
+            other => other.name().to_lowercase(),
+        };
         let version = version.filter(|it| !it.is_empty()).unwrap_or_else(|| "unknown".to_owned());
         let words = version.trim_start_matches(&name).trim_start_matches("-server:").trim();
         words.trim_start_matches('v').to_owned()
@@ -127,7 +135,7 @@ impl Contender {
         }
         fs::create_dir_all(directory.join("home"))?;
         site.command = Some(match self {
-            Contender::Tubepost => site.tubepost(&servers.tubepost),
+            Contender::Tubepost | Contender::TubepostBy10 => site.tubepost(&servers.tubepost),
             Contender::Nats => site.nats(&servers.nats),
             _ => site.rabbitmq(&servers.rabbitmq)?,
         });
@@ -156,6 +164,14 @@ impl Site {
             Contender::Running(url) => url.clone(),
             Contender::Nats => format!("nats://127.0.0.1:{port}"),
             _ => format!("amqp://guest:guest@127.0.0.1:{port}"),
+        }
+    }
+
+    /// What else the load has to be told.
+    pub(super) fn load_arguments(&self) -> &'static [&'static str] {
+        match self.contender {
+            Contender::TubepostBy10 => &["--protocol", "amqp10"],
+            _ => &[],
         }
     }
 
@@ -290,6 +306,7 @@ mod tests {
         let other = Contender::named("amqp://ada:s3cret@mq.example.org:5672").unwrap();
         assert_eq!(other.name(), "mq.example.org:5672");
         assert_eq!(Contender::named("amqp://mq").unwrap().word(), "amqp://mq");
+        assert_eq!(Contender::named("1.0").unwrap().word(), "1.0");
         assert_eq!(Contender::named("qpid"), None);
     }
 

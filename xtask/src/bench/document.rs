@@ -6,6 +6,7 @@ use super::{
     contender::Contender,
     machine,
     table::{Row, table},
+    versions,
 };
 use crate::setup::Servers;
 
@@ -21,8 +22,10 @@ pub(super) struct Document<'a> {
 
 impl Document<'_> {
     pub(super) fn text(&self) -> String {
-        let names: Vec<String> = self.contenders.iter().map(Contender::name).collect();
-        let (table, footnotes) = table(&names, self.rows);
+        // The two protocols of Tubepost have a table of their own.
+        let others = versions::without(self.contenders, self.rows);
+        let names: Vec<String> = others.contenders.iter().map(Contender::name).collect();
+        let (table, footnotes) = table(&names, &others.rows);
         let mut text = String::from(HEAD);
         if self.is_quick {
             text += QUICK;
@@ -33,7 +36,7 @@ impl Document<'_> {
             _ = writeln!(text, "- {line}");
         }
         text += "\n## Who, and what a confirm is worth\n\n";
-        for contender in self.contenders {
+        for contender in &others.contenders {
             let (name, version) = (contender.name(), contender.version(self.servers));
             _ = writeln!(text, "- **{name}** {version}: {}.", contender.durability());
         }
@@ -42,6 +45,9 @@ impl Document<'_> {
             _ = write!(text, "\n{}", numbered(&footnotes));
         }
         _ = write!(text, "\n{CASES}");
+        if let Some(versions) = versions::section(self.contenders, self.rows) {
+            _ = write!(text, "\n## AMQP 1.0 beside 0-9-1\n\n{VERSIONS}\n\n{versions}");
+        }
         text
     }
 }
@@ -63,6 +69,9 @@ quoted.\n";
 
 const RATIOS: &str = "`÷` says how many times better Tubepost is: above 1 it is ahead, whether \
 more is better (by the\nsecond) or less (time, CPU, memory). A dash has its reason below the table.";
+
+const VERSIONS: &str = "Tubepost by either protocol, the same load, each on a server of its own. \
+`÷` says how many times better\n1.0 is: the goal is 0.85 or more.";
 
 const CASES: &str = "\
 `start`: on an empty directory, until the first answer; resident memory with nothing to do. The\n\

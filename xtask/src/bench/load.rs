@@ -51,6 +51,7 @@ impl Load<'_> {
     fn command(&self, site: &Site) -> Command {
         let mut command = Command::new(self.tubepost);
         command.args(["bench", self.case, "--json", "--url", &site.url()]);
+        command.args(site.load_arguments());
         command.args(["--runs", if self.is_quick { "1" } else { "3" }]);
         if let Some(pid) = site.pid() {
             command.args(["--pid", &pid.to_string()]);

@@ -1,10 +1,14 @@
 //! Debian packages: what is missing is installed when this is root or may sudo without a prompt;
 //! otherwise it is named, with the command that installs it.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, bail};
 
+use super::cpp;
 use crate::{project::find_program, step::run_command};
 
 /// Something that is run here, and the Debian packages that bring it.
@@ -16,19 +20,28 @@ pub(super) struct Need {
 }
 
 /// Of `cargo xtask test`.
-pub(super) const OF_TESTS: [Need; 10] = [
+pub(super) const OF_TESTS: [Need; 12] = [
     Need {
         what: "git (the hook's tests push with it)",
         is_there: || find_program(&["git"]).is_some(),
         packages: &["git"],
     },
     Need {
-        what: "Python 3 with venv (pika, fedora-messaging, a mail server)",
+        what: "Python 3 with venv (pika, proton, Azure's client, fedora-messaging, a mail server)",
         is_there: || answers("python3", &["-c", "import venv, ensurepip"]),
         packages: &["python3", "python3-venv"],
     },
     Need {
-        what: "Node.js 18 or newer (amqplib, the browser's driver)",
+        what: "a C compiler, headers of Python and OpenSSL (python-qpid-proton is built here)",
+        is_there: || {
+            answers("cc", &["--version"])
+                && answers("pkg-config", &["--exists", "openssl"])
+                && answers("python3", &["-c", HAS_HEADERS])
+        },
+        packages: &["build-essential", "pkg-config", "libssl-dev", "python3-dev"],
+    },
+    Need {
+        what: "Node.js 18 or newer (amqplib, rhea, the browser's driver)",
         is_there: || {
             answers("node", &["-e", "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)"])
         },
@@ -50,6 +63,14 @@ pub(super) const OF_TESTS: [Need; 10] = [
         what: "rabbitmq-c's amqp-* tools (they publish and consume)",
         is_there: || find_program(&["amqp-declare-queue"]).is_some(),
         packages: &["amqp-tools"],
+    },
+    Need {
+        what: "Qpid Proton for C++ and its examples (a peer of AMQP 1.0 is compiled here)",
+        is_there: || {
+            let example = Path::new(cpp::EXAMPLES).join("simple_send.cpp");
+            Path::new("/usr/include/proton/container.hpp").exists() && example.exists()
+        },
+        packages: &["libqpid-proton-cpp12-dev", "libqpid-proton11-dev-examples"],
     },
     Need {
         what: "ip (a network of its own for a suite that knows its ports)",
@@ -85,6 +106,10 @@ const RABBITMQ: Need = Need {
     is_there: || rabbitmq_server().is_ok(),
     packages: &["rabbitmq-server"],
 };
+
+/// Whether a Python extension can be built.
+const HAS_HEADERS: &str =
+    "import os, sysconfig; os.stat(os.path.join(sysconfig.get_path('include'), 'Python.h'))";
 
 /// RabbitMQ's own start script: Debian's wrapper in sbin would change user and directories.
 const RABBITMQ_SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";

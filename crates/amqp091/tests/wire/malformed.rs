@@ -14,7 +14,6 @@ fn read_all(octets: &Bytes) {
     let _ = Method::decode(octets).map(|method| method.encode(&mut BytesMut::new()));
     let _ = ContentHeader::decode(octets).map(|header| header.properties().unwrap());
     let _ = FieldTable::decode(octets);
-    let _ = sasl::plain(&Secret::new(octets.clone()));
     let _ = sasl::amqplain(&Secret::new(octets.clone()));
     let mut decoder = FrameDecoder::new();
     let mut assembler = Assembler::new(1 << 20);

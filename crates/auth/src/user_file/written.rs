@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Entry, FORMAT};
-use crate::{Tags, UserLimits, stored_hash::StoredHash};
+use super::{Content, Entry, FORMAT, FORMAT_WITH_SCRAM};
+use crate::{Tags, UserLimits, scram::Verifiers, stored_hash::StoredHash};
 
 #[derive(Deserialize)]
 pub(super) struct Version {
@@ -34,6 +35,9 @@ pub(super) struct Content2 {
     users: Vec<User2>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     departed: BTreeSet<String>,
+    /// In base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scram_secret: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,6 +48,9 @@ struct User2 {
     password_hash: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hashing_algorithm: Option<String>,
+    /// As RFC 5803 has them: of SHA-256, of SHA-512.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scram: Option<[String; 2]>,
     #[serde(default)]
     tags: Tags,
     #[serde(default)]
@@ -65,6 +72,7 @@ impl TryFrom<Content1> for Content {
                 .map_err(|error| format!("user '{name}': {error}"))?;
             let entry = Entry {
                 hash: Some(hash),
+                scram: None,
                 tags: Tags::default(),
                 default_access: true,
                 limits: UserLimits::default(),
@@ -73,7 +81,7 @@ impl TryFrom<Content1> for Content {
             };
             users.insert(name, entry);
         }
-        Ok(Content { users, departed: BTreeSet::new() })
+        Ok(Content { users, ..Content::default() })
     }
 }
 
@@ -89,10 +97,17 @@ impl TryFrom<Content2> for Content {
                 .map(|text| StoredHash::parse(&text, user.hashing_algorithm.as_deref()))
                 .transpose()
                 .map_err(|error| format!("user '{name}': {error}"))?;
+            let scram = match user.scram {
+                None => None,
+                Some(texts) => Some(Verifiers::parse(&texts).ok_or_else(|| {
+                    format!("user '{name}': scram is not what RFC 5803 has for it")
+                })?),
+            };
             let id = u64::from_str_radix(&user.id, 16)
                 .map_err(|_| format!("user '{name}': id '{}' is not a number in hex", user.id))?;
             let entry = Entry {
                 hash,
+                scram,
                 tags: user.tags,
                 default_access: user.default_access,
                 limits: user.limits,
@@ -101,7 +116,12 @@ impl TryFrom<Content2> for Content {
             };
             users.insert(name, entry);
         }
-        Ok(Content { users, departed: written.departed })
+        let secret = |code: String| BASE64_STANDARD.decode(code).ok()?.try_into().ok();
+        let scram_secret = match written.scram_secret {
+            None => None,
+            Some(code) => Some(secret(code).ok_or("scram_secret is not 32 bytes in base64")?),
+        };
+        Ok(Content { users, departed: written.departed, scram_secret })
     }
 }
 
@@ -111,6 +131,7 @@ impl From<&Content> for Content2 {
             name: name.clone(),
             password_hash: entry.hash.as_ref().map(StoredHash::text),
             hashing_algorithm: entry.hash.as_ref().map(|hash| hash.algorithm().to_owned()),
+            scram: entry.scram.as_ref().map(Verifiers::texts),
             tags: entry.tags.clone(),
             default_access: entry.default_access,
             limits: entry.limits,
@@ -118,9 +139,10 @@ impl From<&Content> for Content2 {
             password_number: entry.password_number,
         };
         Content2 {
-            format: FORMAT,
+            format: if content.has_scram() { FORMAT_WITH_SCRAM } else { FORMAT },
             users: content.users.iter().map(user).collect(),
             departed: content.departed.clone(),
+            scram_secret: content.scram_secret.map(|secret| BASE64_STANDARD.encode(secret)),
         }
     }
 }

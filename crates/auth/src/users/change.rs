@@ -4,6 +4,8 @@ use super::Users;
 use crate::{
     Credential, Error, Imported, NewUser, Secret, StoredHash, Tags, User, UserDefinition,
     UserLimits,
+    hashing::Kept,
+    scram::Verifiers,
     user_file::{Content, Entry},
 };
 
@@ -28,11 +30,11 @@ impl Users {
     /// A name or password that cannot be one, a user of that name, a file that cannot be written.
     pub fn create(&self, name: &str, new: &NewUser) -> Result<User, Error> {
         User::check_name(name)?;
-        let hash = self.hash(&new.credential)?;
+        let given = self.given(&new.credential)?;
         let id = new_id()?;
         self.change(|content| match content.users.contains_key(name) {
             true => Err(Error::Exists { name: name.to_owned() }),
-            false => Ok(content.insert(name, id, hash, new)),
+            false => Ok(content.insert(name, id, given, new)),
         })
     }
 
@@ -43,16 +45,16 @@ impl Users {
     /// As [`Users::create`], but for a user that is there.
     pub fn put(&self, name: &str, new: &NewUser) -> Result<bool, Error> {
         User::check_name(name)?;
-        let hash = self.hash(&new.credential)?;
+        let given = self.given(&new.credential)?;
         let id = new_id()?;
         self.change(|content| match content.users.get_mut(name) {
             Some(entry) => {
-                entry.give(hash);
+                entry.give(given);
                 entry.tags = new.tags.clone();
                 Ok(false)
             }
             None => {
-                content.insert(name, id, hash, new);
+                content.insert(name, id, given, new);
                 Ok(true)
             }
         })
@@ -72,8 +74,8 @@ impl Users {
     /// # Errors
     /// As [`Users::create`], but for a user that is not there.
     pub fn set_password(&self, name: &str, password: &Secret) -> Result<(), Error> {
-        let hash = self.hashing.hash(password)?;
-        self.change_user(name, |entry| entry.give(Some(hash)))
+        let given = self.hashing.kept(password, self.options.scram)?.into();
+        self.change_user(name, |entry| entry.give(given))
     }
 
     /// Takes a user's password away: they can log in by certificate only.
@@ -81,7 +83,7 @@ impl Users {
     /// # Errors
     /// There is none of that name, or the file cannot be written.
     pub fn clear_password(&self, name: &str) -> Result<(), Error> {
-        self.change_user(name, |entry| entry.give(None))
+        self.change_user(name, |entry| entry.give(Given::default()))
     }
 
     /// Gives a user these tags and no other.
@@ -175,14 +177,14 @@ impl Users {
             for (definition, hash, limits, id) in users {
                 let tags = definition.tags.clone();
                 if let Some(entry) = content.users.get_mut(&definition.name) {
-                    entry.give(hash);
+                    entry.give(hash.into());
                     entry.tags = tags;
                     entry.limits = limits;
                     imported.updated += 1;
                 } else {
                     let credential = Credential::NoPassword;
                     let new = NewUser { credential, tags, default_access: false };
-                    content.insert(&definition.name, id, hash, &new);
+                    content.insert(&definition.name, id, hash.into(), &new);
                     if let Some(entry) = content.users.get_mut(&definition.name) {
                         entry.limits = limits;
                     }
@@ -212,19 +214,43 @@ impl Users {
         })
     }
 
-    fn hash(&self, credential: &Credential) -> Result<Option<StoredHash>, Error> {
+    fn given(&self, credential: &Credential) -> Result<Given, Error> {
         match credential {
-            Credential::Password(password) => self.hashing.hash(password).map(Some),
-            Credential::Hash(hash) => Ok(Some(hash.clone())),
-            Credential::NoPassword => Ok(None),
+            Credential::Password(password) => {
+                self.hashing.kept(password, self.options.scram).map(Given::from)
+            }
+            Credential::Hash(hash) => Ok(Some(hash.clone()).into()),
+            Credential::NoPassword => Ok(Given::default()),
         }
     }
 }
 
+/// What a user is given to log in with.
+#[derive(Default)]
+struct Given {
+    hash: Option<StoredHash>,
+    scram: Option<Verifiers>,
+}
+
+impl From<Kept> for Given {
+    fn from(kept: Kept) -> Given {
+        Given { hash: Some(kept.hash), scram: kept.scram }
+    }
+}
+
+/// Whoever brings a hash does not bring the password that verifiers are derived from: they are, at
+/// the first login with it.
+impl From<Option<StoredHash>> for Given {
+    fn from(hash: Option<StoredHash>) -> Given {
+        Given { hash, scram: None }
+    }
+}
+
 impl Content {
-    fn insert(&mut self, name: &str, id: u64, hash: Option<StoredHash>, new: &NewUser) -> User {
+    fn insert(&mut self, name: &str, id: u64, given: Given, new: &NewUser) -> User {
         let entry = Entry {
-            hash,
+            hash: given.hash,
+            scram: given.scram,
             tags: new.tags.clone(),
             default_access: new.default_access,
             limits: UserLimits::default(),
@@ -238,9 +264,10 @@ impl Content {
 }
 
 impl Entry {
-    fn give(&mut self, hash: Option<StoredHash>) {
-        if self.hash != hash {
-            self.hash = hash;
+    fn give(&mut self, given: Given) {
+        if self.hash != given.hash {
+            self.hash = given.hash;
+            self.scram = given.scram;
             self.password_number = self.password_number.wrapping_add(1);
         }
     }

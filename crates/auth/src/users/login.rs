@@ -3,9 +3,11 @@
 use super::{State, Users};
 use crate::{
     Peer, Refused, Secret, User,
-    hashing::{Fit, Waited},
+    hashing::{Fit, Turn, Waited},
+    scram::Verifiers,
     stored_hash::StoredHash,
     user::{GUEST, Proof, SERVICE_ACCOUNT},
+    user_file::Entry,
 };
 
 impl Users {
@@ -29,21 +31,40 @@ impl Users {
         let entry = self.lock().content.users.get(name).cloned();
         let hash = entry.as_ref().and_then(|entry| entry.hash.as_ref());
         let fit = turn.verify(password, hash);
-        match (entry.as_ref(), hash, fit) {
-            (Some(entry), Some(hash), Fit::Yes) => {
-                self.succeeded(name, password, hash, peer);
-                Ok(entry.user(name))
-            }
-            (Some(entry), Some(weaker), Fit::Better(hash)) => {
-                self.improve(name, weaker, &hash);
-                self.succeeded(name, password, &hash, peer);
-                Ok(entry.user(name))
-            }
-            _ => {
-                self.lock().throttle.failed(name, peer, (self.clock)());
-                Err(Refused::Credentials { name: shortened(name) })
-            }
+        let better = match fit {
+            Fit::No => None,
+            Fit::Yes => Some(None),
+            Fit::Better(hash) => Some(Some(hash)),
+        };
+        let (Some(entry), Some(hash), Some(better)) = (entry.as_ref(), hash, better) else {
+            self.lock().throttle.failed(name, peer, (self.clock)());
+            return Err(Refused::Credentials { name: shortened(name) });
+        };
+        let verifiers = self.missing_verifiers(&turn, entry, password);
+        if better.is_some() || verifiers.is_some() {
+            self.improve(name, hash, better.as_ref(), verifiers.as_ref());
         }
+        self.succeeded(name, password, better.as_ref().unwrap_or(hash), peer);
+        Ok(entry.user(name))
+    }
+
+    /// What is not kept yet of a right password, or of other rounds than it should.
+    fn missing_verifiers(
+        &self,
+        turn: &Turn<'_>,
+        entry: &Entry,
+        password: &Secret,
+    ) -> Option<Verifiers> {
+        let iterations = self.options.scram?;
+        if entry.scram.as_ref().is_some_and(|kept| kept.have(iterations)) {
+            return None;
+        }
+        // They cost ten times a login. When everybody comes back at once after a restart, the
+        // handshakes of who waits for a turn would time out: then at the next login.
+        if !turn.leaves_room() {
+            return None;
+        }
+        turn.verifiers(password, iterations).ok()
     }
 
     /// The verdict on a login that needs no hash: one verified a moment ago, the built-in guest,
@@ -112,11 +133,18 @@ impl Users {
     }
 
     // The login is right either way; the next one tries again.
-    fn improve(&self, name: &str, weaker: &StoredHash, better: &StoredHash) {
+    fn improve(
+        &self,
+        name: &str,
+        known: &StoredHash,
+        better: Option<&StoredHash>,
+        verifiers: Option<&Verifiers>,
+    ) {
         let improved = self.change(|content| {
             match content.users.get_mut(name) {
-                Some(entry) if entry.hash.as_ref() == Some(weaker) => {
-                    entry.hash = Some(better.clone());
+                Some(entry) if entry.hash.as_ref() == Some(known) => {
+                    entry.hash = better.or(Some(known)).cloned();
+                    entry.scram = verifiers.cloned().or_else(|| entry.scram.take());
                 }
                 // Changed meanwhile.
                 _ => {}
@@ -124,7 +152,7 @@ impl Users {
             Ok(())
         });
         if let Err(error) = improved {
-            tracing::warn!(%error, user = name, "the password's hash stays RabbitMQ's");
+            tracing::warn!(%error, user = name, "what is kept of the password stays as it was");
         }
     }
 }

@@ -3,17 +3,18 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
 
 use crate::{
-    Ended, Error, Origin, Recheck, Secret, User,
+    Ended, Error, Options, Origin, Recheck, Secret, User,
     hashing::Hashing,
     limits::{FAILURES_MAX, REMEMBERED_FOR, REMEMBERED_MAX},
     remembered::Remembered,
+    scram::Verifiers,
     throttle::Throttle,
     user::{Proof, SERVICE_ACCOUNT},
     user_file::{Content, Entry, Stamp, UserFile},
@@ -21,6 +22,9 @@ use crate::{
 
 mod change;
 mod login;
+mod scram;
+
+pub(crate) use scram::Challenged;
 
 /// Gives the time; a test has its own.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -29,8 +33,12 @@ pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 pub struct Users {
     file: UserFile,
     clock: Clock,
+    options: Options,
     hashing: Hashing,
     service_password: Secret,
+    /// For as long as the file has none.
+    scram_secret: [u8; 32],
+    scram_guest: OnceLock<Verifiers>,
     generation: AtomicU64,
     state: Mutex<State>,
 }
@@ -67,14 +75,31 @@ impl Users {
             remembered: Remembered::new(REMEMBERED_MAX, REMEMBERED_FOR)?,
             throttle: Throttle::new(FAILURES_MAX),
         };
+        let mut scram_secret = [0; 32];
+        getrandom::fill(&mut scram_secret)?;
         Ok(Users {
             file,
             clock,
+            options: Options::default(),
             hashing: Hashing::new(),
             service_password: Secret::generate()?,
+            scram_secret,
+            scram_guest: OnceLock::new(),
             generation: AtomicU64::new(0),
             state: Mutex::new(state),
         })
+    }
+
+    /// The same users, with what an operator decided; without it there are passwords and
+    /// certificates only.
+    #[must_use]
+    pub fn with_options(self, options: Options) -> Users {
+        Users { options, ..self }
+    }
+
+    /// What an operator decided.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The users that operators created, by name.

@@ -6,8 +6,6 @@ mod frames;
 mod null;
 mod scan;
 
-use std::sync::Arc;
-
 use ::amqp091::{
     BasicProperties, ChannelId, FieldTable, FieldValue, PropertyList, ShortStr, body_pieces,
     encode_body, encode_header, encode_method,
@@ -16,7 +14,7 @@ use ::amqp091::{
 use bytes::{Bytes, BytesMut};
 use client::BusUrl;
 
-pub(crate) use self::null::NullBroker;
+pub(crate) use self::null::serve;
 use self::{connection::Connection, scan::Scan};
 use crate::{
     Error,
@@ -39,16 +37,7 @@ impl Amqp091 {
     /// # Errors
     /// The URL's certificates cannot be used.
     pub(crate) fn new(url: BusUrl) -> Result<Amqp091, Error> {
-        let tls = match url.is_tls() {
-            true => {
-                let config = client::tls_config(&url)
-                    .map_err(|reason| Error::Unreachable { target: url.to_string(), reason })?;
-                Some(Arc::new(config))
-            }
-            false => None,
-        };
-        let address =
-            Address { host: url.host().to_owned(), port: url.port(), tls, shown: url.to_string() };
+        let address = Address::of(&url)?;
         Ok(Amqp091 { url, address })
     }
 
@@ -116,7 +105,12 @@ impl Protocol for Amqp091 {
         connection.close()
     }
 
-    fn publisher(&self, traffic: &Traffic, names: &Names) -> Result<Link<dyn Publishing>, Error> {
+    fn publisher(
+        &self,
+        traffic: &Traffic,
+        names: &Names,
+        _number: u16,
+    ) -> Result<Link<dyn Publishing>, Error> {
         let mut connection = self.open_channel()?;
         if traffic.confirm_window.is_some() {
             connection.call(CHANNEL, &confirm::Select::default(), "asking for confirms")?;
@@ -126,7 +120,7 @@ impl Protocol for Amqp091 {
             frame_max: connection.frame_max,
         };
         let (wire, inbox) = connection.into_parts();
-        Ok(Link { wire, inbox, side: Box::new(publishing) })
+        Ok(Link { wire, inbox, side: Box::new(publishing), pulse: None })
     }
 
     fn consumer(
@@ -163,7 +157,7 @@ impl Protocol for Amqp091 {
         connection.send(&out, "consuming")?;
         let (wire, inbox) = connection.into_parts();
         let side = Box::new(ConsumingChannel { scan: Scan::default(), last: 0, acked: 0 });
-        Ok(Link { wire, inbox, side })
+        Ok(Link { wire, inbox, side, pulse: None })
     }
 
     fn idle(&self) -> Result<Wire, Error> {
@@ -200,7 +194,7 @@ impl Publishing for PublishingChannel {
         for piece in body_pieces(&[body], self.frame_max) {
             encode_body(CHANNEL, &piece, &mut out);
         }
-        Encoded { octets: out.to_vec(), stamp_at }
+        Encoded { octets: out.to_vec(), stamp_at, number_at: None }
     }
 
     fn confirms(

@@ -1,15 +1,8 @@
-//! A broker that does nothing, to measure the load generator itself: what is published to it is
-//! counted and thrown away, and who consumes gets the same messages for ever, as fast as the socket
-//! takes them.
+//! The null broker's side of AMQP 0-9-1.
 
 use std::{
     io,
-    net::{TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::{Duration, Instant},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use ::amqp091::{
@@ -22,113 +15,55 @@ use bytes::{Bytes, BytesMut};
 use super::{CHANNEL, frames::Frame};
 use crate::{
     Error,
-    inbox::Inbox,
+    null::{NullPeer, TURN_BYTES},
     stamp::{STAMP_BYTES, Stamp},
-    wire::{Interest, Wire},
 };
 
-/// A running null broker; stops when dropped.
-pub(crate) struct NullBroker {
-    pub(crate) port: u16,
-    stopped: Arc<AtomicBool>,
-}
-
-impl NullBroker {
-    /// Listens on a free port of the loopback. `body_bytes` is the size of what consumers get.
-    pub(crate) fn start(body_bytes: usize) -> Result<NullBroker, Error> {
-        let system = |source| Error::System { doing: "listening on loopback".to_owned(), source };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(system)?;
-        let port = listener.local_addr().map_err(system)?.port();
-        let stopped = Arc::new(AtomicBool::new(false));
-        let stop = stopped.clone();
-        std::thread::spawn(move || {
-            for tcp in listener.incoming().map_while(Result::ok) {
-                if stop.load(Relaxed) {
-                    return;
-                }
-                let stop = stop.clone();
-                // The peer's end is this one's; what went wrong is said there.
-                std::thread::spawn(move || serve(tcp, body_bytes, &stop).ok());
-            }
-        });
-        Ok(NullBroker { port, stopped })
+/// Serves one connection until its end.
+pub(crate) fn serve(peer: NullPeer, body_bytes: usize, stop: &AtomicBool) -> io::Result<()> {
+    let mut served = Served { peer, confirms: false, published: 0, confirmed: 0, consumes: false };
+    while served.peer.inbox.unread().len() < PROTOCOL_HEADER_SIZE {
+        served.peer.read(stop)?;
     }
-}
-
-impl Drop for NullBroker {
-    fn drop(&mut self) {
-        self.stopped.store(true, Relaxed);
-        // Wakes the accepting thread.
-        TcpStream::connect(("127.0.0.1", self.port)).ok();
-    }
-}
-
-fn serve(tcp: TcpStream, body_bytes: usize, stop: &AtomicBool) -> io::Result<()> {
-    tcp.set_nonblocking(true)?;
-    tcp.set_nodelay(true)?;
-    let mut peer = Peer {
-        wire: Wire::Plain(tcp),
-        inbox: Inbox::new(),
-        out: BytesMut::new(),
-        confirms: false,
-        published: 0,
-        confirmed: 0,
-        consumes: false,
-    };
-    while peer.inbox.unread().len() < PROTOCOL_HEADER_SIZE {
-        peer.read(stop)?;
-    }
-    peer.inbox.advance(PROTOCOL_HEADER_SIZE);
+    served.peer.inbox.advance(PROTOCOL_HEADER_SIZE);
     let start = connection::Start {
         version_minor: 9,
         mechanisms: Bytes::from_static(b"PLAIN"),
         locales: Bytes::from_static(b"en_US"),
         ..connection::Start::default()
     };
-    peer.say(ChannelId::CONNECTION, &start);
+    served.say(ChannelId::CONNECTION, &start);
     let mut source = Source::new(body_bytes);
     while !stop.load(Relaxed) {
-        peer.act()?;
-        peer.flush()?;
-        match peer.consumes {
-            true => source.send(&mut peer.wire)?,
-            false => peer.read(stop)?,
+        served.act()?;
+        served.confirm();
+        served.peer.flush()?;
+        match served.consumes {
+            true => source.send(&mut served.peer)?,
+            false => served.peer.read(stop)?,
         }
     }
     Ok(())
 }
 
-struct Peer {
-    wire: Wire,
-    inbox: Inbox,
-    out: BytesMut,
+struct Served {
+    peer: NullPeer,
     confirms: bool,
     published: u64,
     confirmed: u64,
     consumes: bool,
 }
 
-impl Peer {
-    fn read(&mut self, stop: &AtomicBool) -> io::Result<()> {
-        while self.inbox.fill(&mut self.wire)? == 0 {
-            self.wire.wait(Interest { readable: true, writable: false }, LOOK)?;
-            if stop.load(Relaxed) {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
+impl Served {
+    fn confirm(&mut self) {
         if self.confirms && self.published > self.confirmed {
             self.confirmed = self.published;
             self.say(CHANNEL, &basic::Ack { delivery_tag: self.confirmed, multiple: true });
         }
-        self.wire.write_all(&self.out.split(), Instant::now() + PATIENCE)
     }
 
     fn say(&mut self, channel: ChannelId, method: &impl EncodeMethod) {
-        encode_method(channel, method, &mut self.out);
+        encode_method(channel, method, &mut self.peer.out);
     }
 
     /// Answers whatever was read; of messages only the first frame is looked at.
@@ -136,7 +71,7 @@ impl Peer {
         let broken = |error: Error| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         let mut at = 0;
         loop {
-            let unread = self.inbox.unread().get(at..).unwrap_or_default();
+            let unread = self.peer.inbox.unread().get(at..).unwrap_or_default();
             let Some(frame) = Frame::first(unread).map_err(broken)? else { break };
             at += frame.len();
             if frame.kind != FRAME_METHOD {
@@ -149,7 +84,7 @@ impl Peer {
             let method = frame.method().map_err(broken)?;
             self.answer(&method);
         }
-        self.inbox.advance(at);
+        self.peer.inbox.advance(at);
         Ok(())
     }
 
@@ -211,7 +146,7 @@ impl Source {
         Source { octets: out.to_vec(), stamps, next: 0 }
     }
 
-    fn send(&mut self, wire: &mut Wire) -> io::Result<()> {
+    fn send(&mut self, peer: &mut NullPeer) -> io::Result<()> {
         for at in &self.stamps {
             // Due at no time: how long it took says nothing here.
             let stamp = Stamp { producer: 0, sequence: self.next, due: u64::MAX };
@@ -220,17 +155,10 @@ impl Source {
             }
             self.next += 1;
         }
-        wire.write_all(&self.octets, Instant::now() + PATIENCE)
+        peer.write(&self.octets)
     }
 }
 
 const PUBLISH: [u8; 4] = [0, 60, 0, 40];
 
-/// How often a quiet peer looks whether it is to stop.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// How long a peer may take nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-const TURN_BYTES: usize = 128 * 1024;
 const PIECE_BYTES: usize = 131_072 - 8;

@@ -111,11 +111,10 @@ pub(super) fn confirms(
                 let (tag, flags) = arguments
                     .split_first_chunk::<8>()
                     .ok_or_else(|| Error::broken(PUBLISHING, "a confirm cut short"))?;
-                each(Confirm {
-                    number: u64::from_be_bytes(*tag),
-                    multiple: flags.first().is_some_and(|flags| flags & 1 == 1),
-                    is_refused: kind == &NACK,
-                });
+                let last = u64::from_be_bytes(*tag);
+                let is_multiple = flags.first().is_some_and(|flags| flags & 1 == 1);
+                let first = if is_multiple { 1 } else { last };
+                each(Confirm { first, last, is_refused: kind == &NACK });
             }
             _ => other(&frame, PUBLISHING, answer)?,
         }
@@ -202,8 +201,8 @@ mod tests {
         let mut found = Vec::new();
         let used = confirms(&octets, &mut |confirm| found.push(confirm), &mut Vec::new()).unwrap();
         assert_eq!(used, octets.len());
-        let confirm = |number, multiple, is_refused| Confirm { number, multiple, is_refused };
-        assert_eq!(found, [confirm(5, true, false), confirm(6, false, true)]);
+        let confirm = |first, last, is_refused| Confirm { first, last, is_refused };
+        assert_eq!(found, [confirm(1, 5, false), confirm(6, 6, true)]);
         let close = ::amqp091::method::channel::Close {
             reply_code: 404,
             reply_text: ShortStr::from_static("NOT_FOUND - no queue 'q'"),

@@ -86,7 +86,12 @@ impl Protocol for Nats {
         Ok(())
     }
 
-    fn publisher(&self, traffic: &Traffic, names: &Names) -> Result<Link<dyn Publishing>, Error> {
+    fn publisher(
+        &self,
+        traffic: &Traffic,
+        names: &Names,
+        _number: u16,
+    ) -> Result<Link<dyn Publishing>, Error> {
         let mut connection = self.open()?;
         let mut reply = None;
         if traffic.confirm_window.is_some() {
@@ -98,7 +103,7 @@ impl Protocol for Nats {
         let publishing =
             PublishingConnection { exchange: names.exchange.clone(), reply, confirmed: 0 };
         let (wire, inbox) = connection.into_parts();
-        Ok(Link { wire, inbox, side: Box::new(publishing) })
+        Ok(Link { wire, inbox, side: Box::new(publishing), pulse: None })
     }
 
     fn consumer(
@@ -138,7 +143,7 @@ impl Protocol for Nats {
             queues: queues.to_vec(),
             acks: jetstream::Acks::new(traffic, queues.len()),
         };
-        Ok(Link { wire, inbox, side: Box::new(side) })
+        Ok(Link { wire, inbox, side: Box::new(side), pulse: None })
     }
 
     fn idle(&self) -> Result<Wire, Error> {
@@ -190,7 +195,7 @@ impl Publishing for PublishingConnection {
         let stamp_at = octets.len();
         octets.resize(stamp_at + body_bytes, b'x');
         octets.extend_from_slice(b"\r\n");
-        Encoded { octets, stamp_at }
+        Encoded { octets, stamp_at, number_at: None }
     }
 
     fn confirms(
@@ -259,7 +264,7 @@ mod tests {
     fn a_message_has_its_stamp_at_the_front_of_its_body() {
         let reply = Some("_INBOX.tubepost.3".to_owned());
         let side = PublishingConnection { exchange: Some("b1.x".to_owned()), reply, confirmed: 0 };
-        let Encoded { octets, stamp_at } = side.message("org.example", 20, true);
+        let Encoded { octets, stamp_at, .. } = side.message("org.example", 20, true);
         let (line, body) = octets.split_at(stamp_at);
         assert_eq!(line, b"PUB b1.x.org.example _INBOX.tubepost.3 20\r\n");
         assert_eq!(body, b"xxxxxxxxxxxxxxxxxxxx\r\n");

@@ -129,8 +129,11 @@ pub(super) fn confirms(
     answer: &mut Vec<u8>,
 ) -> Result<usize, Error> {
     let (mut at, mut untold) = (0, false);
-    let confirm =
-        |number: u64, is_refused: bool| Confirm { number, multiple: !is_refused, is_refused };
+    // They come in order: a confirm is of all before it, a refusal of one.
+    let confirm = |number: u64, is_refused: bool| {
+        let first = if is_refused { number } else { 1 };
+        Confirm { first, last: number, is_refused }
+    };
     while let Some((line, used)) = Line::first(input.get(at..).unwrap_or_default())? {
         let Line::Message(arriving) = line else {
             other(&line, PUBLISHING, answer)?;
@@ -262,13 +265,10 @@ mod tests {
             let used_then = confirms(rest, &mut count, &mut each, &mut answer).unwrap();
             assert_eq!((used + used_then, count), (octets.len(), 4));
             assert_eq!(answer, b"PONG\r\n");
-            let confirm = |number, multiple| Confirm { number, multiple, is_refused: !multiple };
+            let confirm = |first, last| Confirm { first, last, is_refused: first == last };
             // The first may have been told alone.
             let from = found.len() - 3;
-            assert_eq!(
-                found.get(from..).unwrap(),
-                [confirm(2, true), confirm(3, false), confirm(4, true)]
-            );
+            assert_eq!(found.get(from..).unwrap(), [confirm(1, 2), confirm(3, 3), confirm(1, 4)]);
         }
     }
 

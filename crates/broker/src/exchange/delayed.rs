@@ -308,7 +308,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::{Arguments, Label};
+    use crate::{Arguments, Encoding, Label};
 
     fn message(slices: &[&str]) -> Message {
         Message::new(
@@ -316,6 +316,7 @@ mod tests {
                 exchange: "x".into(),
                 routing_key: "k".into(),
                 properties: Bytes::from_static(b"p"),
+                encoding: Encoding(1),
                 persistent: true,
                 marks: crate::Marks { ttl: Some(7), ..crate::Marks::default() },
             },

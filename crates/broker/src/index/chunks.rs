@@ -141,16 +141,7 @@ impl Chunks {
             true => self.disk.sync_dir().map_err(said("sync the directory of", "index files")),
             false => Ok(()),
         });
-        let done = synced.and_then(|()| match self.replace(checkpoint) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                match self.disk.remove(RESERVE) {
-                    // It was taken before, and there was no space to make it again.
-                    Err(gone) if gone.kind() == io::ErrorKind::NotFound => Err(error),
-                    removed => removed.and_then(|()| self.replace(checkpoint)),
-                }
-            }
-            done => done,
-        });
+        let done = synced.and_then(|()| self.with_reserve(|| self.replace(checkpoint)));
         if let Err(error) = done {
             let mut state = lock(&self.state);
             state.unsynced.extend(unsynced);
@@ -161,6 +152,24 @@ impl Chunks {
             self.disk.remove(&name(file))?;
         }
         Ok(())
+    }
+
+    /// Writes something that must not fail for want of space: on a full disk it is tried once more
+    /// in the space that is held in reserve.
+    ///
+    /// # Errors
+    /// The disk refuses all the same.
+    pub(crate) fn with_reserve<T>(&self, write: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                match self.disk.remove(RESERVE) {
+                    // It was taken before, and there was no space to make it again.
+                    Err(gone) if gone.kind() == io::ErrorKind::NotFound => Err(error),
+                    removed => removed.and_then(|()| write()),
+                }
+            }
+            done => done,
+        }
     }
 
     /// Removes the checkpoint for good: after a loss of power it must not be there again, when the

@@ -50,7 +50,7 @@ pub(crate) fn atom(name: &str) -> String {
 }
 
 /// A text: `<<"text">>`.
-pub(crate) fn binary(text: &str) -> String {
+pub fn binary(text: &str) -> String {
     match text.chars().all(is_printable) {
         true if text.is_empty() => "<<>>".to_owned(),
         true if text.is_ascii() => format!("<<\"{}\">>", escaped(text)),

@@ -21,7 +21,7 @@ mod argument;
 mod consumer_arguments;
 mod definition;
 mod effective;
-pub(crate) mod erlang;
+pub mod erlang;
 mod in_force;
 mod key;
 pub(crate) mod max_age;

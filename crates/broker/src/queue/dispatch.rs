@@ -8,7 +8,7 @@ use super::{
     state::{Place, State},
 };
 use crate::{
-    Consumer, ConsumerRequest, DeathReason, Error, Letter, Timestamp, index::Unreadable,
+    Consumer, ConsumerRequest, DeathReason, Error, Letter, Supply, Timestamp, index::Unreadable,
     stream::Stream, sync::lock,
 };
 
@@ -33,6 +33,7 @@ impl Queue {
         let place = Place { consumer: consumer.clone(), batch, room };
         let behind = |it: &Place| it.consumer.priority() >= consumer.priority();
         let at = state.consumers.partition_point(behind);
+        state.choosers += usize::from(consumer.chooses());
         state.consumers.insert(at, place);
         state.choose_active();
         Ok(consumer)
@@ -47,7 +48,7 @@ impl Queue {
         this: Arc<Queue>,
     ) -> Result<Arc<Consumer>, Error> {
         let what = self.resource();
-        if request.prefetch == 0 {
+        if request.prefetch == 0 && request.supply == Supply::Prefetch {
             let text = format!("consumer prefetch count is not set for stream {what}");
             return Err(Error::precondition(text));
         }
@@ -80,6 +81,7 @@ impl Queue {
             state.choose_active();
         }
         let went = state.consumers.len() < before;
+        state.choosers -= usize::from(went && consumer.chooses());
         if went && self.ticks() {
             state.used_at = self.store.now();
         }
@@ -94,6 +96,7 @@ impl Queue {
         let mut state = lock(&self.state);
         state.active = None;
         state.consumers.clear();
+        state.choosers = 0;
     }
 
     /// Hands out what consumers have room for: somebody's room grew.
@@ -174,7 +177,8 @@ impl Queue {
                 state.turn = (state.turn + 1) % group;
                 let Some(place) = state.consumers.get_mut(at) else { return false };
                 let Place { consumer, room, .. } = place;
-                let is_served = state.active.as_ref().is_none_or(|it| Arc::ptr_eq(it, consumer));
+                let is_served = !consumer.chooses()
+                    && state.active.as_ref().is_none_or(|it| Arc::ptr_eq(it, consumer));
                 if !is_served || !room.take(consumer, first.size_bytes()) {
                     full += 1;
                     continue;

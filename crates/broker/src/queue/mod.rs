@@ -4,6 +4,7 @@
 //! handed to consumers in turn, each as far as its credit goes; what is handed over lies in the
 //! consumer's mailbox until its connection takes it.
 
+mod choice;
 mod dispatch;
 mod duplicates;
 mod dying;
@@ -24,8 +25,12 @@ use journal::{Position, ReadAhead};
 use serde::{Deserialize, Serialize};
 
 use self::report::Held;
-pub use self::report::{ConsumerReport, QueueReport};
 pub(crate) use self::state::Dead;
+pub use self::{
+    choice::{Looked, Waiting},
+    report::{ConsumerReport, QueueReport},
+    settle::Return,
+};
 use self::{duplicates::Duplicates, state::State};
 use crate::{
     Arguments, Entry, Error, Letter, Message, Timestamp, Value, VirtualHost,
@@ -128,6 +133,7 @@ impl Queue {
             outstanding: Map::default(),
             next_order: 0,
             consumers: Vec::new(),
+            choosers: 0,
             turn: 0,
             active: None,
             deleted: false,
@@ -234,11 +240,11 @@ impl Queue {
         let (mut held, queue_ttl) = (0, state.effective.message_ttl);
         let mut again = Vec::new();
         let (mut persistent, mut persistent_bytes) = (0, 0);
-        let was_expiring = state.expiring;
+        let (was_expiring, first_order) = (state.expiring, state.next_order);
         for new in entries {
             let order = state.next_order;
             if let Some(duplicates) = &mut state.duplicates {
-                let headers = self.store.properties().headers(&new.message.properties);
+                let headers = self.store.properties().headers(&new.message.label);
                 if !duplicates.enter(order, &*headers, self.store.now()) {
                     again.extend(new.position);
                     continue;
@@ -280,6 +286,7 @@ impl Queue {
             self.drop_expired(&mut state, now);
         }
         self.drop_surplus(&mut state);
+        state.tell_choosers(first_order);
         let began = state.expiring && !was_expiring;
         drop(state);
         if !again.is_empty() {

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) next_order: u64,
     /// The highest priority first; of the same, who came first.
     pub(super) consumers: Vec<Place>,
+    /// How many of them choose what they take.
+    pub(super) choosers: usize,
     /// Whose turn it is among those of the same priority.
     pub(super) turn: usize,
     /// Who alone is served, in a queue that has a single active consumer.

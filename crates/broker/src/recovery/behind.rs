@@ -1,8 +1,11 @@
 //! What the journal says behind a checkpoint, or all of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    mem,
+};
 
-use journal::{Position, Record};
+use journal::{Position, Record, Recovery};
 
 use super::declared::Declared;
 use crate::{
@@ -11,7 +14,7 @@ use crate::{
     error::Kind,
     index::Slot,
     queue::QueueId,
-    record::{self, Head, InStream, Moved},
+    record::{self, Head, InStream, Moved, Part},
     routing::Map,
     stream::StreamRow,
 };
@@ -38,10 +41,65 @@ pub(super) struct Behind<'a> {
     gone: Map<QueueId, HashSet<Position>>,
     /// Where a message was first written, of those that moved.
     origins: HashMap<Position, Position>,
+    /// The transaction that is being read.
+    parts: Option<Parts>,
+    /// The commit that is being read, and those that an earlier start found cut short.
+    commit: Commit,
+    cut_short: Commit,
+    /// Transactions of which something between the first part and the next record is missing.
+    doubtful: Vec<Parts>,
     /// Of all queues that records name.
     pub(super) highest_id: u64,
     /// The first record that this version does not understand.
     pub(super) unknown: Option<String>,
+}
+
+/// What a record says.
+enum Said {
+    Message(Vec<QueueId>, Head),
+    Moved(Moved, Head),
+    Settled(QueueId, Vec<Position>),
+    Trimmed(QueueId, u64),
+}
+
+impl Said {
+    fn of(kind: u8, mut payload: &[u8]) -> Option<Said> {
+        match kind {
+            record::MESSAGE | record::PLAIN_MESSAGE => {
+                let queues = record::decode_queues(&mut payload)?;
+                let head = Head::decode(payload, kind == record::PLAIN_MESSAGE)?;
+                Some(Said::Message(queues, head))
+            }
+            record::MOVED => {
+                let moved = Moved::decode(&mut payload)?;
+                Some(Said::Moved(moved, Head::decode(payload, false)?))
+            }
+            record::TRIM => {
+                record::decode_trim(payload).map(|(id, first)| Said::Trimmed(id, first))
+            }
+            record::SETTLE => {
+                record::decode_settle(payload).map(|(id, settled)| Said::Settled(id, settled))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What there is of a commit.
+#[derive(Default)]
+struct Commit {
+    /// Transactions that are whole.
+    whole: Vec<Parts>,
+    /// Where its messages are that belong to none, or to one that counts.
+    messages: Vec<Position>,
+}
+
+/// What is there of a transaction.
+struct Parts {
+    transaction: u64,
+    /// Something is missing before the last one.
+    has_gap: bool,
+    said: Vec<(Position, Said)>,
 }
 
 /// What happened to messages of one queue that were written before a checkpoint.
@@ -87,6 +145,10 @@ impl<'a> Behind<'a> {
             settled: Map::default(),
             gone: Map::default(),
             origins: HashMap::new(),
+            parts: None,
+            commit: Commit::default(),
+            cut_short: Commit::default(),
+            doubtful: Vec::new(),
             highest_id: 0,
             unknown: None,
         }
@@ -94,33 +156,127 @@ impl<'a> Behind<'a> {
 
     pub(super) fn visit(&mut self, record: Record<'_>) {
         let (position, mut payload) = (record.position, record.payload);
-        let understood = match record.kind {
-            kind @ (record::MESSAGE | record::PLAIN_MESSAGE) => record::decode_queues(&mut payload)
-                .and_then(|queues| {
-                    let head = Head::decode(payload, kind == record::PLAIN_MESSAGE)?;
-                    queues.into_iter().for_each(|id| self.message(id, position, &head));
-                    Some(())
-                }),
-            record::MOVED => Moved::decode(&mut payload).and_then(|moved| {
-                let head = Head::decode(payload, false)?;
+        if record.begins_commit {
+            self.proven();
+        }
+        let said = match record.kind {
+            record::PART => Part::decode(&mut payload).and_then(|part| {
+                let said = Said::of(part.kind, payload)?;
+                self.part(part, &record, (position, said));
+                Some(())
+            }),
+            kind => Said::of(kind, payload).map(|said| {
+                self.end_parts(record.follows);
+                if let Said::Message(..) | Said::Moved(..) = said {
+                    self.commit_of(&record).messages.push(position);
+                }
+                self.take(position, said);
+            }),
+        };
+        if said.is_none() {
+            let (kind, position) = (record.kind, record.position);
+            self.unknown.get_or_insert_with(|| format!("kind {kind} at {position:?}"));
+        }
+    }
+
+    /// A part of a transaction: nothing of it counts until all of it is there.
+    fn part(&mut self, part: Part, record: &Record<'_>, said: (Position, Said)) {
+        let follows = record.follows;
+        if self.parts.as_ref().is_some_and(|parts| parts.transaction != part.transaction) {
+            self.end_parts(follows);
+        }
+        let parts = self.parts.get_or_insert_with(|| Parts {
+            transaction: part.transaction,
+            // The first one need not follow what came before the transaction.
+            has_gap: part.index > 0,
+            said: Vec::new(),
+        });
+        parts.has_gap |= part.index > 0 && !follows;
+        parts.said.push(said);
+        if parts.said.len() == part.count as usize {
+            let whole = self.parts.take();
+            self.commit_of(record).whole.extend(whole);
+        }
+    }
+
+    fn commit_of(&mut self, record: &Record<'_>) -> &mut Commit {
+        if record.cut_short { &mut self.cut_short } else { &mut self.commit }
+    }
+
+    /// Something else comes: what is there of a transaction is all there ever was, or something of
+    /// it was damaged.
+    fn end_parts(&mut self, follows: bool) {
+        // With nothing missing in between, a crash cut it short: it never was confirmed.
+        self.doubtful.extend(self.parts.take().filter(|parts| parts.has_gap || !follows));
+    }
+
+    /// All that was read so far had been synced, but for commits that were cut short.
+    fn proven(&mut self) {
+        // Its room is for the next one: there are as many commits as messages, mostly.
+        self.commit.messages.clear();
+        for parts in mem::take(&mut self.commit.whole) {
+            self.take_all(parts);
+        }
+    }
+
+    /// All was read. Of a transaction with parts missing the others count if it had been synced:
+    /// then it was whole, and damage costs what it hit.
+    pub(super) fn finish(&mut self, report: &Recovery) {
+        self.end_parts(true);
+        for parts in mem::take(&mut self.doubtful) {
+            if parts.said.first().is_some_and(|(first, _)| report.is_proven(*first)) {
+                self.take_all(parts);
+            }
+        }
+        let mut messages = HashSet::new();
+        for commit in [mem::take(&mut self.cut_short), mem::take(&mut self.commit)] {
+            messages.extend(commit.messages);
+            self.finish_commit(commit.whole, &mut messages, report);
+        }
+    }
+
+    /// In what may be the rest of a commit that a crash cut short, a transaction counts that is
+    /// whole, and that settles nothing that is lost: who made it had seen that.
+    fn finish_commit(
+        &mut self,
+        whole: Vec<Parts>,
+        messages: &mut HashSet<Position>,
+        report: &Recovery,
+    ) {
+        for parts in whole {
+            let is_lost = |at: &Position| !report.is_proven(*at) && !messages.contains(at);
+            let settles_lost = parts.said.iter().any(|(_, said)| match said {
+                Said::Settled(_, settled) => settled.iter().any(is_lost),
+                _ => false,
+            });
+            if !settles_lost {
+                messages.extend(parts.said.iter().map(|(position, _)| *position));
+                self.take_all(parts);
+            }
+        }
+    }
+
+    fn take_all(&mut self, parts: Parts) {
+        parts.said.into_iter().for_each(|(position, said)| self.take(position, said));
+    }
+
+    fn take(&mut self, position: Position, said: Said) {
+        match said {
+            Said::Message(queues, head) => {
+                queues.into_iter().for_each(|id| self.message(id, position, &head));
+            }
+            Said::Moved(moved, head) => {
                 self.origins.insert(moved.from, moved.origin);
                 self.origins.insert(position, moved.origin);
                 moved.queues.iter().for_each(|&id| self.moved(id, &moved, position, &head));
-                Some(())
-            }),
-            record::TRIM => record::decode_trim(record.payload).map(|(id, first)| {
+            }
+            Said::Trimmed(id, first) => {
                 if self.keeps(id) {
                     let kept = self.trimmed.entry(id).or_default();
                     *kept = first.max(*kept);
                 }
-            }),
-            record::SETTLE => record::decode_settle(record.payload)
-                .map(|(id, positions)| self.settle(id, positions)),
-            _ => None,
-        };
-        if understood.is_none() {
-            let (kind, position) = (record.kind, record.position);
-            self.unknown.get_or_insert_with(|| format!("kind {kind} at {position:?}"));
+            }
+            Said::Settled(id, positions) => self.settle(id, positions),
         }
     }
 
@@ -140,7 +296,8 @@ impl<'a> Behind<'a> {
     }
 
     fn message(&mut self, id: QueueId, position: Position, head: &Head) {
-        if self.keeps(id) {
+        // One of a damaged transaction comes last, and may be settled by then.
+        if self.keeps(id) && !self.is_gone(id, position) {
             self.add(id, position, position, head);
         }
     }
@@ -177,7 +334,7 @@ impl<'a> Behind<'a> {
         if moved.origin < self.from {
             let settled = self.settled.entry(id).or_default();
             settled.moved.insert(moved.from, position);
-        } else if self.gone.get(&id).is_none_or(|gone| !gone.contains(&moved.origin)) {
+        } else if !self.is_gone(id, moved.origin) {
             self.add(id, moved.origin, position, head);
         }
     }
@@ -197,6 +354,10 @@ impl<'a> Behind<'a> {
                 self.gone.entry(id).or_default().insert(origin);
             }
         }
+    }
+
+    fn is_gone(&self, id: QueueId, origin: Position) -> bool {
+        self.gone.get(&id).is_some_and(|gone| gone.contains(&origin))
     }
 
     fn keeps(&mut self, id: QueueId) -> bool {

@@ -65,6 +65,7 @@ impl Messages {
         let disk = disks.messages.clone();
         let (journal, report) =
             Journal::open(disk, options.journal.clone(), &mut |record| behind.visit(record))?;
+        behind.finish(&report);
         behind.check()?;
         let mut messages = Messages::new(journal, report, chunks, Map::default(), behind, None);
         messages.damage.extend(damage.map(|reason| {
@@ -104,6 +105,7 @@ impl Messages {
             Err(error @ journal::Error::NoRecord(_)) => return Ok(Err(error.to_string())),
             Err(error) => return Err(error.into()),
         };
+        behind.finish(&report);
         behind.check()?;
         let reclaimed: HashSet<u32> = report.reclaimed.iter().copied().collect();
         let mut kept = Map::default();
@@ -271,10 +273,13 @@ impl Since<'_> {
             || chunk.segments.iter().any(reclaimed)
     }
 
-    /// Rows of a stream as a stretch in a file of its own.
+    /// Rows of a stream as a stretch in a file of its own. On a full disk in the space that is held
+    /// in reserve: without this file the checkpoint could not be used, and what the stream trimmed
+    /// would come again.
     fn rewritten(&self, part: CheckpointPart) -> Result<Option<CheckpointPart>, Unreadable> {
         let CheckpointPart::Rows { first, rows } = part else { return Ok(Some(part)) };
-        let written = Stretch::write(self.chunks, first, &rows).map_err(|error| {
+        let write = || Stretch::write(self.chunks, first, &rows);
+        let written = self.chunks.with_reserve(write).map_err(|error| {
             let text = format!("the index cannot be written: {error}");
             // The journal has it all.
             Unreadable { error: Error::new(Kind::Internal, text), is_damaged: true }

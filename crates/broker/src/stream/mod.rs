@@ -128,7 +128,7 @@ impl Stream {
                 held += new.share as usize;
                 count += 1;
                 let in_stream = new.in_stream.unwrap_or_else(|| {
-                    let headers = self.store.properties().headers(&new.message.properties);
+                    let headers = self.store.properties().headers(&new.message.label);
                     InStream { offset: self.allocate(), filter: FilterMark::of(&*headers) }
                 });
                 log.push(Held {

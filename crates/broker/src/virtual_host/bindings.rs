@@ -124,6 +124,18 @@ impl VirtualHost {
         topology.exchanges().flat_map(of).collect()
     }
 
+    /// The bindings between two that there are now.
+    pub fn bindings_between(&self, source: &str, destination: BindingEnd<'_>) -> Vec<Binding> {
+        let topology = read(&self.topology);
+        let leads_there = |binding: &&Binding| match (&binding.destination, destination) {
+            (Destination::Queue(queue), BindingEnd::Queue(name)) => **queue.name() == *name,
+            (Destination::Exchange(exchange), BindingEnd::Exchange(name)) => **exchange == *name,
+            _ => false,
+        };
+        let source = topology.exchange(source);
+        source.map(|it| it.bindings().filter(leads_there).cloned().collect()).unwrap_or_default()
+    }
+
     fn check_ends(
         &self,
         source: &ByteString,

@@ -84,7 +84,7 @@ impl VirtualHost {
     ) -> Publish {
         let marks = &message.marks;
         let properties = self.store.properties();
-        let headers = properties.headers(&message.properties);
+        let headers = properties.headers(&message.label);
         let published_keys = routing_keys::shown(message, &*headers);
         let published = (&message.exchange, &published_keys[..], marks.ttl);
         let now = self.store.now();
@@ -94,7 +94,7 @@ impl VirtualHost {
         let (routing_keys, kept, bcc) = match key {
             Some(key) if has_copies => (
                 vec![key.clone()],
-                properties.without_header(&message.properties, routing_keys::COPIES),
+                properties.without_header(&message.label, routing_keys::COPIES),
                 None,
             ),
             Some(key) => (vec![key.clone()], message.properties.clone(), None),
@@ -119,9 +119,9 @@ impl VirtualHost {
             deaths: Some(Arc::new(deaths)),
             bcc,
         };
-        let persistent = message.persistent;
+        let (persistent, encoding) = (message.persistent, message.encoding);
         let exchange = exchange.clone();
-        let label = Label { exchange, routing_key, properties: kept, persistent, marks };
+        let label = Label { exchange, routing_key, properties: kept, encoding, persistent, marks };
         Publish {
             message: Message::new(label, message.body.clone()),
             routes: routes.unwrap_or_default(),
@@ -137,7 +137,7 @@ impl VirtualHost {
         let mut receipts = Vec::with_capacity(batch.len());
         let enqueued = {
             let _publishing = self.store.publishing();
-            enqueue(&self.store, &mut batch, &mut receipts)?
+            enqueue(&self.store, &mut batch, None, &mut receipts)?
         };
         delaying.finish(&self.store, 0, &mut receipts);
         Ok(enqueued.queues)

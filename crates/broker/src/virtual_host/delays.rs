@@ -114,7 +114,7 @@ impl VirtualHost {
         let properties = self.store.properties();
         let mut message = due.message.clone();
         let (routes, delay) = {
-            let headers = properties.headers(&due.message.properties);
+            let headers = properties.headers(&due.message.label);
             let keys = routing_keys::all(&message, &*headers);
             let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
             let (clock, topology) = (self.store.clock(), read(&self.topology));
@@ -124,8 +124,8 @@ impl VirtualHost {
         if let Some(delay) = delay {
             let delay = i64::try_from(delay).unwrap_or(i64::MAX);
             let negative = i32::try_from(-delay).map_or(Value::Long(-delay), Value::SignedInt);
-            Arc::make_mut(&mut message.label).properties =
-                properties.with_header(&message.properties, DELAY_HEADER, negative);
+            let changed = properties.with_header(&message.label, DELAY_HEADER, negative);
+            Arc::make_mut(&mut message.label).properties = changed;
         }
         Publish { message, routes }
     }

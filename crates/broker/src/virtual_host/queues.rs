@@ -208,12 +208,14 @@ impl VirtualHost {
     /// # Errors
     /// The journal failed.
     pub fn connection_closed(&self, connection: ConnectionId) -> Result<(), Error> {
-        let owned: Vec<Arc<Queue>> = read(&self.topology)
-            .queues()
-            .filter(|queue| queue.owner() == Some(connection))
-            .cloned()
-            .collect();
+        let owned = read(&self.topology).owned(connection).to_vec();
         owned.iter().try_for_each(|queue| self.end_queue(queue, |_| Ok(())).map(drop))
+    }
+
+    /// Whether queues belong to a connection: then [`VirtualHost::connection_closed`] may wait for
+    /// the disk.
+    pub fn owns_queues(&self, connection: ConnectionId) -> bool {
+        !read(&self.topology).owned(connection).is_empty()
     }
 
     fn end_queue(

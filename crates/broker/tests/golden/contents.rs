@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use broker::{
-    Broker, Destination, Message, Queue, VirtualHost,
+    Broker, Destination, Encoding, Message, Queue, VirtualHost,
     policy::{PolicyKind, QueueType},
 };
 
@@ -101,9 +101,14 @@ fn in_words(message: &Message) -> String {
     let (exchange, key) = (&message.exchange, &message.routing_key);
     // From format 4 on.
     let bcc = marks.bcc.as_ref().map_or(String::new(), |it| format!(", BCC {}", json(&**it)));
+    // From format 5 on.
+    let encoding = match message.encoding {
+        Encoding(0) => String::new(),
+        Encoding(other) => format!(", encoding {other}"),
+    };
     format!(
         "{head:?} ({bytes} bytes, {checksum:08x}) by {exchange:?} {key:?}, properties \
-         {properties}, at {}, ttl {:?}, priority {}, deaths {deaths}{bcc}",
+         {properties}, at {}, ttl {:?}, priority {}, deaths {deaths}{bcc}{encoding}",
         message.published_at.0, marks.ttl, marks.priority,
     )
 }

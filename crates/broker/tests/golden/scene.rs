@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use broker::{
-    Arguments, BacklogSizes, BindingEnd, Broker, Clock, Disks, ExchangeDeclaration, ExchangeKind,
-    Label, Marks, Message, Options, Publish, Publisher, QueueDeclaration, Timestamp, Value,
-    VirtualHostLimits, VirtualHostMetadata,
+    Arguments, BacklogSizes, BindingEnd, Broker, Clock, Disks, Encoding, ExchangeDeclaration,
+    ExchangeKind, Label, Marks, Message, Options, Publish, Publisher, QueueDeclaration, Return,
+    Settlement, Timestamp, Value, VirtualHostLimits, VirtualHostMetadata,
     authorize::Permission,
     policy::{Policy, PolicyKind},
 };
@@ -213,7 +213,7 @@ fn routed(client: &mut Client) {
     let entries: Vec<_> = (0..2).map(|_| timed.get().unwrap().unwrap().0).collect();
     let [first, second] = <[_; 2]>::try_from(entries).unwrap();
     timed.settle([second], None).unwrap();
-    timed.requeue([first], None, false);
+    timed.requeue([first], None, Return::Unsent);
     client.vhost.delete_queue("gone", client.id, false, false).unwrap();
 }
 
@@ -230,13 +230,16 @@ fn marked(client: &mut Client) {
         ("mortal", "rejected", Marks { bcc: bcc(&["kept"]), ..Marks::default() }),
         ("urgent", "copied", Marks { bcc: bcc(&["nobody's", ""]), ..Marks::default() }),
     ] {
-        publish_marked(client, queue, body, marks);
+        publish_marked(client, queue, body, marks, Encoding::default());
     }
+    // By another protocol.
+    let marks = Marks { priority: 2, ..Marks::default() };
+    publish_marked(client, "urgent", "in other words", marks, Encoding(1));
     let mortal = client.vhost.queue("mortal", client.id).unwrap();
     let (lives, _) = mortal.get().unwrap().unwrap();
     let (rejected, _) = mortal.get().unwrap().unwrap();
     mortal.reject([rejected], None).unwrap();
-    mortal.requeue([lives], None, false);
+    mortal.requeue([lives], None, Return::Unsent);
     for (ms, body) in [(3_600_000, "after an hour"), (60_000, "after a minute")] {
         let headers = table(vec![("x-delay", Value::Long(ms))]);
         client.publish_with("x.delayed", "k", &headers, written(&headers), &[body]);
@@ -247,7 +250,7 @@ fn bcc(keys: &[&str]) -> Option<Arc<Vec<ByteString>>> {
     Some(Arc::new(keys.iter().map(|key| ByteString::from(*key)).collect()))
 }
 
-fn publish_marked(client: &Client, queue: &str, body: &str, marks: Marks) {
+fn publish_marked(client: &Client, queue: &str, body: &str, marks: Marks, encoding: Encoding) {
     let mut publisher = Publisher::new(client.vhost.clone());
     let routes = publisher.route(&"".into(), &queue.into(), &()).unwrap();
     let message = Message::new(
@@ -255,6 +258,7 @@ fn publish_marked(client: &Client, queue: &str, body: &str, marks: Marks) {
             exchange: "".into(),
             routing_key: queue.into(),
             properties: written(&table(vec![("kind", text("marked"))])),
+            encoding,
             persistent: true,
             marks,
         },
@@ -291,7 +295,7 @@ fn settle_all_but_every_third(client: &Client, count: usize) {
     let (kept, gone): (Vec<_>, Vec<_>) =
         taken.into_iter().enumerate().partition(|(n, _)| n % 3 == 0);
     queue.settle(gone.into_iter().map(|(_, entry)| entry), None).unwrap();
-    queue.requeue(kept.into_iter().map(|(_, entry)| entry), None, false);
+    queue.requeue(kept.into_iter().map(|(_, entry)| entry), None, Return::Unsent);
 }
 
 /// A few messages that stay among many that do not, until they have to move.
@@ -317,7 +321,7 @@ fn came_back(client: &Client) {
     let queue = client.vhost.queue("kept", client.id).unwrap();
     for count in [2, 1] {
         let taken: Vec<_> = (0..count).map(|_| queue.get().unwrap().unwrap().0).collect();
-        queue.requeue(taken, None, true);
+        queue.requeue(taken, None, Return::Failed);
     }
 }
 
@@ -338,12 +342,30 @@ fn after_the_checkpoint(broker: &Broker, client: &mut Client) {
     let moved = taken.iter().position(|it| body(&queue, it).ends_with("stays and moves")).unwrap();
     queue.settle([taken.remove(moved)], None).unwrap();
     queue.settle([taken.remove(2)], None).unwrap();
-    queue.requeue(taken, None, false);
+    queue.requeue(taken, None, Return::Unsent);
     settle_all_but_every_third(client, 4);
     client.declare("late", true);
     client.publish("", "late", &["to the latest queue"]);
+    by_transaction(client);
     broker.commit().unwrap();
     client.publish("", "late", &[NOT_COMMITTED]);
+}
+
+/// From one queue into two others, in one piece.
+fn by_transaction(client: &Client) {
+    let from = client.vhost.queue("urgent", client.id).unwrap();
+    let (entry, _) = from.get().unwrap().unwrap();
+    let mut publisher = Publisher::new(client.vhost.clone());
+    let mut batch = Vec::new();
+    for queue in ["late", "kept"] {
+        let routes = publisher.route(&"".into(), &queue.into(), &()).unwrap();
+        let label = Label { routing_key: queue.into(), persistent: true, ..Label::default() };
+        let body = format!("by transaction, to {queue}").into();
+        let message = Message::new(label, [body].into_iter().collect());
+        batch.push(Publish { message, routes });
+    }
+    let mut settled = vec![Settlement { queue: from, entries: vec![entry], consumer: None }];
+    publisher.commit(&mut batch, &mut settled, false, &mut Vec::new()).unwrap();
 }
 
 fn body(queue: &broker::Queue, entry: &broker::Entry) -> String {

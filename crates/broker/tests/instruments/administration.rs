@@ -253,6 +253,7 @@ impl Run {
                 exchange,
                 routing_key,
                 properties: Default::default(),
+                encoding: Default::default(),
                 marks: Default::default(),
                 persistent: true,
             },

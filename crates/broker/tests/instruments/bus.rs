@@ -8,7 +8,7 @@ use broker::{
     Arguments, BacklogSizes, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest,
     Destination, Disks, Entry, Error, ExchangeDeclaration, Label, Letter, Mailbox, Marks, Message,
     Options, Position, Publish, Publisher, Queue, QueueDeclaration, Receipt, RecoveryReport,
-    SharedLimit, SystemClock, VirtualHost, Wake, error::Kind,
+    Return, SharedLimit, SystemClock, VirtualHost, Wake, error::Kind,
 };
 use check::{Body, Event, Hash, MessageId, Thing};
 use sim::SimDisk;
@@ -237,6 +237,7 @@ impl Bus {
                     routing_key: routing_key.clone(),
                     // The envelope says who it is; the body has to agree.
                     properties: format!("{} {}", message.publisher, message.sequence).into(),
+                    encoding: Default::default(),
                     marks: Marks::default(),
                     persistent,
                 },
@@ -381,6 +382,7 @@ impl Bus {
             no_ack,
             exclusive,
             prefetch,
+            supply: broker::Supply::Prefetch,
             shared_limit: connection.shared.clone(),
             mailbox: connection.mailbox.clone(),
         };
@@ -415,7 +417,7 @@ impl Bus {
             let Some(first) = held.first() else { continue };
             let (queue, consumer) = (first.queue.clone(), first.consumer.clone());
             by.push(first.by);
-            queue.requeue(held.into_iter().map(|it| it.entry), consumer.as_deref(), true);
+            queue.requeue(held.into_iter().map(|it| it.entry), consumer.as_deref(), Return::Failed);
         }
         by
     }

@@ -49,6 +49,7 @@ fn publish(vhost: &Arc<VirtualHost>, queue: &str, body: &'static str) -> Result<
             exchange: "".into(),
             routing_key: queue.into(),
             properties: Default::default(),
+            encoding: Default::default(),
             persistent: true,
             marks: Default::default(),
         },

@@ -19,3 +19,4 @@ mod naive;
 mod power_loss;
 mod run;
 mod stream_power_loss;
+mod transaction_power_loss;

@@ -85,6 +85,7 @@ impl Stage {
                     exchange: exchange.clone(),
                     routing_key: key.clone(),
                     properties: Default::default(),
+                    encoding: Default::default(),
                     // In a stream they survive all the same.
                     persistent: &*key == "q",
                     marks: Default::default(),
@@ -168,7 +169,7 @@ fn run(seed: u64, programme: &Programme) -> (bool, bool) {
 fn a_disk_that_refuses_takes_from_a_stream_neither_messages_nor_their_numbers() {
     let name = "cargo test -p tubepost-broker --test instruments that_refuses_takes_from_a_stream";
     let programme = Programme::new(name);
-    for seed in programme.seeds(1, 40, &[]) {
+    for seed in programme.seeds(1, 40, &[1_882_886_567_362_576]) {
         let _replay = programme.replay(seed);
         for (hits, kind, for_ever) in [
             (Hits::Syncs, ErrorKind::Other, false),
@@ -327,7 +328,10 @@ fn judge(image: Image, options: &Options, story: &Story, moment: usize, context:
     if let Some(first) = first {
         assert!(first <= first_max, "{context}: it begins with {first}, and not by {first_max}");
     }
-    for (offset, body) in seen.range(first.unwrap_or(0)..) {
+    // docs/storage.md, "If the checkpoint is lost", which a full disk may bring about: of what was
+    // trimmed any part may come again.
+    let kept_from = if story.is_full { first.max(Some(first_max)) } else { first };
+    for (offset, body) in seen.range(kept_from.unwrap_or(0)..) {
         assert_eq!(found.get(offset), Some(body), "{context}: the message of number {offset}");
     }
     assert!(seen.is_empty() || first.is_some(), "{context}: all of it is gone");

@@ -9,7 +9,7 @@ use broker::{
     Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Disks, Entry, Error,
     ExchangeDeclaration, ExchangeKind, Headers, Label, Letter, Mailbox, Message, Options,
     Properties, Publish, Publisher, QueueCounts, QueueDeclaration, ReadFrom, Reading,
-    RecoveryReport, Routes, SharedLimit, Value, VirtualHost, Wake,
+    RecoveryReport, Routes, SharedLimit, Supply, Value, VirtualHost, Wake,
 };
 use bytes::Bytes;
 use journal::FileDisk;
@@ -122,6 +122,7 @@ impl Client {
                         exchange: exchange.into(),
                         routing_key: key.into(),
                         properties: properties.clone(),
+                        encoding: Default::default(),
                         persistent: true,
                         marks: Default::default(),
                     },
@@ -154,6 +155,7 @@ impl Client {
             exclusive: false,
             priority: 0,
             prefetch,
+            supply: Supply::Prefetch,
             shared_limit: Arc::new(SharedLimit::default()),
             mailbox: self.mailbox.clone(),
         };
@@ -207,6 +209,7 @@ pub fn read_stream(vhost: &VirtualHost, stream: &str) -> Vec<(u64, Arc<Message>)
         exclusive: false,
         priority: 0,
         prefetch: 100,
+        supply: Supply::Prefetch,
         shared_limit: Arc::default(),
         mailbox: mailbox.clone(),
     };
@@ -260,19 +263,19 @@ pub fn alternate_policy(pattern: &str, alternate: &str) -> Policy {
 pub struct Plain;
 
 impl Properties for Plain {
-    fn headers<'a>(&self, properties: &'a Bytes) -> Box<dyn Headers + 'a> {
-        Box::new(read(properties))
+    fn headers<'a>(&self, label: &'a Label) -> Box<dyn Headers + 'a> {
+        Box::new(read(&label.properties))
     }
 
-    fn with_header(&self, properties: &Bytes, name: &str, value: Value) -> Bytes {
-        let headers = read(properties);
+    fn with_header(&self, label: &Label, name: &str, value: Value) -> Bytes {
+        let headers = read(&label.properties);
         let others = headers.iter().filter(|(it, _)| *it != name);
         let others = others.map(|(name, value)| (name.to_owned(), value.clone()));
         written(&others.chain([(name.to_owned(), value)]).collect())
     }
 
-    fn without_header(&self, properties: &Bytes, name: &str) -> Bytes {
-        let headers = read(properties);
+    fn without_header(&self, label: &Label, name: &str) -> Bytes {
+        let headers = read(&label.properties);
         let others = headers.iter().filter(|(it, _)| *it != name);
         written(&others.map(|(name, value)| (name.to_owned(), value.clone())).collect())
     }

@@ -283,3 +283,55 @@ fn waking_ends_a_wait_even_when_it_comes_first() {
     assert!(journal.commit().unwrap());
     assert!(!journal.commit().unwrap());
 }
+
+#[test]
+fn what_nobody_waits_for_ends_no_wait_until_somebody_does_or_it_is_much() {
+    const MOMENT: Duration = Duration::from_millis(20);
+    let disk = SimDisk::new();
+    let journal = begin(&disk, small());
+    // Returns after how long, and what `wait_pending` said.
+    let waited = |patience| {
+        let began = Instant::now();
+        let is_pending = journal.wait_pending(patience);
+        (began.elapsed() >= MOMENT, is_pending)
+    };
+    let lazy = journal.append_lazily(1, &[b"lazy"]).unwrap();
+    assert_eq!(waited(MOMENT), (true, true), "it is committed when the writer looks");
+    assert!(journal.commit().unwrap());
+    assert!(journal.is_durable(lazy));
+    journal.hurry();
+    assert_eq!(waited(MOMENT), (true, false), "nothing is pending that could be hurried");
+
+    let lazy = journal.append_lazily(1, &[b"lazy"]).unwrap();
+    journal.hurry();
+    assert!(journal.wait_pending(PATIENCE));
+    journal.commit().unwrap();
+    assert!(journal.is_durable(lazy));
+
+    let lazy = journal.append_lazily(1, &[b"lazy"]).unwrap();
+    let urgent = journal.append(1, &[b"urgent"]).unwrap();
+    assert!(journal.wait_pending(PATIENCE));
+    journal.commit().unwrap();
+    assert!(journal.is_durable(lazy) && journal.is_durable(urgent));
+
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| journal.wait_pending(PATIENCE));
+        while !writer.is_finished() {
+            journal.append_lazily(1, &[&[0; 400]]).unwrap();
+        }
+        assert!(writer.join().unwrap());
+    });
+}
+
+#[test]
+fn who_waits_for_room_hurries_what_nobody_else_waits_for() {
+    let disk = SimDisk::new();
+    let journal = begin(&disk, Options { pending_bytes_max: 100, ..small() });
+    journal.append_lazily(1, &[&[0; 100]]).unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| journal.append(1, &[b"waits"]));
+        assert!(journal.wait_pending(PATIENCE));
+        journal.commit().unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+}

@@ -125,7 +125,7 @@ fn described(site: &Site, open: &OpenConnection) -> Value {
         "vhost": facts.vhost,
         "node": site.node,
         "type": "network",
-        "protocol": "AMQP 0-9-1",
+        "protocol": facts.protocol_name(),
         "state": open.state().name(),
         "auth_mechanism": facts.mechanism,
         "client_properties": properties,

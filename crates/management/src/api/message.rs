@@ -7,7 +7,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use broker::{
-    Entry, Mailbox, Message, Position, Publisher, Queue, Receipt, Wake, policy::QueueType,
+    Entry, Mailbox, Message, Position, Publisher, Queue, Receipt, Return, Wake, policy::QueueType,
 };
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -245,7 +245,9 @@ impl Fetched<'_> {
     fn give_back(&mut self) -> Result<(), Refusal> {
         let entries = std::mem::take(&mut self.entries);
         match self.mode {
-            AckMode::Requeue | AckMode::RejectRequeue => self.queue.requeue(entries, None, true),
+            AckMode::Requeue | AckMode::RejectRequeue => {
+                self.queue.requeue(entries, None, Return::Failed)
+            }
             AckMode::Settle => self.queue.settle(entries, None)?,
             AckMode::Reject => self.queue.reject(entries, None)?,
         }
@@ -257,14 +259,14 @@ impl Fetched<'_> {
 impl Drop for Fetched<'_> {
     fn drop(&mut self) {
         if !self.entries.is_empty() {
-            self.queue.requeue(std::mem::take(&mut self.entries), None, true);
+            self.queue.requeue(std::mem::take(&mut self.entries), None, Return::Failed);
         }
     }
 }
 
 impl Found {
     fn shown(&self, queue: &Queue, always_base64: bool, truncate: Option<usize>) -> Value {
-        let message = &self.message;
+        let message = &*server::in_amqp091(&self.message);
         let mut body = Vec::with_capacity(message.body_len());
         message.body.iter().for_each(|piece| body.extend_from_slice(piece));
         let size = body.len();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 /// What a queue has to say of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(crate) enum Told {
     Nothing,
     /// How often a queue that counts that had it back (RabbitMQ: quorum queues).
     Returns(u16),
@@ -17,7 +17,7 @@ pub(super) enum Told {
 }
 
 impl Told {
-    pub(super) fn of(queue: &Queue, entry: &Entry) -> Told {
+    pub(crate) fn of(queue: &Queue, entry: &Entry) -> Told {
         match (queue.queue_type(), entry.returns()) {
             (QueueType::Stream, _) => Told::Offset(entry.offset()),
             (QueueType::Classic, _) | (QueueType::Quorum, 0) => Told::Nothing,
@@ -58,6 +58,12 @@ pub(super) fn shown(message: &Message, told: Told) -> Option<PropertyList> {
         headers.insert(ShortStr::from_static(name), value);
     }
     Some(PropertyList::from(&properties))
+}
+
+/// All properties of a message as its receiver is to see them. What cannot be read is none.
+pub(crate) fn properties_told(message: &Message, told: Told) -> PropertyList {
+    let as_published = || PropertyList::parse(message.properties.clone()).unwrap_or_default();
+    shown(message, told).unwrap_or_else(as_published)
 }
 
 fn tell_deaths(headers: &mut FieldTable, deaths: &Deaths) {
@@ -122,6 +128,7 @@ mod tests {
                 exchange: "x".into(),
                 routing_key: "k".into(),
                 properties: PropertyList::from(properties).as_bytes().clone(),
+                encoding: Default::default(),
                 persistent: true,
                 marks: Marks { deaths: deaths.map(Arc::new), ..Marks::default() },
             },

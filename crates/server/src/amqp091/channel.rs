@@ -8,15 +8,14 @@ use std::{
 };
 
 use amqp091::Assembler;
-use broker::{
-    Consumer, Entry, ExchangeCounters, Position, Publish, Queue, QueueId, Receipt, SharedLimit,
-};
+use broker::{Consumer, ExchangeCounters, Position, Publish, Queue, QueueId, Receipt, SharedLimit};
 use bytestring::ByteString;
 
-use super::{reply_to::ReplyConsumer, transaction::Transaction};
+use super::{reply_to::ReplyConsumer, transaction::ChannelTransaction};
 use crate::{
     ChannelCounts, Limits, OpenChannel,
     tally::{TalliedExchange, Tally},
+    unacked::Unacked,
 };
 
 /// The state of one channel of a connection.
@@ -29,7 +28,7 @@ pub(super) struct Channel {
     pub(super) unacked: VecDeque<Unacked>,
     pub(super) confirms: Option<Confirms>,
     /// After `tx.select`; never together with `confirms`.
-    pub(super) transaction: Option<Transaction>,
+    pub(super) transaction: Option<ChannelTransaction>,
     /// The one of `consumers` that awaits answers to requests.
     pub(super) reply_consumer: Option<ReplyConsumer>,
     /// For consumers that begin from now on (RabbitMQ: `basic.qos` without `global`).
@@ -46,48 +45,6 @@ pub(super) struct Channel {
     /// By the address of its counters: as long as one is on the list, no other is there.
     exchanges: Tally<usize, Arc<ExchangeCounters>>,
     queues: Tally<QueueId, (QueueId, ByteString)>,
-}
-
-/// A delivery that the client has not settled.
-#[derive(Debug)]
-pub(super) struct Unacked {
-    pub(super) tag: u64,
-    pub(super) holder: Holder,
-    pub(super) entry: Entry,
-    /// When it went out.
-    pub(super) since: Instant,
-}
-
-/// For whom a delivery was taken, and so from which queue.
-#[derive(Debug)]
-pub(super) enum Holder {
-    Consumer(Arc<Consumer>),
-    /// For `basic.get`.
-    Queue(Arc<Queue>),
-}
-
-impl Holder {
-    pub(super) fn queue(&self) -> &Arc<Queue> {
-        match self {
-            Holder::Consumer(consumer) => consumer.queue(),
-            Holder::Queue(queue) => queue,
-        }
-    }
-
-    pub(super) fn consumer(&self) -> Option<&Consumer> {
-        match self {
-            Holder::Consumer(consumer) => Some(consumer),
-            Holder::Queue(_) => None,
-        }
-    }
-
-    pub(super) fn is_same(&self, other: &Holder) -> bool {
-        match (self, other) {
-            (Holder::Consumer(one), Holder::Consumer(two)) => Arc::ptr_eq(one, two),
-            (Holder::Queue(one), Holder::Queue(two)) => Arc::ptr_eq(one, two),
-            _ => false,
-        }
-    }
 }
 
 impl Channel {
@@ -173,7 +130,7 @@ impl Channel {
 
     /// Whether the client has to wait for `tx.commit-ok` before it goes on.
     pub(super) fn is_committing(&self) -> bool {
-        self.transaction.as_ref().is_some_and(Transaction::is_committing)
+        self.transaction.as_ref().is_some_and(ChannelTransaction::is_committing)
     }
 
     /// Deliveries that are unsettled again, among those that are still.

@@ -14,15 +14,13 @@ use broker::{
 use bytes::{Buf as _, BytesMut};
 use hashbrown::HashMap;
 
-use super::{
-    channel::{Channel, Unacked},
-    publish_cache::{PublishCache, Unknown, Version},
-    refusal::Refusal,
-    stencil::Stencil,
-};
+use super::{channel::Channel, refusal::Refusal, stencil::Stencil};
 use crate::{
-    Limits,
+    Limits, blocking,
     connections::{ConnectionState, Entered},
+    driver::Phase,
+    publish_cache::{PublishCache, Said, Unknown, Version},
+    unacked::Unacked,
     write_buffer::WriteBuffer,
 };
 
@@ -40,16 +38,6 @@ pub(super) struct Agreed {
 pub(super) struct Capabilities {
     pub(super) consumer_cancel_notify: bool,
     pub(super) connection_blocked: bool,
-}
-
-/// How far a connection is on its way out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    Open,
-    /// The server sent `connection.close`: everything but close and close-ok is passed over.
-    Closing,
-    /// Nothing more is read; what is in the buffer is still written.
-    Closed,
 }
 
 /// By their numbers, which a peer chooses.
@@ -166,7 +154,8 @@ impl Connection {
         }
         let of =
             Version { topology: self.publisher.version(), permissions: self.access.generation() };
-        let (label, routes, is_mandatory) = match self.publishes.find(of, &frames) {
+        let said = Said { target: frames.method, properties: frames.properties };
+        let (label, routes, is_mandatory) = match self.publishes.find(of, said) {
             Ok(known) => known,
             Err(unknown) => {
                 self.unknown = unknown;
@@ -184,7 +173,8 @@ impl Connection {
         let slice = inbox.split_to(body.len()).freeze();
         inbox.advance(end - body.end);
         let pieces = if slice.is_empty() { Body::new() } else { Body::from_buf([slice]) };
-        let message = Message { label, published_at: Timestamp::default(), body: pieces };
+        let message =
+            Message { label, published_at: Timestamp::default(), publisher: None, body: pieces };
         self.has_published = true;
         match self.take(id, Publish { message, routes }, is_mandatory) {
             Ok(()) => {}
@@ -474,7 +464,9 @@ impl Connection {
             self.entered.close_channel(id);
         }
         self.channels.clear();
-        if let Err(error) = blocking(|| self.vhost.connection_closed(self.id)) {
+        if self.vhost.owns_queues(self.id)
+            && let Err(error) = blocking(|| self.vhost.connection_closed(self.id))
+        {
             tracing::error!(connection = self.id.0, "exclusive queues are left behind: {error}");
         }
     }
@@ -505,9 +497,4 @@ impl Connection {
         }
         block
     }
-}
-
-/// Runs what may wait for the disk, so that the runtime can move its other tasks elsewhere.
-pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
-    tokio::task::block_in_place(work)
 }

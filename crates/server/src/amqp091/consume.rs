@@ -4,19 +4,23 @@ use std::{mem, sync::Arc, time::Instant};
 
 use amqp091::{ChannelId, ReplyCode, ShortStr, encode_method, method::basic};
 use broker::{
-    Consumer, ConsumerRequest, Entry, Letter, Queue, ReadAhead, policy::ConsumerArguments,
+    Consumer, ConsumerRequest, Entry, Letter, Queue, ReadAhead, Return, Supply,
+    policy::ConsumerArguments,
 };
 use bytestring::ByteString;
 
 use super::{
     annotations::{self, Told},
-    channel::{Channel, Holder, Unacked},
-    connection::{Channels, Connection, blocking},
-    content::{put_body, put_content},
+    channel::Channel,
+    connection::{Channels, Connection},
+    content::{own, put_body, put_content},
     name::{check_length, detached, generated},
     refusal::Refusal,
     reply_to::PSEUDO_QUEUE,
-    settle::requeue_sent,
+};
+use crate::{
+    blocking,
+    unacked::{Holder, Unacked, requeue_sent},
 };
 
 impl Connection {
@@ -74,6 +78,7 @@ impl Connection {
             no_ack: method.no_ack,
             exclusive: method.exclusive,
             prefetch: channel.prefetch,
+            supply: Supply::Prefetch,
             shared_limit: channel.shared_limit.clone(),
             mailbox: self.mailbox.clone(),
         };
@@ -156,7 +161,7 @@ impl Connection {
             return Ok(());
         };
         let message = match queue.message(&entry) {
-            Ok(message) => message.into_owned(),
+            Ok(message) => own(message, self.agreed.frame_max).into_owned(),
             Err(error) => {
                 report_damage(&queue, &error);
                 queue.set_aside(entry, None);
@@ -225,7 +230,7 @@ impl Connection {
     ) {
         let id = ChannelId(consumer.channel() as u16);
         let Some(channel) = channel_of(&mut self.channels, consumer) else {
-            return consumer.queue().requeue(entries, Some(consumer), false);
+            return consumer.queue().requeue(entries, Some(consumer), Return::Unsent);
         };
         let queue = consumer.queue();
         let messages = entries.len();
@@ -238,7 +243,7 @@ impl Connection {
             bytes += entry.size_bytes();
             redelivered += u64::from(entry.is_redelivered());
             let message = match queue.message_ahead(&entry, ahead) {
-                Ok(message) => message,
+                Ok(message) => own(message, self.agreed.frame_max),
                 Err(error) => {
                     unreadable.push((entry, error));
                     continue;
@@ -336,7 +341,7 @@ impl Connection {
         let gone: Vec<Letter> = gone;
         for letter in gone {
             if let Letter::Deliveries { consumer, entries } = letter {
-                consumer.queue().requeue(entries, Some(&consumer), false);
+                consumer.queue().requeue(entries, Some(&consumer), Return::Unsent);
             }
         }
     }

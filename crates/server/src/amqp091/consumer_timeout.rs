@@ -5,11 +5,8 @@ use std::time::{Duration, Instant};
 
 use amqp091::{ChannelId, ReplyCode};
 
-use super::{
-    channel::{Channel, Unacked},
-    connection::{Connection, Phase},
-    refusal::Refusal,
-};
+use super::{channel::Channel, connection::Connection, refusal::Refusal};
+use crate::{driver::Phase, unacked::Unacked};
 
 /// A delivery that was not settled in time.
 struct Overdue {

@@ -1,9 +1,13 @@
-//! Header and body frames of a message, into the write buffer.
+//! Header and body frames of a message, into the write buffer; and messages that came by another
+//! protocol, as this one has them.
+
+use std::{borrow::Cow, sync::Arc};
 
 use amqp091::{ChannelId, FRAME_END, body_frame_prefix, body_pieces, encode_header};
 use broker::Message;
 
-use crate::write_buffer::WriteBuffer;
+use super::ENCODING;
+use crate::{amqp10::as_amqp091, write_buffer::WriteBuffer};
 
 /// Header and body.
 pub(super) fn put_content(
@@ -25,3 +29,18 @@ pub(super) fn put_body(out: &mut WriteBuffer, id: ChannelId, frame_max: u32, mes
         out.tail().extend_from_slice(&[FRAME_END]);
     }
 }
+
+/// The message as this protocol has it: nearly always as it came.
+pub(super) fn own(message: Cow<'_, Arc<Message>>, frame_max: u32) -> Cow<'_, Arc<Message>> {
+    match message.encoding {
+        ENCODING => message,
+        _ => {
+            let room = (frame_max as usize).saturating_sub(HEADER_FRAME_OVERHEAD);
+            Cow::Owned(Arc::new(as_amqp091(&message, room)))
+        }
+    }
+}
+
+/// What stands around the properties in a header frame (AMQP 0-9-1 §4.2.3, §4.2.6.1): seven octets
+/// and one, class, weight and body size.
+const HEADER_FRAME_OVERHEAD: usize = 8 + 12;

@@ -8,11 +8,12 @@ use broker::{BindingEnd, ExchangeDeclaration, QueueDeclaration, QueueStatus};
 use bytestring::ByteString;
 
 use super::{
-    connection::{Connection, blocking},
+    connection::Connection,
     name::{check_length, detached, generated, stripped},
     refusal::Refusal,
     reply_to::{self, PSEUDO_QUEUE},
 };
+use crate::blocking;
 
 impl Connection {
     pub(super) fn exchange_declare(

@@ -1,28 +1,34 @@
-//! From the first octet to an open connection: protocol header, login, tuning, virtual host
+//! From the protocol header to an open connection: login, tuning, virtual host
 //! (AMQP 0-9-1 §2.2.4). Bounded in time by the caller and in memory by the initial frame size.
 
 use std::{net::SocketAddr, time::Duration};
 
 use amqp091::{
-    ChannelId, Error, FieldTable, FieldValue, Frame, FrameDecoder, Method, MethodId, Opening,
-    PROTOCOL_HEADER_SIZE, ReplyCode, Secret, ShortStr, encode_method,
+    ChannelId, FieldTable, FieldValue, Frame, FrameDecoder, Method, MethodId, ReplyCode, ShortStr,
+    encode_method,
     method::connection::{self, StartOk, TuneOk},
-    sasl,
 };
+use auth::sasl::{self, Mechanism};
 use bytes::{Bytes, BytesMut};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    connection::{Agreed, Capabilities, blocking},
+    connection::{Agreed, Capabilities},
+    login::{Login, log_in, mechanism_list, mechanisms},
     refusal::Refusal,
 };
-use crate::{Context, connections, revocation, socket::Socket, tls, user_place::UserPlace};
+use crate::{
+    Context,
+    admission::{Admitted, NotAdmitted, admit},
+    connections,
+    entrance::Failure,
+    socket::Socket,
+};
 
 /// A connection past its handshake.
 pub(super) struct Opened {
     pub(super) agreed: Agreed,
     pub(super) login: auth::User,
-    pub(super) access: broker::Access,
+    pub(super) admitted: Admitted,
     pub(super) decoder: FrameDecoder,
     /// Octets read and not yet decoded.
     pub(super) inbox: BytesMut,
@@ -34,55 +40,22 @@ pub(super) struct Opened {
     pub(super) mechanism: String,
     /// What the client said of itself, encoded.
     pub(super) client_properties: Bytes,
-    /// Its place among the open connections.
-    pub(super) place: OwnedSemaphorePermit,
-    /// And among those of its user.
-    pub(super) place_of_user: UserPlace,
-}
-
-/// How a handshake ends when it does not end well. Whatever is to be sent was sent.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    /// Not a client of this protocol.
-    #[error("{0}")]
-    WrongProtocol(Opening),
-    /// The peer went away, or never said anything.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-    /// No TLS on a port that has it.
-    #[error("{}", without_tls(.0))]
-    WithoutTls(Opening),
-    /// TLS, but not with each other.
-    #[error("{0}")]
-    Tls(#[from] tls::Failure),
-    /// It broke the protocol.
-    #[error("{0}")]
-    Protocol(Error),
-    /// It may not come in.
-    #[error("{0}")]
-    Refused(String),
-}
-
-fn without_tls(opening: &Opening) -> String {
-    match opening {
-        Opening::Amqp091 => "the client came without TLS to the port for TLS; give it an amqps:// \
-                             URL or turn TLS on in it, or send it to the port without TLS"
-            .to_owned(),
-        other => format!("on the port for TLS, without TLS: {other}"),
-    }
 }
 
 pub(super) async fn shake_hands(
     socket: &mut Socket,
-    mut inbox: BytesMut,
+    inbox: BytesMut,
     peer: SocketAddr,
     context: &Context,
 ) -> Result<Opened, Failure> {
-    inbox.reserve(INBOX_BYTES);
     let mut wire = Wire { socket, inbox, decoder: FrameDecoder::new() };
-    expect_protocol_header(&mut wire).await?;
-    let is_certified = wire.socket.certified_user().is_some();
-    wire.send(&start(context, is_certified)).await?;
+    let certificate = wire.socket.certified_user().map(|named| match named {
+        Ok(name) => Ok(name.clone()),
+        Err(nameless) => Err(nameless.to_string()),
+    });
+    let sasl = sasl::Context { users: context.users.clone(), peer: peer.ip().into(), certificate };
+    let offered = mechanisms(&sasl);
+    wire.send(&start(context, &offered)).await?;
     let Method::ConnectionStartOk(start_ok) = wire.method().await? else {
         return wire.refuse(out_of_turn("starting", "connection.start-ok")).await;
     };
@@ -95,7 +68,7 @@ pub(super) async fn shake_hands(
     let kept_properties = connections::encoded(&client_properties);
     drop(client_properties);
     let said = Login { mechanism: &mechanism, response: &response };
-    let login = match log_in(said, wire.socket.certified_user(), peer, context).await {
+    let login = match log_in(said, &offered, sasl).await {
         Ok(login) => login,
         Err(reason) => {
             context.connections.login(false);
@@ -120,24 +93,15 @@ pub(super) async fn shake_hands(
     let Method::ConnectionOpen(open) = wire.method().await? else {
         return wire.refuse(out_of_turn("opening", "connection.open")).await;
     };
-    let Ok(place) = context.open.clone().try_acquire_owned() else {
-        let max = limits.connections_max;
-        let text = format!("connection refused: node connection limit ({max}) is reached");
-        return wire.refuse(Refusal::new(ReplyCode::NotAllowed, text).in_method(OPEN)).await;
-    };
-    // RabbitMQ: `rabbit_reader:is_over_user_connection_limit`.
-    let max = login.limits.max_connections;
-    let Some(place_of_user) = context.connections.users.take(&login.name, max) else {
-        let text = format!(
-            "connection refused for user '{}': user connection limit ({}) is reached",
-            login.name,
-            max.unwrap_or_default()
-        );
-        return wire.refuse(Refusal::new(ReplyCode::NotAllowed, text).in_method(OPEN)).await;
-    };
-    let access = match admit(&open.virtual_host, &login, context) {
-        Ok(access) => access,
-        Err(error) => return wire.refuse(Refusal::from(error).in_method(OPEN)).await,
+    let admitted = match admit(&open.virtual_host, &login, context) {
+        Ok(admitted) => admitted,
+        Err(why) => {
+            let refusal = match why {
+                NotAdmitted::Full(text) => Refusal::new(ReplyCode::NotAllowed, text),
+                NotAdmitted::Refused(error) => Refusal::from(error),
+            };
+            return wire.refuse(refusal.in_method(OPEN)).await;
+        }
     };
     wire.send(&connection::OpenOk::default()).await?;
     Ok(Opened {
@@ -148,15 +112,13 @@ pub(super) async fn shake_hands(
             capabilities,
         },
         login,
-        access,
+        admitted,
         decoder: wire.decoder,
         inbox: wire.inbox,
         heartbeat: (tune_ok.heartbeat > 0).then(|| Duration::from_secs(tune_ok.heartbeat.into())),
         name,
         mechanism: mechanism.as_str().to_owned(),
         client_properties: kept_properties,
-        place,
-        place_of_user,
     })
 }
 
@@ -177,7 +139,7 @@ impl Wire<'_> {
     /// The next method; whatever else comes before the connection is open is an error.
     async fn method(&mut self) -> Result<Method, Failure> {
         loop {
-            match self.decoder.decode(&mut self.inbox).map_err(Failure::Protocol) {
+            match self.decoder.decode(&mut self.inbox) {
                 Ok(Some(Frame::Method { channel: ChannelId::CONNECTION, payload })) => {
                     match Method::decode(&payload) {
                         Ok(Method::ConnectionClose(_)) => {
@@ -194,8 +156,7 @@ impl Wire<'_> {
                     return self.refuse(Refusal::new(ReplyCode::UnexpectedFrame, text)).await;
                 }
                 Ok(None) => self.read().await?,
-                Err(Failure::Protocol(error)) => return self.refuse(error.into()).await,
-                Err(other) => return Err(other),
+                Err(error) => return self.refuse(error.into()).await,
             }
         }
     }
@@ -250,22 +211,23 @@ impl Wire<'_> {
     }
 }
 
-async fn expect_protocol_header(wire: &mut Wire<'_>) -> Result<(), Failure> {
-    while wire.inbox.len() < PROTOCOL_HEADER_SIZE {
-        wire.read().await?;
-    }
-    let first = wire.inbox.split_to(PROTOCOL_HEADER_SIZE);
-    let opening = first.first_chunk().map_or(Opening::Other([0; 8]), |first| Opening::of(*first));
-    if opening.is_supported() {
-        return Ok(());
-    }
-    // AMQP 0-9-1 §4.2.2: the header that is supported, then close.
-    wire.socket.write_all(opening.answer()).await?;
-    tokio::time::timeout(CLOSE_OK_TIMEOUT, wire.hang_up()).await.ok();
-    Err(Failure::WrongProtocol(opening))
+/// `connection.close` before any `connection.start`: clients that look at it show its text.
+pub(crate) fn needs_tls() -> BytesMut {
+    let text =
+        "this port speaks AMQP over TLS only; connect with TLS (amqps://), or to the port without";
+    let Refusal { code, text, .. } = Refusal::new(ReplyCode::NotAllowed, text);
+    let close = connection::Close {
+        reply_code: code.number(),
+        reply_text: text,
+        class_id: 0,
+        method_id: 0,
+    };
+    let mut out = BytesMut::new();
+    encode_method(ChannelId::CONNECTION, &close, &mut out);
+    out
 }
 
-fn start(context: &Context, is_certified: bool) -> connection::Start {
+fn start(context: &Context, offered: &[Mechanism]) -> connection::Start {
     let mut capabilities = FieldTable::new();
     for name in [
         "publisher_confirms",
@@ -298,83 +260,9 @@ fn start(context: &Context, is_certified: bool) -> connection::Start {
         version_major: 0,
         version_minor: 9,
         server_properties,
-        mechanisms: Bytes::from_static(match is_certified {
-            true => b"PLAIN AMQPLAIN EXTERNAL",
-            false => b"PLAIN AMQPLAIN",
-        }),
+        mechanisms: mechanism_list(offered),
         locales: Bytes::from_static(b"en_US"),
     }
-}
-
-/// What a client says of itself.
-struct Login<'a> {
-    mechanism: &'a str,
-    response: &'a Secret,
-}
-
-/// Who the client is, or why it is nobody.
-async fn log_in(
-    login: Login<'_>,
-    certified: Option<&Result<String, tls::Nameless>>,
-    peer: SocketAddr,
-    context: &Context,
-) -> Result<auth::User, String> {
-    let credentials = match login.mechanism {
-        "EXTERNAL" => return log_in_by_certificate(certified, context),
-        "PLAIN" => sasl::plain(login.response),
-        "AMQPLAIN" => sasl::amqplain(login.response),
-        other => return Err(format!("mechanism '{other}' is not offered")),
-    };
-    let credentials = credentials.map_err(|error| error.to_string())?;
-    let password = std::str::from_utf8(credentials.password.expose())
-        .map(auth::Secret::new)
-        .map_err(|_| "the password is not UTF-8".to_owned())?;
-    let from = auth::Peer::from(peer.ip());
-    let users = context.users.clone();
-    let verdict = match users.verify_at_once(&credentials.user, &password, from) {
-        Some(verdict) => verdict,
-        // A password's hash costs milliseconds on purpose: not on the threads that serve others.
-        None => {
-            let user = credentials.user.clone();
-            tokio::task::spawn_blocking(move || users.verify(&user, &password, from))
-                .await
-                .map_err(|_| "the login could not be checked".to_owned())?
-        }
-    };
-    verdict.map_err(|refused| refused.to_string())
-}
-
-/// RFC 4422, appendix A: who the client is was proved below, here by its certificate. RabbitMQ:
-/// what the response says is passed over.
-fn log_in_by_certificate(
-    certified: Option<&Result<String, tls::Nameless>>,
-    context: &Context,
-) -> Result<auth::User, String> {
-    let name = match certified {
-        Some(Ok(name)) => name,
-        Some(Err(nameless)) => return Err(nameless.to_string()),
-        None => {
-            return Err("mechanism EXTERNAL is for clients with a certificate, and this one showed \
-                        none: give it one, over TLS, with amqp.tls.client_certificate = \"optional\" \
-                        or \"required\""
-                .to_owned());
-        }
-    };
-    context.users.vouched(name).map_err(|refused| refused.to_string())
-}
-
-/// Lets a user into a virtual host. What was allowed to one of their name who was deleted is
-/// forgotten first, or the next of that name does not come in.
-fn admit(
-    vhost: &str,
-    login: &auth::User,
-    context: &Context,
-) -> Result<broker::Access, broker::Error> {
-    let forgotten = blocking(|| revocation::forget_departed(&context.broker, &context.users));
-    if context.users.departed().contains(&login.name) {
-        forgotten?;
-    }
-    context.broker.connect(vhost, revocation::identity(login))
 }
 
 /// RabbitMQ: with the capability the client is told; without it the socket closes after a delay,
@@ -453,15 +341,13 @@ fn connection_name(properties: &FieldTable) -> Option<String> {
         .map(|name| name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect())
 }
 
-/// Room for what comes before the connection is open.
-const INBOX_BYTES: usize = 4096;
 /// Clients take these two for what the server can do, and RabbitMQ is the one that all of them
 /// know. Of the product and of versions from 3.3 up to 4.0 kombu believes that `basic.qos` has
 /// RabbitMQ's two scopes, and Celery sets one prefetch for all queues of a worker (`global =
 /// true`), which also reaches consumers that are there already; of anything else it believes that
 /// `global = false` does that, as the protocol's specification has it and RabbitMQ never did. 3.13
 /// is the last such series.
-const PRODUCT: &str = "RabbitMQ";
+pub(crate) const PRODUCT: &str = "RabbitMQ";
 /// The version of RabbitMQ that clients take this for.
 pub const PRODUCT_VERSION: &str = "3.13.7";
 

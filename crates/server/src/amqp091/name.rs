@@ -19,7 +19,7 @@ pub(super) fn detached(name: ShortStr) -> ByteString {
 }
 
 /// A name of the server's own making: 22 characters, 122 random bits.
-pub(super) fn generated(prefix: &str) -> ByteString {
+pub(crate) fn generated(prefix: &str) -> ByteString {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     ByteString::from(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4())))
 }

@@ -1,41 +1,41 @@
 //! The property list of 0-9-1 for the broker, when no connection is at hand: to route a message
 //! that waited, and to change one of its headers.
 
-use amqp091::{BasicProperties, FieldValue, PropertyList, ShortStr};
-use broker::{Arguments, Headers, Properties, Property, Value};
+use amqp091::{BasicProperties, FieldTable, FieldValue, PropertyList, ShortStr};
+use broker::{Arguments, Headers, Label, Property, Value};
 use bytes::Bytes;
 
 use super::arguments::arguments;
 
-/// Reads and changes property lists: for [`broker::Options::properties`].
+/// Reads and changes property lists.
 #[derive(Debug)]
-pub struct ContentProperties;
+pub(crate) struct ContentProperties;
 
-impl Properties for ContentProperties {
-    fn headers<'a>(&self, properties: &'a Bytes) -> Box<dyn Headers + 'a> {
-        let properties = PropertyList::parse(properties.clone()).unwrap_or_default();
+impl ContentProperties {
+    pub(crate) fn headers<'a>(&self, label: &'a Label) -> Box<dyn Headers + 'a> {
+        let properties = PropertyList::parse(label.properties.clone()).unwrap_or_default();
         let headers = properties.headers().as_ref().map(arguments).unwrap_or_default();
         Box::new(Stored { properties, headers })
     }
 
-    fn with_header(&self, properties: &Bytes, name: &str, value: Value) -> Bytes {
-        let decoded = BasicProperties::decode(properties).ok();
+    pub(crate) fn with_header(&self, label: &Label, name: &str, value: Value) -> Bytes {
+        let decoded = BasicProperties::decode(&label.properties).ok();
         match (decoded, ShortStr::try_from(name), field(value)) {
             (Some(mut decoded), Ok(name), Some(field)) => {
                 decoded.headers.get_or_insert_default().insert(name, field);
                 PropertyList::from(&decoded).as_bytes().clone()
             }
-            _ => properties.clone(),
+            _ => label.properties.clone(),
         }
     }
 
-    fn without_header(&self, properties: &Bytes, name: &str) -> Bytes {
-        let Ok(mut decoded) = BasicProperties::decode(properties) else {
-            return properties.clone();
+    pub(crate) fn without_header(&self, label: &Label, name: &str) -> Bytes {
+        let Ok(mut decoded) = BasicProperties::decode(&label.properties) else {
+            return label.properties.clone();
         };
         match decoded.headers.as_mut().and_then(|headers| headers.remove(name)) {
             Some(_) => PropertyList::from(&decoded).as_bytes().clone(),
-            None => properties.clone(),
+            None => label.properties.clone(),
         }
     }
 }
@@ -65,6 +65,14 @@ pub(super) fn property_of(properties: &PropertyList, property: Property) -> Opti
         Property::CorrelationId => properties.correlation_id.map(text),
         Property::Timestamp => properties.timestamp.map(Value::Timestamp),
     }
+}
+
+/// Arguments as a table; names that are too long are left out.
+pub(crate) fn field_table(arguments: &Arguments) -> FieldTable {
+    let named = |(name, value): (&str, &Value)| {
+        Some((ShortStr::try_from(name).ok()?, field(value.clone())?))
+    };
+    arguments.iter().filter_map(named).collect()
 }
 
 /// A value for a header. `None` when a name in it is too long.
@@ -101,7 +109,11 @@ pub(super) fn field(value: Value) -> Option<FieldValue> {
 mod tests {
     use super::*;
 
-    fn list() -> Bytes {
+    fn labelled(properties: Bytes) -> Label {
+        Label { properties, ..Label::default() }
+    }
+
+    fn list() -> Label {
         let headers = [
             (ShortStr::from_static("x-delay"), FieldValue::I16(500)),
             (ShortStr::from_static("k"), FieldValue::Bool(true)),
@@ -112,7 +124,7 @@ mod tests {
             timestamp: Some(7),
             ..BasicProperties::default()
         };
-        PropertyList::from(&properties).as_bytes().clone()
+        labelled(PropertyList::from(&properties).as_bytes().clone())
     }
 
     #[test]
@@ -123,29 +135,33 @@ mod tests {
         assert_eq!(headers.property(Property::MessageId), Some(Value::Longstr("m-1".into())));
         assert_eq!(headers.property(Property::Timestamp), Some(Value::Timestamp(7)));
         assert_eq!(headers.property(Property::CorrelationId), None);
-        let garbage = Bytes::from_static(b"\xff");
+        let garbage = labelled(Bytes::from_static(b"\xff"));
         assert_eq!(ContentProperties.headers(&garbage).header("k"), None);
     }
 
     #[test]
     fn a_header_is_changed_in_its_place_and_nothing_else() {
         let changed = ContentProperties.with_header(&list(), "x-delay", Value::SignedInt(-500));
+        let changed = labelled(changed);
         let headers = ContentProperties.headers(&changed);
         assert_eq!(headers.header("x-delay"), Some(Value::SignedInt(-500)));
         assert_eq!(headers.header("k"), Some(Value::Bool(true)));
         assert_eq!(headers.property(Property::MessageId), Some(Value::Longstr("m-1".into())));
-        let empty = PropertyList::EMPTY.as_bytes().clone();
-        let added = ContentProperties.with_header(&empty, "n", Value::Long(1));
+        let empty = labelled(PropertyList::EMPTY.as_bytes().clone());
+        let added = labelled(ContentProperties.with_header(&empty, "n", Value::Long(1)));
         assert_eq!(ContentProperties.headers(&added).header("n"), Some(Value::Long(1)));
-        let garbage = Bytes::from_static(b"\xff");
-        assert_eq!(ContentProperties.with_header(&garbage, "n", Value::Long(1)), garbage);
-        let without = ContentProperties.without_header(&list(), "x-delay");
+        let garbage = labelled(Bytes::from_static(b"\xff"));
+        assert_eq!(
+            ContentProperties.with_header(&garbage, "n", Value::Long(1)),
+            garbage.properties
+        );
+        let without = labelled(ContentProperties.without_header(&list(), "x-delay"));
         let headers = ContentProperties.headers(&without);
         assert_eq!(
             (headers.header("x-delay"), headers.header("k")),
             (None, Some(Value::Bool(true)))
         );
-        assert_eq!(ContentProperties.without_header(&list(), "n"), list());
-        assert_eq!(ContentProperties.without_header(&garbage, "n"), garbage);
+        assert_eq!(ContentProperties.without_header(&list(), "n"), list().properties);
+        assert_eq!(ContentProperties.without_header(&garbage, "n"), garbage.properties);
     }
 }

@@ -8,6 +8,7 @@ use broker::{Access, Body, Label, Marks, Message, Publish, Publisher, Routes};
 use bytestring::ByteString;
 
 use super::{
+    ENCODING,
     annotations::{self, Told},
     arguments::MessageHeaders,
     channel::{Channel, Confirm},
@@ -86,6 +87,7 @@ pub(super) fn complete(
             routing_key,
             persistent: properties.is_persistent(),
             properties: shown.as_ref().unwrap_or(properties).as_bytes().clone(),
+            encoding: ENCODING,
             marks: Marks {
                 ttl,
                 priority: properties.priority().unwrap_or_default(),

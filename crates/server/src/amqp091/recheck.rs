@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use amqp091::ReplyCode;
-use auth::{Ended, Recheck, Users};
+use auth::Users;
 use broker::Consumer;
 
-use super::{
-    connection::{Connection, Phase, blocking},
-    refusal::Refusal,
+use super::{connection::Connection, refusal::Refusal};
+use crate::{
+    blocking,
+    driver::Phase,
+    revocation::{self, Standing},
 };
-use crate::revocation::identity;
 
 impl Connection {
     /// Looks again who this is and what they may do.
@@ -19,28 +20,13 @@ impl Connection {
         if self.phase != Phase::Open {
             return;
         }
-        // RabbitMQ's words: `rabbit_connection_tracking`. It lets those be whose password changed.
-        let ended = match users.recheck(&self.login) {
-            _ if self.vhost.is_deleted() => {
-                Some(format!("vhost '{}' is deleted", self.vhost.name()))
-            }
-            Recheck::Same => None,
-            Recheck::Changed(user) => {
-                self.access.is_now(identity(&user));
+        match revocation::recheck(users, &mut self.login, &mut self.access) {
+            Standing::Same => self.cancel_unreadable(),
+            Standing::Changed => {
                 self.publishes.clear();
-                self.login = user;
-                None
+                self.cancel_unreadable();
             }
-            Recheck::Ended(Ended::Deleted) => {
-                Some(format!("user '{}' is deleted", self.login.name))
-            }
-            Recheck::Ended(Ended::PasswordChanged) => {
-                Some(format!("password of user '{}' was changed", self.login.name))
-            }
-        };
-        match ended {
-            Some(why) => self.close(Refusal::new(ReplyCode::ConnectionForced, why)),
-            None => self.cancel_unreadable(),
+            Standing::Ended(why) => self.close(Refusal::new(ReplyCode::ConnectionForced, why)),
         }
     }
 

@@ -12,11 +12,8 @@ use amqp091::{
 use broker::{Arguments, QueueDeclaration, error::Kind};
 use bytestring::ByteString;
 
-use super::{
-    connection::{Connection, blocking},
-    name::generated,
-    refusal::Refusal,
-};
+use super::{connection::Connection, name::generated, refusal::Refusal};
+use crate::blocking;
 
 /// What clients consume from and name in `reply-to`. Names that begin with it are nobody's to use
 /// otherwise.

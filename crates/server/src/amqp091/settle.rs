@@ -3,14 +3,11 @@
 use std::mem;
 
 use amqp091::{ChannelId, ReplyCode, method::basic};
-use broker::Entry;
 
-use super::{
-    channel::{Holder, Unacked},
-    connection::Connection,
-    refusal::Refusal,
-    transaction::Verdict,
-};
+use broker::Return;
+
+use super::{connection::Connection, refusal::Refusal};
+use crate::unacked::{Unacked, Verdict, give_back, grouped, reject, requeue_sent};
 
 impl Connection {
     pub(super) fn basic_ack(&mut self, id: ChannelId, method: &basic::Ack) -> Result<(), Refusal> {
@@ -93,8 +90,8 @@ impl Connection {
                 reject(taken)?;
                 self.dispatch_if_shared(id);
             }
-            Verdict::Requeue => {
-                requeue_sent(taken);
+            Verdict::Back(how) => {
+                give_back(taken, how);
                 self.dispatch_if_shared(id);
             }
         }
@@ -121,7 +118,7 @@ impl Connection {
     }
 
     /// Room under a limit for the whole channel is room on every queue it consumes from.
-    fn dispatch_if_shared(&self, id: ChannelId) {
+    pub(super) fn dispatch_if_shared(&self, id: ChannelId) {
         if self.channels.get(&id.0).is_some_and(|channel| channel.shared_limit.is_set()) {
             self.dispatch_queues_of(id);
         }
@@ -130,38 +127,7 @@ impl Connection {
 
 fn rejected(requeue: bool) -> Verdict {
     match requeue {
-        true => Verdict::Requeue,
+        true => Verdict::Back(Return::Failed),
         false => Verdict::Rejected,
-    }
-}
-
-/// Neighbours of one queue and consumer, together.
-fn grouped(deliveries: Vec<Unacked>) -> Vec<(Holder, Vec<Entry>)> {
-    let mut groups: Vec<(Holder, Vec<Entry>)> = Vec::new();
-    for Unacked { holder, entry, .. } in deliveries {
-        let mut latest = groups.iter_mut().rev().take(GROUPS_LOOKED_AT);
-        match latest.find(|(of, _)| of.is_same(&holder)) {
-            Some((_, entries)) => entries.push(entry),
-            None => groups.push((holder, vec![entry])),
-        }
-    }
-    groups
-}
-
-/// Deliveries of a few queues alternate; looking further back would cost more than it saves.
-const GROUPS_LOOKED_AT: usize = 8;
-
-/// Rejected for good: dead letters, where the queue has them.
-pub(super) fn reject(deliveries: Vec<Unacked>) -> Result<(), Refusal> {
-    for (holder, entries) in grouped(deliveries) {
-        holder.queue().reject(entries, holder.consumer())?;
-    }
-    Ok(())
-}
-
-/// Puts deliveries back that a client had.
-pub(super) fn requeue_sent(deliveries: Vec<Unacked>) {
-    for (holder, entries) in grouped(deliveries) {
-        holder.queue().requeue(entries, holder.consumer(), true);
     }
 }

@@ -1,17 +1,22 @@
 //! A single message, published or looked at by somebody without a connection: the HTTP API. The
 //! rules are those of `basic.publish`; properties are arguments, by the names of RabbitMQ's API.
 
+use std::borrow::Cow;
+
 use amqp091::{BasicProperties, PropertyList, ShortStr};
 use broker::{Access, Arguments, Body, Message, Publish, Publisher, Value};
 use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::{
+    ENCODING,
     annotations::{self, Told},
     arguments::{MessageHeaders, arguments},
     properties::field,
     publish::{Given, begin, complete},
 };
+
+use crate::amqp10::as_amqp091;
 
 /// Finds the queues of a message, as for `basic.publish`, and makes it ready for
 /// [`Publisher::publish`].
@@ -33,6 +38,14 @@ pub fn publish_one(
     published.map_err(|refusal| format!("{} {}", refusal.code.number(), &*refusal.text))
 }
 
+/// A message as the HTTP API has it, which speaks of AMQP 0-9-1's properties and bodies.
+pub fn in_amqp091(message: &Message) -> Cow<'_, Message> {
+    match message.encoding {
+        ENCODING => Cow::Borrowed(message),
+        _ => Cow::Owned(as_amqp091(message, usize::MAX)),
+    }
+}
+
 /// The properties of a message as its receiver is to see them: with `x-death` and the like.
 /// `returns` is how often a queue that counts that had it back.
 pub fn properties_shown(message: &Message, returns: u16) -> Arguments {
@@ -40,6 +53,7 @@ pub fn properties_shown(message: &Message, returns: u16) -> Arguments {
         0 => Told::Nothing,
         returns => Told::Returns(returns),
     };
+    let message = &*in_amqp091(message);
     let list = match annotations::shown(message, told) {
         Some(list) => Ok(list),
         None => PropertyList::parse(message.properties.clone()),

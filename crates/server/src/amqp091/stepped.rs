@@ -14,8 +14,8 @@ use amqp091::{Assembler, Frame, FrameDecoder, Method};
 use broker::{Broker, Mailbox, Options, Wake};
 use bytes::BytesMut;
 
-use super::connection::{Agreed, Capabilities, Connection, Phase};
-use crate::{Limits, connections::Entered, revocation};
+use super::connection::{Agreed, Capabilities, Connection};
+use crate::{Limits, connections::Entered, driver::Phase, revocation};
 
 /// An open connection of the built-in user, on a broker in memory that nobody else uses.
 pub struct Stepped {

@@ -18,8 +18,6 @@ fn a_header_of_another_protocol_is_answered_with_ours_and_the_end() {
     for header in [
         &b"AMQP\x00\x00\x08\x00"[..],
         b"AMQP\x00\x00\x0a\x00",
-        b"AMQP\x01\x01\x00\x0a",
-        b"AMQP\x03\x01\x00\x00",
         b"amqp\x00\x00\x09\x01",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello, in part",
         b"SSH-2.0-OpenSSH_9.9\r\n",
@@ -28,6 +26,17 @@ fn a_header_of_another_protocol_is_answered_with_ours_and_the_end() {
         let mut client = Client::connect(&server);
         client.send_octets(header);
         assert_eq!(client.rest(), PROTOCOL_HEADER[..], "{header:?}");
+    }
+}
+
+#[test]
+fn who_may_know_amqp_1_0_is_answered_with_it_and_the_end() {
+    let server = TestServer::start();
+    // 0-10, and 1.0 without a login, or with TLS of its own.
+    for header in [b"AMQP\x01\x01\x00\x0a", b"AMQP\x00\x01\x00\x00", b"AMQP\x02\x01\x00\x00"] {
+        let mut client = Client::connect(&server);
+        client.send_octets(header);
+        assert_eq!(client.rest(), b"AMQP\x03\x01\x00\x00"[..], "{header:?}");
     }
 }
 
@@ -53,7 +62,7 @@ fn a_browser_is_told_in_words_what_this_port_is() {
     let answer = client.rest();
     let answer = str::from_utf8(&answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
-    assert!(answer.contains("speaks AMQP 0-9-1, not HTTP"), "{answer}");
+    assert!(answer.contains("speaks AMQP, not HTTP"), "{answer}");
 }
 
 #[test]

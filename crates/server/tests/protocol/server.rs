@@ -8,14 +8,14 @@ use std::{
 };
 
 use broker::{Broker, Options};
-use server::{Config, Limits, Server};
-use tokio::runtime::Runtime;
+use server::{Config, Limits, Server, WebSocketEntrance};
+use tokio::runtime::{EnterGuard, Runtime};
 
 pub(crate) struct TestServer {
     runtime: Runtime,
     pub(crate) address: SocketAddr,
     pub(crate) broker: Arc<Broker>,
-    _server: Server,
+    server: Server,
     _directory: tempfile::TempDir,
 }
 
@@ -46,7 +46,17 @@ impl TestServer {
             Server::start(config, broker.clone(), users, vec![server::Listener::Plain(listener)])
                 .unwrap()
         };
-        TestServer { runtime, address, broker, _server: server, _directory: directory }
+        TestServer { runtime, address, broker, server, _directory: directory }
+    }
+
+    /// Where WebSockets come in.
+    pub(crate) fn websockets(&self) -> &WebSocketEntrance {
+        self.server.websockets()
+    }
+
+    /// For what has to be done within the runtime.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.runtime.enter()
     }
 
     /// Waits until the connections of the clients that are gone are gone as well.

@@ -3,12 +3,14 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use http_door::Origins;
 pub(crate) use intake::git::NamespaceRule as Namespace;
 use intake::git::UrlTemplate;
 
 use super::{
     fault::Fault,
     listen::{ListenAddress, ListenAddresses},
+    parts::Parts,
     settings::Settings,
     table,
     tls::{self, AmqpTls},
@@ -19,6 +21,8 @@ use super::{
 pub(crate) struct Config {
     /// Where serve keeps messages and users.
     pub(crate) data_dir: PathBuf,
+    /// What serve runs.
+    pub(crate) parts: Parts,
     /// What is logged.
     pub(crate) log_level: String,
     /// How it is logged.
@@ -27,6 +31,10 @@ pub(crate) struct Config {
     pub(crate) amqp: Amqp,
     /// The same over TLS, if there is a certificate.
     pub(crate) amqp_tls: Option<AmqpTls>,
+    /// Whose pages may speak it over WebSockets, if it is spoken so.
+    pub(crate) amqp_websocket: Option<Origins>,
+    /// How users may log in.
+    pub(crate) auth: auth::Options,
     /// The broker's memory on disk.
     pub(crate) journal: Journal,
     /// The memory of its queues.
@@ -162,6 +170,7 @@ impl Config {
     pub(crate) fn check(settings: &Settings) -> Result<Config, Fault> {
         Ok(Config {
             data_dir: settings.need(&table::DATA_DIR)?,
+            parts: settings.need(&table::PARTS)?,
             log_level: settings.need(&table::LOG_LEVEL)?,
             log_format: settings.need(&table::LOG_FORMAT)?,
             amqp: Amqp {
@@ -180,6 +189,17 @@ impl Config {
                 table_depth_max: settings.need(&table::AMQP_TABLE_DEPTH_MAX)?,
             },
             amqp_tls: tls::resolve(settings)?,
+            amqp_websocket: match settings.need(&table::AMQP_WEBSOCKET)? {
+                true => Some(settings.get(&table::AMQP_WEBSOCKET_ORIGINS)?.unwrap_or_default()),
+                false => None,
+            },
+            auth: auth::Options {
+                scram: match settings.need(&table::AUTH_SCRAM)? {
+                    true => Some(settings.need(&table::AUTH_SCRAM_ITERATIONS)?),
+                    false => None,
+                },
+                anonymous_user: settings.get(&table::AUTH_ANONYMOUS_USER)?,
+            },
             journal: Journal {
                 segment_size: settings.need(&table::JOURNAL_SEGMENT_SIZE)?,
                 disk_free_min: settings.need(&table::JOURNAL_DISK_FREE_MIN)?,

@@ -1,6 +1,8 @@
 //! The table: every option of Tubepost, declared once, in the file of its part.
 
 mod amqp_limits;
+mod amqp_websocket;
+mod auth;
 mod checks;
 mod events;
 mod mail;
@@ -15,6 +17,8 @@ pub(crate) use self::{
         AMQP_ARGUMENTS_MAX, AMQP_CONSUMER_TIMEOUT, AMQP_CONSUMERS_PER_CHANNEL_MAX,
         AMQP_NAME_BYTES_MAX, AMQP_TABLE_DEPTH_MAX, AMQP_TRANSACTION_BYTES_MAX,
     },
+    amqp_websocket::{AMQP_WEBSOCKET, AMQP_WEBSOCKET_ORIGINS},
+    auth::{AUTH_ANONYMOUS_USER, AUTH_SCRAM, AUTH_SCRAM_ITERATIONS},
     events::{
         BUS_URL, GIT_COMMITS_MAX, GIT_NAMESPACE, GIT_PATCH_BYTES_MAX, GIT_URL_TEMPLATE, SCHEMAS,
         SPOOL_DIRECTORY, SPOOL_SIZE_MAX, TOPIC_PREFIX,
@@ -29,7 +33,7 @@ pub(crate) use self::{
         AMQP_CHANNEL_MAX, AMQP_CONNECTIONS_MAX, AMQP_FRAME_MAX, AMQP_HANDSHAKE_TIMEOUT,
         AMQP_HEARTBEAT, AMQP_LISTEN, AMQP_MESSAGE_BYTES_MAX, DATA_DIR, HTTP_LISTEN,
         JOURNAL_DISK_FREE_MIN, JOURNAL_SEGMENT_SIZE, JOURNAL_SYNC, JOURNAL_SYNC_INTERVAL,
-        LOG_FORMAT, LOG_LEVEL, MANAGEMENT_LISTEN, QUEUES_MEMORY_MAX, QUEUES_MEMORY_TARGET,
+        LOG_FORMAT, LOG_LEVEL, MANAGEMENT_LISTEN, PARTS, QUEUES_MEMORY_MAX, QUEUES_MEMORY_TARGET,
     },
     tls::{
         AMQP_TLS_CERTIFICATE, AMQP_TLS_CLIENT_CA, AMQP_TLS_CLIENT_CERTIFICATE, AMQP_TLS_KEY,
@@ -39,7 +43,7 @@ pub(crate) use self::{
 
 /// All options, in the order of help and of `tubepost config`.
 pub(crate) static GROUPS: &[Group] = &[
-    Group { title: "General", options: &[&DATA_DIR, &LOG_LEVEL, &LOG_FORMAT] },
+    Group { title: "General", options: &[&DATA_DIR, &PARTS, &LOG_LEVEL, &LOG_FORMAT] },
     Group {
         title: "Broker",
         options: &[
@@ -56,6 +60,8 @@ pub(crate) static GROUPS: &[Group] = &[
             &AMQP_NAME_BYTES_MAX,
             &AMQP_ARGUMENTS_MAX,
             &AMQP_TABLE_DEPTH_MAX,
+            &AMQP_WEBSOCKET,
+            &AMQP_WEBSOCKET_ORIGINS,
         ],
     },
     Group {
@@ -68,6 +74,10 @@ pub(crate) static GROUPS: &[Group] = &[
             &AMQP_TLS_CLIENT_CERTIFICATE,
             &AMQP_TLS_USER_FROM,
         ],
+    },
+    Group {
+        title: "Logins",
+        options: &[&AUTH_SCRAM, &AUTH_SCRAM_ITERATIONS, &AUTH_ANONYMOUS_USER],
     },
     Group {
         title: "Journal",

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use auth::Users;
 use broker::{Broker, Disks};
 use journal::{Disk, FileDisk};
-use server::{Connections, Limits, Listener, Server};
+use server::{Connections, Limits, Listener, Server, WebSocketEntrance};
 
 use crate::{config::Config, failure::Failure, serve::data_directory::DataDirectory};
 
@@ -47,7 +47,7 @@ pub(crate) fn start(
         paged_bytes_min: bytes(config.queues.memory_target),
         memory_bytes_max: bytes(config.queues.memory_max),
         disk_free_bytes_min: config.journal.disk_free_min,
-        properties: Arc::new(server::ContentProperties),
+        properties: Arc::new(server::MessageProperties),
         journal,
         ..broker::Options::default()
     };
@@ -123,6 +123,11 @@ impl BrokerPart {
     /// Its open connections.
     pub(crate) fn connections(&self) -> &Arc<Connections> {
         self.server.connections()
+    }
+
+    /// Where those come in who speak AMQP over a WebSocket.
+    pub(crate) fn websockets(&self) -> &WebSocketEntrance {
+        self.server.websockets()
     }
 
     /// Places that the start found damaged.

@@ -217,7 +217,7 @@ fn is_not_ours(error: &io::Error) -> bool {
 
 /// 2: messages with marks, moved ones, the index; virtual hosts and permissions in the ledger.
 /// 3: streams. 4: messages with keys in `BCC`.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 6;
 /// Read, and upgraded.
 const OLDEST_FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";
@@ -242,7 +242,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/b");
         DataDirectory::prepare(&path).unwrap();
-        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "tubepost 4\n");
+        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "tubepost 6\n");
         DataDirectory::prepare(&path).unwrap();
     }
 
@@ -250,7 +250,7 @@ mod tests {
     fn a_newer_or_damaged_or_foreign_directory_is_refused_untouched() {
         let directory = tempfile::tempdir().unwrap();
         for (file, text, expected) in [
-            ("format", "tubepost 999\n", "is of format 999, and this version of tubepost knows 4"),
+            ("format", "tubepost 999\n", "is of format 999, and this version of tubepost knows 6"),
             ("format", "something", "is damaged"),
             ("thesis.tex", "x", "it holds thesis.tex"),
         ] {

@@ -5,7 +5,10 @@ use std::{env, net::SocketAddr};
 use anstyle::{AnsiColor, Style};
 
 use crate::{
-    config::Config, failure::Failure, serve::broker_part::sync_notice, terminal::print_line,
+    config::{Config, table},
+    failure::Failure,
+    serve::broker_part::sync_notice,
+    terminal::print_line,
 };
 
 /// Where it listens.
@@ -45,7 +48,8 @@ fn lines(config: &Config, ports: &Ports, subscriptions: usize, program: &str) ->
             .map(|address| format!("  API    {link}http://{address}/api/{link:#}")),
     );
     lines.push(format!("  data   {}", config.data_dir.display()));
-    if let Some(notice) = sync_notice(config.journal_sync) {
+    let notice = sync_notice(config.journal_sync);
+    if let Some(notice) = notice.filter(|_| !ports.amqp.is_empty()) {
         let warning = AnsiColor::Yellow.on_default().bold();
         lines.push(format!("         {warning}{notice}{warning:#}"));
     }
@@ -53,6 +57,11 @@ fn lines(config: &Config, ports: &Ports, subscriptions: usize, program: &str) ->
         0 => {}
         1 => lines.push("  mail   1 subscription".to_owned()),
         more => lines.push(format!("  mail   {more} subscriptions")),
+    }
+    if ports.amqp.is_empty() {
+        let bus = table::BUS_URL.declaration.mask.apply(&config.bus_url);
+        lines.push(format!("  bus    {bus}"));
+        return lines;
     }
     lines.push(String::new());
     lines.push(format!("{dim}Try next, in another terminal:{dim:#}"));

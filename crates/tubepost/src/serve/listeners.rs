@@ -9,42 +9,40 @@ use std::{
 use auth::Users;
 
 use crate::{
-    config::{Config, ListenAddress},
+    config::{Config, ListenAddress, PartName},
     failure::Failure,
 };
 
 /// Bound and not yet accepting.
 #[derive(Debug)]
 pub(crate) struct Listeners {
-    /// For AMQP, at least one.
+    /// For AMQP.
     pub(crate) amqp: Vec<TcpListener>,
     /// For AMQP over TLS, if there is a certificate.
     pub(crate) amqp_tls: Vec<TcpListener>,
-    /// For the pages, at least one.
+    /// For the pages.
     pub(crate) http: Vec<TcpListener>,
     /// For the HTTP API, if it is served.
     pub(crate) management: Vec<TcpListener>,
 }
 
 impl Listeners {
-    /// Binds them all. Beyond loopback only when an operator created a user.
+    /// Binds those of the parts that run. Beyond loopback only when an operator created a user.
     ///
     /// # Errors
     /// An unknown host name, a port in use, an address that is not ours, no users.
     pub(crate) fn bind(config: &Config, users: &Users) -> Result<Listeners, Failure> {
-        let amqp = resolve(&config.amqp.listen, "--amqp")?;
-        let http = resolve(&config.http_listen, "--http")?;
-        let amqp_tls = match &config.amqp_tls {
-            Some(tls) => resolve(&tls.listen, "--amqp-tls")?,
-            None => Vec::new(),
+        let addresses = |part, listen: &[&ListenAddress], flag| {
+            let runs = config.parts.has(part);
+            let resolved = listen.iter().filter(|_| runs).map(|listen| resolve(listen, flag));
+            Ok::<_, Failure>(resolved.collect::<Result<Vec<_>, _>>()?.concat())
         };
-        let management: Vec<Vec<SocketAddr>> = config
-            .management_listen
-            .0
-            .iter()
-            .map(|listen| resolve(listen, "--management"))
-            .collect::<Result<_, _>>()?;
-        let management = management.concat();
+        let amqp_tls: Vec<_> = config.amqp_tls.iter().map(|tls| &tls.listen).collect();
+        let management: Vec<_> = config.management_listen.0.iter().collect();
+        let amqp = addresses(PartName::Broker, &[&config.amqp.listen], "--amqp")?;
+        let amqp_tls = addresses(PartName::Broker, &amqp_tls, "--amqp-tls")?;
+        let http = addresses(PartName::Web, &[&config.http_listen], "--http")?;
+        let management = addresses(PartName::Broker, &management, "--management")?;
         let mut all = amqp.iter().chain(&amqp_tls).chain(&http).chain(&management);
         let beyond = all.find(|address| !address.ip().is_loopback());
         if let Some(address) = beyond.filter(|_| !users.has_operator_users()) {

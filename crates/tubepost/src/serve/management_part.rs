@@ -3,6 +3,7 @@
 use std::{net::TcpListener, sync::Arc};
 
 use auth::Users;
+use http_door::WebSockets;
 use management::{Certificate, Listening, Management, OwnersSocket, Setup};
 
 use crate::{
@@ -23,14 +24,21 @@ pub(crate) fn prepare(
     users: &Arc<Users>,
     broker: &BrokerPart,
     ports: &Ports,
+    websockets: Option<&WebSockets>,
 ) -> Management {
     let listening = |protocol: &'static str, addresses: &[std::net::SocketAddr]| {
         addresses.iter().map(|&address| Listening { protocol, address }).collect::<Vec<_>>()
+    };
+    let over_websockets = |addresses: &[std::net::SocketAddr]| match websockets {
+        Some(_) => listening("http/web-amqp", addresses),
+        None => Vec::new(),
     };
     let listeners = [
         listening("amqp", &ports.amqp),
         listening("amqp/ssl", &ports.amqp_tls),
         listening("http", &ports.management),
+        over_websockets(&ports.management),
+        over_websockets(&ports.http),
     ];
     let pairs = config.amqp_tls.iter().flat_map(|tls| {
         let named = tls.options.names.iter().map(|named| &named.certificate);
@@ -55,6 +63,7 @@ pub(crate) fn prepare(
             .first()
             .map(|address| format!("http://{}/", crate::config::local(*address))),
         damage_found: broker.damage_found(),
+        websockets: websockets.cloned(),
     })
 }
 

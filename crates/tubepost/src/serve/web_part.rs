@@ -12,7 +12,8 @@ use crate::{
     serve::part::{Part, Stopping},
 };
 
-/// Starts them, one part for each listener, all on one feed.
+/// Starts them, one part for each listener, all on one feed, as `options` say; beyond loopback they
+/// ask for a login.
 ///
 /// # Errors
 /// A listener is not a socket any more.
@@ -21,8 +22,7 @@ pub(crate) fn start(
     users: &Arc<Users>,
     registry: Arc<Registry>,
     bus: BusUrl,
-    notice: Option<String>,
-    metrics: Option<Arc<dyn web::Metrics>>,
+    options: &Options,
     stopping: &Stopping,
 ) -> Result<Vec<Part>, Failure> {
     let feed = Feed::default();
@@ -42,8 +42,7 @@ pub(crate) fn start(
             true => Some(Arc::new(UserLogin(Arc::clone(users)))),
             false => None,
         };
-        let (notice, metrics) = (notice.clone(), metrics.clone());
-        let options = Options { login, notice, metrics, ..Options::default() };
+        let options = Options { login, ..options.clone() };
         let (feed, until) = (feed.clone(), stopping.clone());
         parts.push(Part::start("web", async move {
             web::serve(listener, feed, options, until.wait())

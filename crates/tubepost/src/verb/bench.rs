@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use bench::{Case, Consuming, Extent, Finding, Load, Progress, Routing, Target, Traffic};
+use bench::{
+    Addresses, Amqp, Case, Consuming, Extent, Finding, Load, Progress, Routing, Target, Traffic,
+};
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::RangedU64ValueParser, value_parser};
 
 use crate::{
@@ -36,6 +38,20 @@ pub(crate) fn command() -> Command {
                 .value_name("URL")
                 .default_value("amqp://guest:guest@127.0.0.1:5672")
                 .help("The broker: amqp://…, amqps://…, nats://…, or 'null' for the generator's own limits"),
+        )
+        .arg(
+            Arg::new("protocol")
+                .long("protocol")
+                .value_name("AMQP")
+                .value_parser([V091, V10])
+                .help("Which AMQP it is spoken to in [default: amqp091]"),
+        )
+        .arg(
+            Arg::new("addresses")
+                .long("addresses")
+                .value_name("KIND")
+                .value_parser(["paths", "names"])
+                .help("Of amqp10: /queues/NAME, as Tubepost and RabbitMQ 4 have it, or plain names, as Qpid and Artemis have [default: paths]"),
         )
         .arg(
             Arg::new("list")
@@ -66,6 +82,8 @@ pub(crate) fn command() -> Command {
          tubepost bench A16 B1 D --runs 3 --html report.html\n  \
          tubepost bench --producers 4 --consumers 4 --queues 2 --size 512 --seconds 20\n  \
          tubepost bench --rate 2000 --durable --confirm 100 --url amqp://ada:secret@mq.example.org/\n  \
+         tubepost bench A16 B1 --protocol amqp10\n  \
+         tubepost bench B1 --protocol amqp10 --addresses names --existing jobs --url amqp://mq\n  \
          tubepost bench G --restart 'systemctl restart tubepost'\n  \
          tubepost bench --url null\n\n\
          It makes queues of its own and removes them; it puts as much load on the broker as it can.\n\
@@ -96,6 +114,11 @@ fn parameters(command: Command) -> Command {
         .arg(number::<u16>("producers", "N", 0..=10_000, "Connections that publish [default: 1]"))
         .arg(number::<u32>("consumers", "N", 0..=10_000, "Connections that consume [default: 1]"))
         .arg(number::<u32>("queues", "N", 1..=1_000_000, "Queues, spread over both [default: 1]"))
+        .arg(
+            Arg::new("existing").long("existing").value_name("NAME").help(
+                "Make and remove nothing: the empty queue NAME is there, or NAME.0 and so on",
+            ),
+        )
         .arg(
             flag("fan-out", "Each message to every queue, by a topic exchange")
                 .conflicts_with("patterns"),
@@ -163,8 +186,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     if matches.get_flag("list") {
         return list();
     }
-    let target = Target::parse(given::<String>(matches, "url").map_or("", String::as_str))
-        .map_err(|error| Failure::called_wrongly(format!("--url: {error}")))?;
+    let target = target(matches)?;
     let cases = cases(matches, &target)?;
     let server = given::<u32>(matches, "pid").map(|pid| bench::Pid(*pid)).or(target.server());
     let html = given::<PathBuf>(matches, "html");
@@ -212,6 +234,26 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     if bad.is_empty() { Ok(()) } else { Err(Failure::Said(1)) }
 }
 
+fn target(matches: &ArgMatches) -> Result<Target, Failure> {
+    let word = |name: &str| given::<String>(matches, name).map(String::as_str);
+    let target = Target::parse(word("url").unwrap_or_default())
+        .map_err(|error| Failure::called_wrongly(format!("--url: {error}")))?;
+    let addresses = match word("addresses") {
+        Some("names") => Some(Addresses::Names),
+        Some(_) => Some(Addresses::Paths),
+        None => None,
+    };
+    let amqp = match (word("protocol"), addresses) {
+        (Some(V10), addresses) => Amqp::V10(addresses.unwrap_or_default()),
+        (_, Some(_)) => {
+            return Err(Failure::called_wrongly("--addresses is for --protocol amqp10"));
+        }
+        (Some(_), None) => Amqp::V091,
+        (None, None) => return Ok(target),
+    };
+    target.by(amqp).map_err(|error| Failure::called_wrongly(format!("--protocol: {error}")))
+}
+
 fn write_html(file: &std::path::Path, page: &str) -> Result<(), Failure> {
     std::fs::write(file, page).map_err(|error| {
         Failure::failed(format!("--html {}: cannot be written: {error}", file.display()))
@@ -230,8 +272,8 @@ fn list() -> Result<(), Failure> {
 fn cases(matches: &ArgMatches, target: &Target) -> Result<Vec<Case>, Failure> {
     let names: Vec<&String> = matches.get_many("case").unwrap_or_default().collect();
     let mut cases = match (names.as_slice(), target) {
-        ([], Target::Null) => Case::of_null(),
-        (_, Target::Null) => {
+        ([], Target::Null(_)) => Case::of_null(),
+        (_, Target::Null(_)) => {
             let text = "--url null has cases of its own; leave CASE out";
             return Err(Failure::called_wrongly(text));
         }
@@ -285,6 +327,9 @@ fn change(traffic: &mut Traffic, matches: &ArgMatches) -> Result<(), Failure> {
     set(&mut traffic.consumers, matches, "consumers");
     set(&mut traffic.queues, matches, "queues");
     set(&mut traffic.prefetch, matches, "prefetch");
+    if let Some(name) = given::<String>(matches, "existing") {
+        traffic.existing = Some(name.clone());
+    }
     if let Some(bytes) = given::<u64>(matches, "size") {
         traffic.body_bytes = *bytes as usize;
     }
@@ -491,6 +536,10 @@ const COLUMNS: [&str; 8] = [
     "memory",
     "verdict",
 ];
+
+/// What the protocols are called on the command line.
+const V091: &str = "amqp091";
+const V10: &str = "amqp10";
 
 /// Characters of the bar.
 const BAR: f64 = 24.0;

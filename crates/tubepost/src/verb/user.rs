@@ -120,7 +120,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     };
     let config = cli::config(matches)?;
     let data = DataDirectory::prepare(&config.data_dir)?;
-    let users = Users::open(data.users_file())?;
+    let users = Users::open(data.users_file())?.with_options(config.auth.clone());
     let name = matches.try_get_one::<String>("name").ok().flatten().map_or("", String::as_str);
     match verb {
         "add" => {

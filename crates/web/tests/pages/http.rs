@@ -223,7 +223,7 @@ async fn readiness_follows_the_bus() {
 }
 
 #[derive(Debug)]
-struct OnlyAda;
+pub(crate) struct OnlyAda;
 
 impl Login for OnlyAda {
     fn verify<'a>(

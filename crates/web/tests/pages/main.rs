@@ -6,3 +6,4 @@ mod http;
 mod live;
 mod sample;
 mod site;
+mod websocket;

@@ -46,6 +46,10 @@ impl Site {
         Site { feed, address, stop, served }
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Stops it; it has to end by itself.
     pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();

@@ -135,6 +135,28 @@ pub(super) fn table_depth(text: &str) -> Result<u8, String> {
     }
 }
 
+pub(super) fn on_or_off(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "is neither: expected true or false".to_owned())
+}
+
+pub(super) fn iterations(text: &str) -> Result<auth::Iterations, String> {
+    text.parse().ok().and_then(auth::Iterations::new).ok_or_else(|| {
+        let (least, most) = (auth::Iterations::MIN, auth::Iterations::MAX);
+        format!("is not a number of rounds: expected one from {least} to {most}")
+    })
+}
+
+pub(super) fn user_name(text: &str) -> Result<String, String> {
+    match !text.is_empty()
+        && text.trim() == text
+        && !text.chars().any(char::is_control)
+        && text.len() <= 255
+    {
+        true => Ok(text.to_owned()),
+        false => Err("is not the name of a user".to_owned()),
+    }
+}
+
 pub(super) fn bus_url(text: &str) -> Result<String, String> {
     match text.starts_with("amqp://") || text.starts_with("amqps://") {
         true => Ok(text.to_owned()),

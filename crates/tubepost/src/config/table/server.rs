@@ -10,6 +10,7 @@ use crate::config::{
     checked::{JournalSync, LogFormat},
     declared::{Declaration, Declared, Fallback, Mask, Verb},
     listen::{ListenAddress, ListenAddresses},
+    parts::Parts,
     size::parse_size,
 };
 
@@ -26,6 +27,22 @@ pub(crate) static DATA_DIR: Declared<PathBuf> = Declared {
         verbs: &[Verb::Serve, Verb::Config, Verb::User, Verb::Management, Verb::JournalCheck],
     },
     parse: path,
+};
+
+pub(crate) static PARTS: Declared<Parts> = Declared {
+    declaration: Declaration {
+        key: "serve.parts",
+        flag: Some("parts"),
+        variable: "TUBEPOST_PARTS",
+        value: "PART,…",
+        default: Fallback::Text("all"),
+        help: "What serve runs: all, or some of broker, agent, notify, web; without the broker they \
+               need --bus",
+        example: "agent,notify,web",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: Parts::parse,
 };
 
 pub(crate) static LOG_LEVEL: Declared<String> = Declared {
@@ -232,7 +249,7 @@ pub(crate) static QUEUES_MEMORY_TARGET: Declared<u64> = Declared {
         flag: Some("queues-memory-target"),
         variable: "TUBEPOST_QUEUES_MEMORY_TARGET",
         value: "SIZE",
-        default: Fallback::Text("16 MiB"),
+        default: Fallback::Text("8 MiB"),
         help: "How much memory messages that wait may take before those on disk are let go of",
         example: "256 MiB",
         mask: Mask::Nothing,
