@@ -1,12 +1,12 @@
 //! A batch of appends under one lock.
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use crate::error::Error;
 use crate::limits::{LAZY_BYTES_MAX, PAYLOAD_BYTES_MAX};
-use crate::pending::Pending;
+use crate::pending::{Pending, payload_size};
 use crate::record::record_bytes;
-use crate::{Journal, Position};
+use crate::{Attachment, Journal, Position};
 
 /// The right to append, held until dropped. Dropping it wakes the writer once for the whole batch.
 ///
@@ -44,6 +44,28 @@ impl<'a> Appender<'a> {
         let position = pending.append(&journal.segments, &journal.options, kind, parts)?;
         self.appended = true;
         Ok(position)
+    }
+
+    /// Appends one record to which an attachment belongs, in a segment of its own. If that belongs to
+    /// another already, this one gets its own: the same octets, by another name.
+    ///
+    /// # Errors
+    /// As [`Appender::append`]; and what hinders the other name: [`Error::Io`], [`Error::Full`].
+    pub fn append_attached(
+        &mut self,
+        kind: u8,
+        parts: &[&[u8]],
+        attachment: &Arc<Attachment>,
+    ) -> Result<Position, Error> {
+        self.journal.check_failed()?;
+        let bytes = record_bytes(payload_size(parts)? as usize) as u32;
+        let own = match attachment.claim() {
+            Some(own) => own,
+            None => attachment.again(self.journal.next_attachment())?,
+        };
+        let pending = self.pending.as_mut().expect("held until the drop");
+        pending.place_attached(&self.journal.segments, bytes, own)?;
+        self.append(kind, parts)
     }
 
     /// Sees to it that the records with payloads of these sizes, appended next and one after the

@@ -111,6 +111,8 @@ pub enum Reason {
     OutOfOrder,
     /// The list of deleted segments does not match its checksum.
     ReclaimedList,
+    /// What stands at the end of an attachment does not match its checksum, or its size.
+    AttachmentEnd,
     /// The checkpoint names this place, and neither does a record end there nor is it damaged: the
     /// checkpoint, or the file, is of another time.
     NoBoundary,
@@ -133,6 +135,7 @@ impl fmt::Display for Reason {
             Reason::ReclaimedList => {
                 f.write_str("the list of deleted segments does not match its checksum")
             }
+            Reason::AttachmentEnd => f.write_str("the attachment does not end as it was written"),
             Reason::NoBoundary => {
                 f.write_str("the checkpoint says that a record ends there, and none does")
             }

@@ -10,6 +10,7 @@ use crate::record::REWRITE;
 use crate::scan::{Expected, scan};
 use crate::segment_header::{
     FORMAT_VERSION, FileName, HeaderFault, RECLAIMED_NAME, SEGMENT_HEADER_BYTES, SegmentHeader,
+    attachment_name,
 };
 
 /// A segment file, before its records are read.
@@ -53,8 +54,10 @@ pub(crate) struct Directory {
     pub(crate) segments: Vec<SegmentFile>,
     /// Segments that a rewrite voided, or that had been deleted and are there again.
     pub(crate) void: Vec<String>,
-    /// Segments that were never finished.
+    /// Segments that were never finished, and attachments of none.
     pub(crate) unfinished: Vec<String>,
+    /// Attachments, by the numbers of their segments.
+    pub(crate) attachments: Vec<u32>,
     /// Which journal it is, if a header says so.
     pub(crate) journal: Option<u64>,
     /// The highest number any file has, or had.
@@ -86,6 +89,20 @@ impl Directory {
         self.void.extend(void.map(|segment| segment.name));
     }
 
+    /// Finds attachments of no segment, and segments whose attachment is gone.
+    fn match_attachments(&mut self, recovery: &mut Recovery) {
+        let mut attachments = std::mem::take(&mut self.attachments);
+        let kept = |id: &mut u32| self.has(*id) || self.set_aside.contains(id);
+        let orphans: Vec<u32> = attachments.extract_if(.., |id| !kept(id)).collect();
+        self.unfinished.extend(orphans.into_iter().map(attachment_name));
+        let attached = self.segments.iter().filter(|it| it.header.is_ok_and(|it| it.attached));
+        for segment in attached.filter(|it| !attachments.contains(&it.id)) {
+            let (file, reason) = (attachment_name(segment.id), Reason::Missing);
+            recovery.damaged.push(Damage { file, offset: 0, bytes: 0, reason });
+        }
+        self.attachments = attachments;
+    }
+
     /// Uses the list of deleted segments, if it is of this journal.
     fn take_list(&mut self, list: (u64, Reclaimed), recovery: &mut Recovery) {
         let (journal, reclaimed) = list;
@@ -112,6 +129,7 @@ pub(crate) fn read_directory(disk: &dyn Disk, recovery: &mut Recovery) -> Result
         match FileName::parse(&name) {
             FileName::Segment(id) => directory.segments.push(look_at(disk, id, name)?),
             FileName::Unfinished => directory.unfinished.push(name),
+            FileName::Attachment(id) => directory.attachments.push(id),
             FileName::SetAside(id) => {
                 directory.highest_id = directory.highest_id.max(id);
                 directory.set_aside.push(id);
@@ -138,6 +156,7 @@ pub(crate) fn read_directory(disk: &dyn Disk, recovery: &mut Recovery) -> Result
             break;
         }
     }
+    directory.match_attachments(recovery);
     Ok(directory)
 }
 

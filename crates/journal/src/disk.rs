@@ -22,6 +22,12 @@ pub trait Disk: Send + Sync {
     /// has it.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
+    /// Gives a file one more name in the same directory. An error where the file system cannot.
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        let _ = (from, to);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Removes a file.
     fn remove(&self, name: &str) -> io::Result<()>;
 
@@ -50,6 +56,13 @@ pub trait DiskFile: Send + Sync {
     /// Reserves space so that the file has `bytes` bytes, zeros where nothing was written. `false`
     /// where the file system cannot do it; the file then grows as it is written.
     fn reserve(&self, bytes: u64) -> io::Result<bool>;
+
+    /// Gives back what is behind so many bytes, which is zeros. Nobody counts on it: where that
+    /// cannot be done, nothing happens.
+    fn shrink(&self, bytes: u64) -> io::Result<()> {
+        let _ = bytes;
+        Ok(())
+    }
 
     /// Puts the file's data and size on the medium (fdatasync): they survive power loss once this
     /// returned. After an error nothing is known about what was written since the last success, and

@@ -117,6 +117,11 @@ impl Disk for FileDisk {
         Ok(fs::renameat(&self.dir, from, &self.dir, to)?)
     }
 
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        self.may_change()?;
+        Ok(fs::linkat(&self.dir, from, &self.dir, to, fs::AtFlags::empty())?)
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         self.may_change()?;
         Ok(fs::unlinkat(&self.dir, name, fs::AtFlags::empty())?)
@@ -162,6 +167,10 @@ impl DiskFile for OpenFile {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn shrink(&self, bytes: u64) -> io::Result<()> {
+        Ok(retry(|| fs::ftruncate(&self.0, bytes))?)
     }
 
     // Not retried on EINTR: a sync that did not return success has failed (see `DiskFile::sync`).

@@ -161,10 +161,26 @@ impl Journal {
             }
         })?;
         file.sync().map_err(failed("sync", &unfinished))?;
+        if let Some(attachment) = segment.attachment() {
+            // First, and lastingly: where there is the record, there is what belongs to it.
+            attachment.settle(segment.id).map_err(failed("rename the attachment of", &name))?;
+            self.disk.sync_dir().map_err(failed("sync the directory of", &name))?;
+            self.shrink(segment.header.previous.id);
+        }
         self.disk.rename(&unfinished, &name).map_err(failed("rename", &unfinished))?;
         self.disk.sync_dir().map_err(failed("sync the directory of", &name))?;
         self.segments.set_file(segment, file);
         Ok(())
+    }
+
+    /// Gives back the space that was reserved for more records in a segment that gets none.
+    fn shrink(&self, sealed: u32) {
+        if let Some(segment) = self.segments.get(sealed).filter(|it| it.is_made() && !it.missing)
+            && let Ok(file) = self.segments.file(&segment)
+        {
+            // Tidiness only.
+            let _ = file.shrink(segment.end().into());
+        }
     }
 
     fn fill_segment(
@@ -180,6 +196,9 @@ impl Journal {
                 false => failed(action, name)(error),
             }
         };
+        if segment.header.attached {
+            self.pass_on_prepared(segment.id).map_err(failed("rename", &unfinished_name(segment.id)))?;
+        }
         let (file, reserved) = match self.take_prepared(segment.id) {
             Some((Prepared { file, reserved, .. }, filled))
                 if reserved.is_none_or(|had| had >= bytes) =>

@@ -2,7 +2,7 @@
 //!
 //! Locks are taken in this order: `committer`, `pending`, then what [`Segments`] holds inside.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub struct Journal {
     failed: OnceLock<String>,
     /// Which segments were deleted. Locked with the committer's lock held, and for no longer.
     reclaimed: Mutex<Listed>,
+    /// The number for the next attachment's name.
+    attachments: AtomicU32,
 }
 
 impl Journal {
@@ -110,6 +112,7 @@ impl Journal {
             prepared: Mutex::new(None),
             failed: OnceLock::new(),
             reclaimed: Mutex::new(Listed { list: found.reclaimed, is_written: true }),
+            attachments: AtomicU32::new(1),
         };
         Ok((journal, found.recovery))
     }
@@ -302,6 +305,11 @@ impl Journal {
     /// Bytes that are free on the medium; `None` where nobody can say.
     pub fn free_bytes(&self) -> Option<u64> {
         self.disk.free_bytes().unwrap_or_default()
+    }
+
+    /// A number that no attachment on its way has: they do not last for so many.
+    pub(crate) fn next_attachment(&self) -> u32 {
+        self.attachments.fetch_add(1, Ordering::Relaxed).max(1)
     }
 
     /// Stops the journal for ever: its owner found that the disk cannot be trusted. Returns the

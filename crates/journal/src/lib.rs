@@ -51,6 +51,7 @@
 //! ```
 
 mod appender;
+mod attachment;
 mod damage;
 mod directory;
 mod disk;
@@ -78,6 +79,7 @@ mod survey;
 mod withdraw;
 
 pub use appender::Appender;
+pub use attachment::{Attachment, AttachmentReader, AttachmentWriter};
 pub use damage::{Damage, Reason, Recovery, Torn};
 pub use disk::{Disk, DiskFile};
 pub use error::Error;

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::attachment::Attachment;
 use crate::error::Error;
 use crate::limits::{PAYLOAD_BYTES_MAX, SPARE_BUFFER_BYTES_MAX};
 use crate::record::{FIRST_OF_BATCH, RecordHeader, encode_record, payload_crc, record_bytes};
@@ -199,6 +200,22 @@ impl Pending {
         Ok(position)
     }
 
+    /// Begins a segment that has room for one record of that size, to which the attachment belongs.
+    pub(crate) fn place_attached(
+        &mut self,
+        segments: &Segments,
+        record_bytes: u32,
+        attachment: Arc<Attachment>,
+    ) -> Result<(), Error> {
+        self.seal();
+        let header = SegmentHeader { attached: true, ..self.next_header(false)? };
+        let capacity = SEGMENT_HEADER_BYTES + record_bytes;
+        let segment = Segment::new(header, capacity, 0, false).with_attachment(attachment);
+        let segment = segments.add(segment);
+        self.begun(&segment, SEGMENT_HEADER_BYTES);
+        Ok(())
+    }
+
     /// The segment and offset for a record of that size; begins another segment if it does not fit.
     pub(crate) fn place(
         &mut self,
@@ -239,7 +256,7 @@ impl Pending {
         assert!(self.tail.open.is_none(), "a segment is sealed before the next one begins");
         let id = self.tail.next_id.ok_or_else(|| Error::SegmentsUsedUp(segment_name(u32::MAX)))?;
         let Tail { journal, previous, next_sequence: first_sequence, .. } = self.tail;
-        Ok(SegmentHeader { id, rewrite, journal, first_sequence, previous })
+        Ok(SegmentHeader { id, rewrite, attached: false, journal, first_sequence, previous })
     }
 }
 

@@ -151,6 +151,18 @@ impl Journal {
         self.lock_prepared().is_none().then_some(next)
     }
 
+    /// The file made ahead for the segment with that number is for the next one: this one is small.
+    /// The committer's lock is held.
+    pub(crate) fn pass_on_prepared(&self, id: u32) -> std::io::Result<()> {
+        let mut prepared = self.lock_prepared();
+        let of_this = prepared.as_mut().filter(|prepared| prepared.id == id);
+        if let (Some(prepared), Some(next)) = (of_this, id.checked_add(1)) {
+            self.disk.rename(&unfinished_name(id), &unfinished_name(next))?;
+            prepared.id = next;
+        }
+        Ok(())
+    }
+
     /// The file made ahead for the segment with that number. The committer's lock is held.
     /// And how many bytes of it were written once.
     pub(crate) fn take_prepared(&self, id: u32) -> Option<(Prepared, u64)> {

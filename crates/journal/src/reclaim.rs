@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::group_commit::{WriteFault, failed};
 use crate::reclaimed::{ListFault, Reclaimed, write_list};
 use crate::segment::Segment;
-use crate::segment_header::{segment_name, set_aside_name};
+use crate::segment_header::{attachment_name, segment_name, set_aside_name};
 use crate::{Journal, Position};
 
 /// The list of deleted segments as it is in memory.
@@ -45,6 +45,7 @@ impl Journal {
         for segment in &dead {
             self.drop_segment(segment)?;
             self.sync_removal(segment)?;
+            self.drop_attachment(segment);
         }
         self.reclaimed(dead.len());
         Ok(dead.len())
@@ -77,9 +78,14 @@ impl Journal {
             let oldest = dead.remove(0);
             self.drop_segment(&oldest)?;
             self.sync_removal(&oldest)?;
+            self.drop_attachment(&oldest);
         }
         // A power loss may undo these: they are listed, and the next start removes them.
-        dead.iter().try_for_each(|segment| self.drop_segment(segment))?;
+        dead.iter().try_for_each(|segment| {
+            self.drop_segment(segment)?;
+            self.drop_attachment(segment);
+            Ok(())
+        })?;
         self.reclaimed(count);
         Ok(count)
     }
@@ -165,6 +171,14 @@ impl Journal {
         }
         self.segments.forget(segment.id);
         Ok(())
+    }
+
+    /// Removes what belonged to the record of a segment that is gone for good: an attachment that is
+    /// missing is damage. One that stays for whatever reason, the next start removes.
+    pub(crate) fn drop_attachment(&self, segment: &Segment) {
+        if segment.header.attached && !segment.is_damaged() {
+            let _ = self.disk.remove(&attachment_name(segment.id));
+        }
     }
 
     /// Makes a removal last. A failed sync ends the journal.

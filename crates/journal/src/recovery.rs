@@ -125,7 +125,9 @@ pub(crate) fn judge_last(
         tail.lost(from, checkpoint - end);
     }
     reading.keep(held, damage);
-    tail.open = clean.then_some((held.id, end as u32));
+    // A record with an attachment has its segment for itself.
+    let takes_more = clean && held.header.is_some_and(|header| !header.attached);
+    tail.open = takes_more.then_some((held.id, end as u32));
     tail
 }
 

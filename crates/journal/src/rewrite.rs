@@ -84,6 +84,7 @@ impl Journal {
         let older = self.segments.before(id);
         for segment in &older {
             self.drop_segment(segment)?;
+            self.drop_attachment(segment);
         }
         older.last().map_or(Ok(()), |last| self.sync_removal(last))
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::attachment::Attachment;
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::segment_header::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
@@ -20,6 +21,8 @@ pub struct SegmentUse {
     pub retained: u64,
     /// Bytes of its records on the medium, alive or not.
     pub record_bytes: u64,
+    /// It has one record, with an attachment.
+    pub attached: bool,
 }
 
 /// One segment, from the moment a position in it is given out.
@@ -38,6 +41,8 @@ pub(crate) struct Segment {
     /// Space up to here was written once.
     filled: AtomicU32,
     live: AtomicU64,
+    /// What belongs to its record, until its file is made.
+    attachment: Option<Arc<Attachment>>,
     file: Mutex<Option<Arc<dyn DiskFile>>>,
 }
 
@@ -52,8 +57,18 @@ impl Segment {
             end: AtomicU32::new(end),
             filled: AtomicU32::new(end),
             live: AtomicU64::new(0),
+            attachment: None,
             file: Mutex::new(None),
         }
+    }
+
+    /// One that is to be made, with what belongs to its record.
+    pub(crate) fn with_attachment(self, attachment: Arc<Attachment>) -> Segment {
+        Segment { attachment: Some(attachment), ..self }
+    }
+
+    pub(crate) fn attachment(&self) -> Option<&Attachment> {
+        self.attachment.as_deref()
     }
 
     /// One of which nothing is left but the counting of what was alive in it.
@@ -187,6 +202,7 @@ impl Segments {
                 id: it.id,
                 retained: it.live(),
                 record_bytes: it.record_bytes(),
+                attached: it.header.attached,
             })
             .collect()
     }

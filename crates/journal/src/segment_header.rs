@@ -14,6 +14,7 @@ pub(crate) const FORMAT_VERSION: u32 = 1;
 
 const MAGIC: [u8; 8] = *b"TPJSEGMT";
 const FLAG_REWRITE: u32 = 1;
+const FLAG_ATTACHED: u32 = 2;
 const CRC_AT: usize = 60;
 
 /// What a segment says of itself and of the one before it.
@@ -22,6 +23,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) id: u32,
     /// Everything in segments before this one is void.
     pub(crate) rewrite: bool,
+    /// Its one record has an attachment.
+    pub(crate) attached: bool,
     /// Which journal it belongs to: the sequence its very first record had, which is a number
     /// nobody can guess. Keeps a file of another journal out, above all one that would void this
     /// one.
@@ -53,7 +56,8 @@ impl SegmentHeader {
     /// Of a segment whose header is not to be trusted.
     pub(crate) fn unknown(id: u32) -> SegmentHeader {
         let previous = Previous::default();
-        SegmentHeader { id, rewrite: false, journal: 0, first_sequence: 0, previous }
+        let (rewrite, attached, journal, first_sequence) = Default::default();
+        SegmentHeader { id, rewrite, attached, journal, first_sequence, previous }
     }
 
     /// Whether it is one that was read, or written.
@@ -65,7 +69,9 @@ impl SegmentHeader {
         let mut out = [0; SEGMENT_HEADER_BYTES as usize];
         out[0..8].copy_from_slice(&MAGIC);
         out[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-        out[12..16].copy_from_slice(&(if self.rewrite { FLAG_REWRITE } else { 0 }).to_le_bytes());
+        let flags = if self.rewrite { FLAG_REWRITE } else { 0 }
+            | if self.attached { FLAG_ATTACHED } else { 0 };
+        out[12..16].copy_from_slice(&flags.to_le_bytes());
         out[16..24].copy_from_slice(&u64::from(self.id).to_le_bytes());
         out[24..32].copy_from_slice(&self.first_sequence.to_le_bytes());
         out[32..40].copy_from_slice(&u64::from(self.previous.id).to_le_bytes());
@@ -94,6 +100,7 @@ impl SegmentHeader {
         Some(Ok(SegmentHeader {
             id: u32::try_from(u64_at(bytes, 16)?).ok()?,
             rewrite: u32_at(bytes, 12)? & FLAG_REWRITE != 0,
+            attached: u32_at(bytes, 12)? & FLAG_ATTACHED != 0,
             journal: u64_at(bytes, 48)?,
             first_sequence: u64_at(bytes, 24)?,
             previous: Previous {
@@ -109,8 +116,11 @@ impl SegmentHeader {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FileName {
     Segment(u32),
-    /// A segment, or a list, that was never finished, so nothing in it was ever confirmed.
+    /// A segment, a list or an attachment that was never finished, so nothing in it was ever
+    /// confirmed.
     Unfinished,
+    /// What belongs to the record of the segment with that number.
+    Attachment(u32),
     /// A segment that held damage when its last live record was released.
     SetAside(u32),
     /// The list of segments that were deleted.
@@ -130,7 +140,8 @@ impl FileName {
         let id = digits.parse::<u32>().ok().filter(|id| *id > 0 && format!("{id:020}") == digits);
         match (id, suffix) {
             (Some(id), "log") => FileName::Segment(id),
-            (Some(_), "new") => FileName::Unfinished,
+            (Some(_), "new" | "attaching") => FileName::Unfinished,
+            (Some(id), "attached") => FileName::Attachment(id),
             (Some(id), "damaged") => FileName::SetAside(id),
             _ => FileName::Foreign,
         }
@@ -152,6 +163,16 @@ pub(crate) fn unfinished_name(id: u32) -> String {
     format!("{id:020}.new")
 }
 
+/// The name of what belongs to a segment's record.
+pub(crate) fn attachment_name(id: u32) -> String {
+    format!("{id:020}.attached")
+}
+
+/// The name an attachment has until it belongs to a record; the number is any that is free.
+pub(crate) fn attaching_name(number: u32) -> String {
+    format!("{number:020}.attaching")
+}
+
 /// The name a damaged segment gets instead of being deleted.
 pub(crate) fn set_aside_name(id: u32) -> String {
     format!("{id:020}.damaged")
@@ -165,6 +186,7 @@ mod tests {
         SegmentHeader {
             id: 2,
             rewrite: true,
+            attached: true,
             journal: 5,
             first_sequence: 17,
             previous: Previous { id: 1, end: 640, proven: 600 },
@@ -199,6 +221,8 @@ mod tests {
         assert_eq!(FileName::parse(&segment_name(u32::MAX)), FileName::Segment(u32::MAX));
         assert_eq!(FileName::parse(&unfinished_name(3)), FileName::Unfinished);
         assert_eq!(FileName::parse(&set_aside_name(3)), FileName::SetAside(3));
+        assert_eq!(FileName::parse(&attachment_name(3)), FileName::Attachment(3));
+        assert_eq!(FileName::parse(&attaching_name(3)), FileName::Unfinished);
         assert_eq!(FileName::parse("reclaimed"), FileName::Reclaimed);
         assert_eq!(FileName::parse("reclaimed.new"), FileName::Unfinished);
         for foreign in [

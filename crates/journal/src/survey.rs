@@ -5,12 +5,14 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::damage::{Damage, Reason, Recovery};
-use crate::directory::read_directory;
+use crate::attachment;
+use crate::directory::{Directory, read_directory};
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::limits::SEGMENT_BYTES_DEFAULT;
 use crate::reading::{Reading, Start};
 use crate::recovery::judge_last;
+use crate::segment_header::attachment_name;
 
 /// What is in a journal's directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,6 +98,7 @@ fn survey_once(disk: &dyn Disk) -> Result<Survey, Error> {
     reading.run(&mut |_| {})?;
     let held = reading.held.take();
     judge_last(&mut reading, held.as_ref(), 0);
+    verify_attachments(&disk, &directory, &mut reading.report)?;
     let Reading { report, seen: mut segments, .. } = reading;
     let Recovery { mut damaged, torn, torn_bytes, foreign, set_aside, .. } = report;
     let gone = disk.gone.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -113,6 +116,24 @@ fn survey_once(disk: &dyn Disk) -> Result<Survey, Error> {
     damaged.sort();
     let void = directory.unfinished.into_iter().chain(directory.void).collect();
     Ok(Survey { segments, damaged, torn: torn_stretches, void, set_aside, foreign })
+}
+
+/// Reads all attachments.
+fn verify_attachments(
+    disk: &dyn Disk,
+    directory: &Directory,
+    report: &mut Recovery,
+) -> Result<(), Error> {
+    for name in directory.attachments.iter().map(|id| attachment_name(*id)) {
+        match attachment::verify(disk, &name) {
+            Ok(()) => {}
+            Err(Error::Damaged { file, offset, reason }) => {
+                report.damaged.push(Damage { file, offset, bytes: 0, reason });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// A disk on which a file that was listed may be gone when it is opened: a server deleted it

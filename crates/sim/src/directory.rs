@@ -69,6 +69,16 @@ impl Disk for Directory {
         Ok(())
     }
 
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.disk.lock();
+        state.operate(Operation::Create)?;
+        let (from, name) = (self.path(from), self.path(to));
+        let file = state.find(&from)?;
+        assert!(state.find(&name).is_err(), "{from} is linked over {name}");
+        state.change(Change::Link { name, file });
+        Ok(())
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.disk.lock();
         state.operate(Operation::Remove)?;
@@ -99,6 +109,10 @@ impl Disk for SimDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.share().rename(from, to)
+    }
+
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        self.share().link(from, to)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of it is tests")]
 
+mod attachments;
 mod checkpoint;
 mod damage;
 mod failing_disk;

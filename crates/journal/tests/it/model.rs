@@ -2,8 +2,9 @@
 //! nothing was altered or invented.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use journal::{Error, Journal, Options, Position, Reason, Recovery};
+use journal::{Attachment, Error, Journal, Options, Position, Reason, Recovery};
 
 use sim::{Random, SimDisk};
 
@@ -50,6 +51,21 @@ impl Model {
         Ok(())
     }
 
+    /// Appends a record that says what is in the attachment that it has.
+    pub(crate) fn append_attached(
+        &mut self,
+        journal: &Journal,
+        attachment: &Arc<Attachment>,
+        payload: Vec<u8>,
+    ) -> Result<(), Error> {
+        let mut appender = journal.appender()?;
+        let position = appender.append_attached(ATTACHED, &[&payload], attachment)?;
+        journal.retain(position);
+        drop(appender);
+        self.appended.insert(position, (ATTACHED, payload));
+        Ok(())
+    }
+
     /// Notes what the journal says is durable.
     pub(crate) fn look(&mut self, journal: &Journal) {
         let durable = self.appended.keys().filter(|position| journal.is_durable(**position));
@@ -88,9 +104,14 @@ impl Model {
         let mut model = Model { appended: found.clone(), ..Model::default() };
         model.confirmed.extend(found.keys());
         found.keys().for_each(|position| journal.retain(*position));
-        for (position, (_, payload)) in &found {
+        for (position, (kind, payload)) in &found {
             let read = journal.read(*position).map(|read| read.to_vec());
             assert_eq!(read.ok().as_ref(), Some(payload), "{context}: {position} is not read back");
+            if *kind == ATTACHED {
+                let read = read_attachment(&journal, *position);
+                let read = read.unwrap_or_else(|error| panic!("{context}: {position}: {error}"));
+                assert!(read == attached(payload), "{context}: the attachment of {position}");
+            }
         }
         model.append(&journal, b"after the crash".to_vec()).unwrap();
         assert!(journal.commit().unwrap(), "{context}");
@@ -106,6 +127,38 @@ impl Model {
     }
 }
 
+/// The kind of records with attachments.
+pub(crate) const ATTACHED: u8 = 251;
+
+/// What is in the attachment of a record with that payload.
+pub(crate) fn attached(payload: &[u8]) -> Vec<u8> {
+    let seed = payload.iter().fold(0, |seed, byte| seed * 31 + u64::from(*byte));
+    let mut random = Random::new(seed);
+    let bytes = random.below(5000) as usize;
+    random.bytes(bytes)
+}
+
+/// An attachment for records with that payload.
+pub(crate) fn attach(journal: &Arc<Journal>, payload: &[u8]) -> Result<Arc<Attachment>, Error> {
+    let mut writer = journal.attach()?;
+    for piece in attached(payload).chunks(1000) {
+        writer.write(piece)?;
+        if writer.unsynced() > 2000 {
+            writer.sync()?;
+        }
+    }
+    writer.finish().map(Arc::new)
+}
+
+pub(crate) fn read_attachment(journal: &Journal, position: Position) -> Result<Vec<u8>, Error> {
+    let mut reader = journal.attachment(position)?.read()?;
+    let mut read = Vec::new();
+    while reader.left() > 0 {
+        read.extend_from_slice(&reader.next(700)?);
+    }
+    Ok(read)
+}
+
 /// A crash is no damage.
 pub(crate) fn no_false_alarm(recovery: &Recovery, context: &str) {
     let alarm = recovery.damaged.iter().find(|damage| damage.reason != Reason::TornBatch);
@@ -119,6 +172,7 @@ pub(crate) fn live(disk: &SimDisk, seed: u64, model: &mut Model) -> Result<(), E
     let mut random = Random::new(seed);
     for life in 0..2 {
         let (journal, _, found) = open(disk)?;
+        let journal = Arc::new(journal);
         model.check(&found, "opened again");
         for position in found.keys() {
             journal.retain(*position);
@@ -133,6 +187,23 @@ pub(crate) fn live(disk: &SimDisk, seed: u64, model: &mut Model) -> Result<(), E
                     _ => random.below(200) as usize,
                 };
                 model.append(&journal, random.bytes(bytes))?;
+            }
+            if random.below(3) == 0 {
+                let payload = random.bytes(9);
+                match attach(&journal, &payload) {
+                    // One for two records, now and then.
+                    Ok(attachment) => (0..1 + random.below(2)).try_for_each(|_| {
+                        match model.append_attached(&journal, &attachment, payload.clone()) {
+                            Err(Error::Io { .. } | Error::Full { .. }) => Ok(()),
+                            other => other,
+                        }
+                    })?,
+                    Err(Error::Io { .. } | Error::Full { .. }) => {}
+                    Err(error) => {
+                        model.look(&journal);
+                        return Err(error);
+                    }
+                }
             }
             match journal.commit() {
                 Ok(committed) => assert!(committed, "something was pending"),
