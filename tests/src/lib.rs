@@ -53,7 +53,7 @@ pub use port::free_port;
 pub use process::{Finished, Process, run};
 pub use rabbitmq::RabbitMq;
 pub use repository::Repository;
-pub use resources::{allow_files, files_max, resident_bytes};
+pub use resources::{allow_files, files_max, resident_bytes, resident_bytes_max};
 pub use rustix::process::Signal;
 pub use samples::{fedora_events, own_events};
 pub use scale::{is_time_over, is_torture, scaled, seed};

@@ -15,6 +15,17 @@ pub fn resident_bytes(pid: u32) -> Result<u64> {
     Ok(resident.parse::<u64>()? * rustix::param::page_size() as u64)
 }
 
+/// The most bytes of memory that it had at once.
+///
+/// # Errors
+/// It has ended.
+pub fn resident_bytes_max(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
+    Ok(kib.parse::<u64>()? * 1024)
+}
+
 /// How many files this process and its children could have open.
 pub fn files_max() -> u64 {
     getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt as _;
-use harness::{Site, free_bytes, is_torture, scaled, wait_for};
+use harness::{Site, free_bytes, is_torture, resident_bytes_max, scaled, wait_for};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     options::{
@@ -27,7 +27,7 @@ const QUEUE: &str = "backlog";
 const BYTES: usize = 1024;
 /// Published before their confirms are waited for.
 const IN_FLIGHT: u64 = 2000;
-const RESIDENT_MAX_MB: u64 = 100;
+const RESIDENT_MAX_MIB: u64 = 100;
 /// From the start after a kill to the first message.
 const FIRST_MAX: Duration = Duration::from_millis(500);
 /// What has to be free for the long form, which takes a little more than half of it.
@@ -50,7 +50,7 @@ fn alone_a_long_backlog_costs_disk_not_memory_and_no_time_at_restart() -> Result
     let began = Instant::now();
     runtime.block_on(fill(&site, count))?;
     let filled = began.elapsed();
-    let resident = resident_mb(server.pid())?;
+    let resident = resident_bytes_max(server.pid())? >> 20;
     server.kill()?;
 
     let began = Instant::now();
@@ -63,16 +63,16 @@ fn alone_a_long_backlog_costs_disk_not_memory_and_no_time_at_restart() -> Result
     let server = site.serve()?;
     let accepting_again = began.elapsed();
     let (first_again, drained) = runtime.block_on(drain(&site, count))?;
-    let resident_drained = resident_mb(server.pid())?;
+    let resident_drained = resident_bytes_max(server.pid())? >> 20;
     println!(
-        "{count} messages of {BYTES} B: {:.0}/s in, {resident} MB resident at most; accepting \
+        "{count} messages of {BYTES} B: {:.0}/s in, {resident} MiB resident at most; accepting \
          {accepting:?} after a kill, first message {first:?} later; {accepting_again:?} and \
-         {first_again:?} after an orderly end; {:.0}/s out, {resident_drained} MB",
+         {first_again:?} after an orderly end; {:.0}/s out, {resident_drained} MiB",
         count as f64 / filled.as_secs_f64(),
         count as f64 / drained.as_secs_f64(),
     );
-    ensure!(resident < RESIDENT_MAX_MB, "{resident} MB resident");
-    ensure!(resident_drained < RESIDENT_MAX_MB, "{resident_drained} MB resident");
+    ensure!(resident < RESIDENT_MAX_MIB, "{resident} MiB resident");
+    ensure!(resident_drained < RESIDENT_MAX_MIB, "{resident_drained} MiB resident");
     for (after, took) in
         [("a kill", accepting + first), ("an orderly end", accepting_again + first_again)]
     {
@@ -85,14 +85,6 @@ fn alone_a_long_backlog_costs_disk_not_memory_and_no_time_at_restart() -> Result
         if segments <= 3 { Ok(()) } else { Err(format!("{segments} segments")) }
     })?;
     server.terminate()
-}
-
-/// The most that the process had resident, in MB.
-fn resident_mb(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
-    Ok(kib.parse::<u64>()? / 1024)
 }
 
 async fn open(site: &Site) -> Result<(Connection, Channel)> {

@@ -135,6 +135,12 @@ const PROGRAMMES: &[Programme] = &[
         filters: &[],
     },
     Programme {
+        name: "large-messages",
+        what: "the binary: a message of 1 GiB by AMQP 1.0, in and out, at flat memory",
+        stand: Stand::Binary("large_messages"),
+        filters: &[],
+    },
+    Programme {
         name: "backlog",
         what: "the binary: 10,000,000 messages of 1 KiB that wait; takes 11 GB in the temporary \
                directory, and is skipped where less than 20 GB are free",

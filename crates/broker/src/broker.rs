@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytestring::ByteString;
-use journal::{Disk, Journal, Position};
+use journal::{AttachmentWriter, Disk, Journal, Position};
 
 use crate::{
     Clock, Error, Mailbox, Properties, Queue, QueueChurn, QueueCounters, SystemClock, Timestamp,
@@ -489,6 +489,19 @@ impl Broker {
     /// What queues of that type counted that are gone.
     pub fn gone_queues(&self, queue_type: QueueType) -> QueueCounters {
         self.store.totals().gone(queue_type)
+    }
+
+    /// Whether what is published can be kept on disk.
+    pub fn has_disk(&self) -> bool {
+        self.store.journal().is_some()
+    }
+
+    /// Begins what of a large message is on disk before it is published: [`Message::rest`].
+    ///
+    /// # Errors
+    /// There is no disk, or no space on it; the journal failed.
+    pub fn attach(&self) -> Result<AttachmentWriter, Error> {
+        self.store.attach()
     }
 
     /// The present moment, as messages' times are measured.

@@ -137,8 +137,9 @@ impl Compaction {
         let Some(journal) = store.journal() else { return Ok(()) };
         let mut state = lock(&self.state);
         let budget = state.budget(journal);
-        let segments: Vec<_> =
-            journal.segments().into_iter().filter(|it| it.id < checkpoint).collect();
+        // What has an attachment has its segment for itself: it is alive as a whole or not at all.
+        let is_shared = |it: &journal::SegmentUse| it.id < checkpoint && !it.attached;
+        let segments: Vec<_> = journal.segments().into_iter().filter(is_shared).collect();
         state.looked.retain(|id, _| segments.iter().any(|segment| segment.id == *id));
         let slack = self.slack_segments * u64::from(journal.options().segment_bytes);
         let used: u64 = segments.iter().map(|segment| segment.record_bytes).sum();

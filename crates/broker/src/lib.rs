@@ -89,7 +89,7 @@ pub use death::{Death, DeathReason, Deaths};
 pub use entry::Entry;
 pub use error::Error;
 pub use exchange::{Deduplicator, ExchangeDeclaration, ExchangeKind, Identity};
-pub use journal::{Position, ReadAhead};
+pub use journal::{Attachment, AttachmentReader, AttachmentWriter, Position, ReadAhead};
 pub use mailbox::{Letter, Mailbox, Wake};
 pub use message::{Body, Encoding, Label, Marks, Message};
 pub use properties::Properties;

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use smallvec::SmallVec;
 
-use crate::{ConnectionId, Deaths, Timestamp};
+use journal::Attachment;
+
+use crate::{ConnectionId, Deaths, Error, Timestamp, error::Kind};
 
 /// The pieces of a body, in order: one slice for each frame it came in.
 pub type Body = SmallVec<[Bytes; 1]>;
@@ -22,8 +24,10 @@ pub struct Message {
     /// The connection that published it, for who wants nothing of their own back. Not known of one
     /// that was read from disk.
     pub publisher: Option<ConnectionId>,
-    /// The body.
+    /// The body, or its beginning.
     pub body: Body,
+    /// What follows of a large one: it is on disk only.
+    pub rest: Option<Arc<Attachment>>,
 }
 
 /// Everything of a message but its body. Most publishers send many messages that differ in nothing
@@ -76,21 +80,49 @@ impl Message {
     /// A message with a label of its own, that is not published yet.
     pub fn new(label: Label, body: Body) -> Message {
         let (label, published_at) = (Arc::new(label), Timestamp::default());
-        Message { label, published_at, publisher: None, body }
+        Message { label, published_at, publisher: None, body, rest: None }
     }
 
     /// Bytes of the body.
     pub fn body_len(&self) -> usize {
+        let rest = self.rest.as_ref().map_or(0, |rest| rest.bytes());
+        self.body_len_in_memory() + usize::try_from(rest).unwrap_or(usize::MAX)
+    }
+
+    fn body_len_in_memory(&self) -> usize {
         self.body.iter().map(Bytes::len).sum()
+    }
+
+    /// The same with all of its body in memory: for who has to see it in one piece.
+    ///
+    /// # Errors
+    /// It has more than `max` bytes; what is on disk cannot be read.
+    pub fn loaded(&self, max: usize) -> Result<Message, Error> {
+        let mut message = self.clone();
+        let Some(rest) = message.rest.take() else { return Ok(message) };
+        let bytes = self.body_len();
+        if bytes > max {
+            let text =
+                format!("a message of {bytes} bytes, more than the {max} that are held whole");
+            return Err(Error::new(Kind::ResourceError, text));
+        }
+        let mut reader = rest.read()?;
+        while reader.left() > 0 {
+            message.body.push(reader.next(READ_BYTES)?);
+        }
+        Ok(message)
     }
 
     /// Bytes this message holds in memory, roughly: what the memory budget counts.
     pub(crate) fn footprint(&self) -> usize {
         let bcc = self.marks.bcc.iter().flat_map(|keys| keys.iter().map(|key| key.len()));
-        let bytes = self.body_len() + self.properties.len() + self.routing_key.len();
+        let bytes = self.body_len_in_memory() + self.properties.len() + self.routing_key.len();
         bytes + bcc.sum::<usize>() + OVERHEAD_BYTES
     }
 }
+
+/// Bytes of a large body that are read at once.
+const READ_BYTES: usize = 1 << 20;
 
 /// The structs and reference counts around a message.
 const OVERHEAD_BYTES: usize = 240;

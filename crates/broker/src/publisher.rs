@@ -245,6 +245,7 @@ pub(crate) fn enqueue(
     let now = store.now();
     for Publish { message, .. } in batch.iter_mut() {
         message.published_at = now;
+        store.detach(message)?;
     }
     let first = receipts.len();
     let refused = refuse(batch, &mut enqueued);

@@ -21,7 +21,8 @@ use crate::{
 /// `u64 published at`, for bit 1 `u8 priority`, for bit 2 `u64 ttl`, for bit 3
 /// `u32 length + deaths as JSON`, for bit 4 what streams say of it: `u32 filter mark, u16 count,
 /// (u64 queue id, u64 offset) × count`, for bit 5 `u16 count, (u32 length + key) × count`, the keys
-/// in `BCC`, for bit 6 `u8 encoding` of properties and body.
+/// in `BCC`, for bit 6 `u8 encoding` of properties and body, for bit 7 `u64` bytes of the body that
+/// are in the record's attachment.
 pub(crate) const MESSAGE: u8 = 4;
 /// As earlier versions wrote it: without the flags.
 pub(crate) const PLAIN_MESSAGE: u8 = 1;
@@ -163,7 +164,8 @@ impl Head {
             payload = payload.get(length..)?;
         }
         let length = payload.try_get_u32_le().ok()? as usize;
-        let size = u32::try_from(payload.len().checked_sub(length)?).unwrap_or(u32::MAX);
+        let size = payload.len().checked_sub(length)? as u64;
+        let size = u32::try_from(size.saturating_add(told.attached)).unwrap_or(u32::MAX);
         let Told { published_at, marks: Marks { ttl, priority, .. }, in_streams, .. } = told;
         Some(Head { published_at, priority, ttl, size, in_streams })
     }
@@ -206,7 +208,8 @@ pub(crate) fn encode_head(
     head: &mut Vec<u8>,
 ) -> Result<(), Error> {
     put_queues(head, queues)?;
-    put_told(head, message.published_at, message, in_streams)?;
+    let attached = message.rest.as_ref().map_or(0, |rest| rest.bytes());
+    put_told(head, message.published_at, message, in_streams, attached)?;
     for name in [&message.exchange, &message.routing_key] {
         head.put_u8(u8::try_from(name.len()).map_err(|_| too_long(name))?);
         head.put_slice(name.as_bytes());
@@ -232,13 +235,18 @@ pub(crate) fn encode_moved(
     Ok(head)
 }
 
-/// The queues and the message of a record; `None` when it is not what [`MESSAGE`] says.
-pub(crate) fn decode_message(
-    mut payload: Bytes,
-    is_plain: bool,
-) -> Option<(Vec<QueueId>, Message)> {
-    let queues = decode_queues(&mut payload)?;
-    let Told { published_at, marks, encoding, .. } = decode_told(&mut payload, is_plain)?;
+/// A message as its record has it.
+pub(crate) struct Decoded {
+    pub(crate) message: Message,
+    /// The rest of its body is in the record's attachment.
+    pub(crate) is_attached: bool,
+}
+
+/// The message of a record; `None` when it is not what [`MESSAGE`] says.
+pub(crate) fn decode_message(mut payload: Bytes, is_plain: bool) -> Option<Decoded> {
+    decode_queues(&mut payload)?;
+    let told = decode_told(&mut payload, is_plain)?;
+    let Told { published_at, marks, encoding, attached, .. } = told;
     let exchange = short_string(&mut payload)?;
     let routing_key = short_string(&mut payload)?;
     let length = payload.try_get_u32_le().ok()? as usize;
@@ -248,7 +256,8 @@ pub(crate) fn decode_message(
     let properties = payload.split_to(length);
     let body = smallvec::smallvec![payload];
     let label = Label { exchange, routing_key, properties, encoding, persistent: true, marks };
-    Some((queues, Message { label: Arc::new(label), published_at, publisher: None, body }))
+    let message = Message { published_at, ..Message::new(label, body) };
+    Some(Decoded { message, is_attached: attached > 0 })
 }
 
 /// What the broker itself says of a message.
@@ -258,6 +267,8 @@ struct Told {
     marks: Marks,
     encoding: Encoding,
     in_streams: InStreams,
+    /// Bytes of the body that are in the attachment.
+    attached: u64,
 }
 
 fn put_told(
@@ -265,6 +276,7 @@ fn put_told(
     published_at: Timestamp,
     label: &Label,
     in_streams: &InStreams,
+    attached: u64,
 ) -> Result<(), Error> {
     let Marks { ttl, priority, deaths, bcc } = &label.marks;
     let is_other = label.encoding != Encoding::default();
@@ -274,7 +286,8 @@ fn put_told(
         | u8::from(deaths.is_some()) << 3
         | u8::from(!in_streams.offsets.is_empty()) << 4
         | u8::from(bcc.is_some()) << 5
-        | u8::from(is_other) << 6;
+        | u8::from(is_other) << 6
+        | u8::from(attached > 0) << 7;
     out.put_u8(flags);
     if published_at.0 > 0 {
         out.put_u64_le(published_at.0);
@@ -299,6 +312,9 @@ fn put_told(
     }
     if is_other {
         out.put_u8(label.encoding.0);
+    }
+    if attached > 0 {
+        out.put_u64_le(attached);
     }
     Ok(())
 }
@@ -353,7 +369,8 @@ fn decode_told(payload: &mut impl Buf, is_plain: bool) -> Option<Told> {
         marks.bcc = Some(Arc::new(decode_keys(payload)?));
     }
     let encoding = if has(6) { Encoding(payload.try_get_u8().ok()?) } else { Encoding::default() };
-    Some(Told { published_at, marks, encoding, in_streams })
+    let attached = if has(7) { payload.try_get_u64_le().ok()? } else { 0 };
+    Some(Told { published_at, marks, encoding, in_streams, attached })
 }
 
 /// The queues of a message's record, and nothing else of it.
@@ -433,11 +450,12 @@ mod tests {
         };
         let encoding = Encoding(1);
         let label = Label { marks, encoding, ..Label::default() };
-        put_told(&mut record, Timestamp(5), &label, &in_streams).unwrap();
+        put_told(&mut record, Timestamp(5), &label, &in_streams, 0).unwrap();
         record.put_slice(b"\x01x\x03a.b");
         record.put_u32_le(2);
         record.put_slice(b"ppbody");
-        let (queues, message) = decode_message(record.clone().into(), false).unwrap();
+        let queues = decode_queues(&mut &*record).unwrap();
+        let Decoded { message, .. } = decode_message(record.clone().into(), false).unwrap();
         assert_eq!((queues, &*message.routing_key), (vec![QueueId(7)], "a.b"));
         assert_eq!((&message.marks, &message.body[0][..]), (&label.marks, &b"body"[..]));
         assert_eq!(message.encoding, encoding);

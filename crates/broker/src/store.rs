@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use bytes::BufMut;
-use journal::{Appender, Journal, Position, ReadAhead};
+use journal::{Appender, AttachmentWriter, Journal, Position, ReadAhead};
 
 use crate::{
     Clock, Error, Message, Options, Properties, Queue, Timestamp,
@@ -20,8 +20,8 @@ use crate::{
     limits::SETTLE_RECORD_MAX,
     queue::QueueId,
     record::{
-        InStreams, MESSAGE, MOVED, Moved, PLAIN_MESSAGE, Part, SETTLE, TRIM, decode_message,
-        decode_queues, encode_head, encode_moved, no_message,
+        Decoded, InStreams, MESSAGE, MOVED, Moved, PLAIN_MESSAGE, Part, SETTLE, TRIM,
+        decode_message, decode_queues, encode_head, encode_moved, no_message,
     },
     sync::{lock, read, write},
     transaction::Leaving,
@@ -205,6 +205,22 @@ impl Store {
         self.held_bytes() > self.memory_max
     }
 
+    /// As [`Broker::attach`](crate::Broker::attach).
+    pub(crate) fn attach(&self) -> Result<AttachmentWriter, Error> {
+        match &self.journal {
+            Some(journal) => Ok(journal.attach()?),
+            None => Err(Error::new(Kind::Internal, "a broker in memory has no disk to write to")),
+        }
+    }
+
+    /// Sees to it that what of the message is on disk is not another's, with which it would go.
+    pub(crate) fn detach(&self, message: &mut Message) -> Result<(), Error> {
+        if let (Some(rest), Some(journal)) = (&mut message.rest, &self.journal) {
+            *rest = journal.attach_again(rest)?;
+        }
+        Ok(())
+    }
+
     /// Appends a message once for all `queues`, and keeps it for each of them.
     pub(crate) fn append(
         &self,
@@ -219,7 +235,7 @@ impl Store {
         let mut parts: smallvec::SmallVec<[&[u8]; 4]> =
             smallvec::smallvec![head.as_slice(), &*message.properties];
         parts.extend(message.body.iter().map(|slice| &**slice));
-        Ok(appender.append(MESSAGE, &parts)?)
+        append_whole(appender, MESSAGE, &parts, message)
     }
 
     /// Says that `queue` is done with these messages, and no longer keeps them. Nobody waits for
@@ -326,7 +342,10 @@ impl Store {
         let kind = Part::within(kind, &mut payload).ok_or_else(|| no_message(position))?;
         let moved = kind != MOVED || Moved::skip(&mut payload).is_some();
         let message = moved.then(|| decode_message(payload, kind == PLAIN_MESSAGE)).flatten();
-        let (_, message) = message.ok_or_else(|| no_message(position))?;
+        let Decoded { mut message, is_attached } = message.ok_or_else(|| no_message(position))?;
+        if is_attached {
+            message.rest = Some(Arc::new(journal.attachment(position)?));
+        }
         Ok(Arc::new(message))
     }
 
@@ -365,13 +384,26 @@ impl Store {
         parts.extend(message.body.iter().map(|slice| &**slice));
         let position = {
             let mut appender = journal.appender()?;
-            let position = appender.append(MOVED, &parts)?;
+            let position = append_whole(&mut appender, MOVED, &parts, message)?;
             journal.retain(position);
             position
         };
         journal.commit().inspect_err(|_| journal.release(position))?;
         Ok(position)
     }
+}
+
+/// Appends the parts of a message's record, with what of it is on disk already.
+fn append_whole(
+    appender: &mut Appender<'_>,
+    kind: u8,
+    parts: &[&[u8]],
+    message: &Message,
+) -> Result<Position, Error> {
+    Ok(match &message.rest {
+        None => appender.append(kind, parts)?,
+        Some(rest) => appender.append_attached(kind, parts, rest)?,
+    })
 }
 
 /// Where a message was first written, of a record that is one or a copy.

@@ -71,6 +71,10 @@ impl<'a> Transaction<'a> {
         let mut bytes = self.settlements.iter().map(|it| it.entries.len() * 8).sum::<usize>();
         let mut head = Vec::new();
         for Publish { message, routes } in batch {
+            if message.rest.is_some() {
+                let text = "a message that is on disk already cannot be part of a transaction";
+                return Err(Error::new(Kind::Internal, text));
+            }
             let queues: Vec<QueueId> = kept_by(message, routes).collect();
             encode_head(message, &queues, &InStreams::default(), &mut head)?;
             bytes += message.properties.len() + message.body_len();

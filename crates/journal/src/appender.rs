@@ -46,11 +46,13 @@ impl<'a> Appender<'a> {
         Ok(position)
     }
 
-    /// Appends one record to which an attachment belongs, in a segment of its own. If that belongs to
-    /// another already, this one gets its own: the same octets, by another name.
+    /// Appends one record to which an attachment belongs, in a segment of its own.
     ///
     /// # Errors
-    /// As [`Appender::append`]; and what hinders the other name: [`Error::Io`], [`Error::Full`].
+    /// As [`Appender::append`].
+    ///
+    /// # Panics
+    /// If it belongs to another: [`Journal::attach_again`].
     pub fn append_attached(
         &mut self,
         kind: u8,
@@ -59,12 +61,9 @@ impl<'a> Appender<'a> {
     ) -> Result<Position, Error> {
         self.journal.check_failed()?;
         let bytes = record_bytes(payload_size(parts)? as usize) as u32;
-        let own = match attachment.claim() {
-            Some(own) => own,
-            None => attachment.again(self.journal.next_attachment())?,
-        };
+        assert!(attachment.claim(), "{attachment:?} belongs to a record already");
         let pending = self.pending.as_mut().expect("held until the drop");
-        pending.place_attached(&self.journal.segments, bytes, own)?;
+        pending.place_attached(&self.journal.segments, bytes, Arc::clone(attachment))?;
         self.append(kind, parts)
     }
 

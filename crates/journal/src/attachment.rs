@@ -80,6 +80,27 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// The same octets under a name of their own, for one more record, if they belong to one. They
+    /// are copied where the file system cannot give a file two names.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Full`]; [`Error::Failed`].
+    pub fn attach_again(&self, attachment: &Arc<Attachment>) -> Result<Arc<Attachment>, Error> {
+        self.check_failed()?;
+        if !attachment.is_owned() {
+            return Ok(Arc::clone(attachment));
+        }
+        let name = attaching_name(self.next_attachment());
+        let from = attachment.place();
+        if self.disk.link(&from.name, &name).is_err() {
+            copy(&*self.disk, &from.name, &name)?;
+        }
+        let (disk, place) = (Arc::clone(&self.disk), Place { name, owner: Owner::Nobody });
+        Ok(Arc::new(Attachment { disk, place: Mutex::new(place), bytes: attachment.bytes }))
+    }
+}
+
 impl AttachmentWriter {
     /// Adds octets.
     ///
@@ -157,27 +178,14 @@ impl Attachment {
         Ok(AttachmentReader { file, name, bytes, at: 0, crc: 0, expected: crc })
     }
 
-    /// Takes it for a record, if it is not another's already.
-    pub(crate) fn claim(self: &Arc<Attachment>) -> Option<Arc<Attachment>> {
-        let mut place = self.place();
-        match std::mem::replace(&mut place.owner, Owner::Record) {
-            Owner::Nobody => Some(Arc::clone(self)),
-            Owner::Record => None,
-        }
+    /// Takes it for a record; false if it is another's already.
+    pub(crate) fn claim(&self) -> bool {
+        std::mem::replace(&mut self.place().owner, Owner::Record) == Owner::Nobody
     }
 
-    /// The same octets under a name of their own, for one more record. They are copied where the
-    /// file system cannot give a file two names.
-    pub(crate) fn again(&self, number: u32) -> Result<Arc<Attachment>, Error> {
-        let place = self.place();
-        let name = attaching_name(number);
-        let linked = self.disk.link(&place.name, &name);
-        if linked.is_err() {
-            copy(&*self.disk, &place.name, &name)?;
-        }
-        let disk = Arc::clone(&self.disk);
-        let place = Mutex::new(Place { name, owner: Owner::Record });
-        Ok(Arc::new(Attachment { disk, place, bytes: self.bytes }))
+    /// Whether it belongs to a record, with which it goes.
+    fn is_owned(&self) -> bool {
+        self.place().owner == Owner::Record
     }
 
     /// Gives it the name by which it is found with its segment.
@@ -332,8 +340,8 @@ fn trailer(bytes: u64, crc: u32) -> [u8; TRAILER_BYTES] {
 }
 
 fn parse_trailer(trailer: &[u8]) -> Option<(u64, u32)> {
-    let is_whole = trailer.strip_prefix(MAGIC).is_some()
-        && u32_at(trailer, 20)? == crc32c(trailer.get(..20)?);
+    let is_whole =
+        trailer.strip_prefix(MAGIC).is_some() && u32_at(trailer, 20)? == crc32c(trailer.get(..20)?);
     is_whole.then_some(())?;
     Some((u64_at(trailer, 8)?, u32_at(trailer, 16)?))
 }

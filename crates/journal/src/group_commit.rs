@@ -197,7 +197,8 @@ impl Journal {
             }
         };
         if segment.header.attached {
-            self.pass_on_prepared(segment.id).map_err(failed("rename", &unfinished_name(segment.id)))?;
+            self.pass_on_prepared(segment.id)
+                .map_err(failed("rename", &unfinished_name(segment.id)))?;
         }
         let (file, reserved) = match self.take_prepared(segment.id) {
             Some((Prepared { file, reserved, .. }, filled))

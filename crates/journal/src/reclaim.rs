@@ -173,8 +173,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes what belonged to the record of a segment that is gone for good: an attachment that is
-    /// missing is damage. One that stays for whatever reason, the next start removes.
+    /// Removes what belonged to the record of a segment that is gone for good: an attachment that
+    /// is missing is damage. One that stays for whatever reason, the next start removes.
     pub(crate) fn drop_attachment(&self, segment: &Segment) {
         if segment.header.attached && !segment.is_damaged() {
             let _ = self.disk.remove(&attachment_name(segment.id));

@@ -221,7 +221,14 @@ mod tests {
     fn segment(id: u32, previous: u32) -> Segment {
         let previous = Previous { id: previous, end: 100 + id, proven: 90 };
         let (journal, first_sequence) = (5, u64::from(id) * 10);
-        let header = SegmentHeader { id, rewrite: false, attached: false, journal, first_sequence, previous };
+        let header = SegmentHeader {
+            id,
+            rewrite: false,
+            attached: false,
+            journal,
+            first_sequence,
+            previous,
+        };
         Segment::new(header, 1000, 500, false)
     }
 

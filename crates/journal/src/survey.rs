@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::damage::{Damage, Reason, Recovery};
 use crate::attachment;
+use crate::damage::{Damage, Reason, Recovery};
 use crate::directory::{Directory, read_directory};
 use crate::disk::{Disk, DiskFile};
 use crate::error::Error;

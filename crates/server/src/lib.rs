@@ -64,6 +64,8 @@ pub struct Limits {
     pub heartbeat_s: u16,
     /// The largest message, in bytes of body.
     pub message_bytes_max: u64,
+    /// The largest message of AMQP 1.0, in bytes, that goes to disk as it comes.
+    pub large_message_bytes_max: u64,
     /// Consumers on one channel.
     pub consumers_per_channel_max: u32,
     /// Arguments of one declaration or binding.
@@ -93,6 +95,7 @@ impl Default for Limits {
             channel_max: 2047,
             heartbeat_s: 60,
             message_bytes_max: 16 * 1024 * 1024,
+            large_message_bytes_max: 4 << 30,
             consumers_per_channel_max: 10_000,
             arguments_max: 1024,
             table_depth_max: 32,

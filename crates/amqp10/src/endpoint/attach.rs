@@ -15,10 +15,23 @@ use crate::{ErrorCondition, definition::Role, performative::Attach};
 /// How the owner wants a link that receives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Intake {
-    /// Deliveries of several frames are handed on part by part.
-    pub streaming: bool,
+    /// Which deliveries of several frames are handed on part by part.
+    pub streaming: Streaming,
     /// Tags are kept while deliveries are unsettled, so that the link can be resumed.
     pub resumable: bool,
+}
+
+/// Which deliveries are handed on part by part; the others as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Streaming {
+    /// None.
+    #[default]
+    Never,
+    /// All.
+    Always,
+    /// Those of more octets, once all that stands before the body is there. None that belongs to a
+    /// transaction, or is resumed.
+    Above(u64),
 }
 
 impl Connection {
@@ -216,7 +229,7 @@ impl Link {
         if let Half::Receiver(receiver) = &mut self.half {
             receiver.message_size_max =
                 attach.max_message_size.filter(|&max| max > 0).unwrap_or(u64::MAX);
-            receiver.is_streaming = intake.streaming;
+            receiver.streaming = intake.streaming;
             receiver.is_resumable = intake.resumable;
         }
     }

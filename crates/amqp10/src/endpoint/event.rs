@@ -39,7 +39,7 @@ pub enum Event {
         /// What the peer said. Source or target that are none refuse: the peer's detach follows.
         attach: Box<Attach>,
     },
-    /// A delivery, complete but on a link that streams.
+    /// A delivery, complete unless it says that more follows: on a link that streams.
     Delivery(Delivery),
     /// Of a delivery on a link that streams, what came after its first frame.
     Part {
@@ -51,6 +51,8 @@ pub enum Event {
         payload: Bytes,
         /// Whether parts follow.
         more: bool,
+        /// Whether its sender has settled it, as far as is known by now.
+        settled: bool,
     },
     /// A delivery that was never completed, and is as if it had not been, but for its credit.
     Aborted {

@@ -1,6 +1,6 @@
 //! Flows: the peer's, and the owner's grants of credit (AMQP 1.0 §2.6.7, §2.7.4).
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::{
     Connection, Event, LinkFlow, LinkId, Outbox, Outgoing, Sent, SessionId,
@@ -198,6 +198,21 @@ impl Connection {
     pub fn continue_sending<O: Outbox>(&mut self, session: SessionId, out: &mut O) -> bool {
         let max_frame_size = self.max_frame_size;
         find(&mut self.sessions, session).is_none_or(|it| it.go_on_all(max_frame_size, out))
+    }
+
+    /// Whether a message that is sent partly on the link waits for its next octets.
+    pub fn is_hungry(&self, link: LinkId) -> bool {
+        let session = self.sessions.get(link.session.channel.into());
+        let session =
+            session.filter(|it| it.links.get(link.handle).is_some_and(|it| it.id == link));
+        session.is_some_and(|it| it.is_hungry(link.handle, self.max_frame_size))
+    }
+
+    /// Hands over the next octets of a message that was begun with a `rest`, any number of them.
+    /// They go out in whole frames. `false` when no message on the link lacks so many.
+    pub fn feed<O: Outbox>(&mut self, link: LinkId, octets: Bytes, out: &mut O) -> bool {
+        let max_frame_size = self.max_frame_size;
+        self.link(link).is_some_and(|it| it.feed(link.handle, octets, max_frame_size, out))
     }
 
     /// The owner has nothing more to send on a link that the peer drains: credit goes, the peer is

@@ -4,7 +4,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Delivery, Event,
+    Delivery, Event, Streaming,
     ledger::{Entry, Mark},
     link::{Half, Link, LinkState},
     refusal::{Refusal, Scope},
@@ -15,15 +15,15 @@ use crate::{
     definition::{DeliveryNumber, MessageFormat, ReceiverSettleMode, SenderSettleMode},
     messaging::DeliveryState,
     performative::Transfer,
-    section::Pieces,
+    section::{Pieces, body_offset},
 };
 
 /// What a link has that receives.
 #[derive(Debug)]
 pub(super) struct Receiver {
     pub(super) message_size_max: u64,
-    /// Parts are handed on as they come.
-    pub(super) is_streaming: bool,
+    /// Which parts are handed on as they come.
+    pub(super) streaming: Streaming,
     /// Tags of unsettled deliveries are kept.
     pub(super) is_resumable: bool,
     partial: Option<Box<Partial>>,
@@ -31,7 +31,8 @@ pub(super) struct Receiver {
 
 impl Default for Receiver {
     fn default() -> Self {
-        Self { message_size_max: u64::MAX, is_streaming: false, is_resumable: false, partial: None }
+        let (streaming, is_resumable, partial) = Default::default();
+        Self { message_size_max: u64::MAX, streaming, is_resumable, partial }
     }
 }
 
@@ -49,6 +50,8 @@ struct Partial {
     cost: usize,
     /// Nobody is told of it.
     is_ignored: bool,
+    /// It is large, and handed on as a whole all the same.
+    is_kept_whole: bool,
 }
 
 impl Receiver {
@@ -233,7 +236,7 @@ impl Session {
         let mut partial = Box::new(Partial::of(&delivery));
         check_size(link, payload.len() as u64)?;
         let Half::Receiver(receiver) = &mut link.half else { return Ok(()) };
-        if receiver.is_streaming {
+        if receiver.streaming == Streaming::Always {
             partial.size = payload.len() as u64;
             let payload = Pieces::from_iter((!payload.is_empty()).then_some(payload));
             step.events.push(Event::Delivery(Delivery { payload, ..delivery }));
@@ -298,9 +301,11 @@ impl Session {
             partial.size = size;
         } else if partial.delivery.is_none() {
             partial.size = size;
-            step.events.push(Event::Part { link: id_of_link, id, payload, more });
+            step.events.push(Event::Part { link: id_of_link, id, payload, more, settled });
         } else if !partial.add(payload, step) {
             return Err(too_much(link, step));
+        } else if more && let Some(begun) = partial.begin_streaming(receiver.streaming) {
+            step.events.push(Event::Delivery(begun));
         }
         if more {
             *step.incomplete += partial.cost;
@@ -358,7 +363,27 @@ impl Partial {
             size: 0,
             cost: 0,
             is_ignored: false,
+            is_kept_whole: false,
         }
+    }
+
+    /// What is there of a large delivery, whose parts are handed on from now on.
+    fn begin_streaming(&mut self, streaming: Streaming) -> Option<Delivery> {
+        let Streaming::Above(bytes) = streaming else { return None };
+        if self.size <= bytes || self.is_kept_whole {
+            return None;
+        }
+        self.is_kept_whole = true;
+        let is_plain = |it: &Delivery| {
+            let state = it.state.as_deref();
+            !it.resume && !matches!(state, Some(DeliveryState::TransactionalState(_)))
+        };
+        let delivery = self.delivery.as_ref()?;
+        if !is_plain(delivery) || body_offset(&delivery.payload).is_none() {
+            return None;
+        }
+        self.cost = 0;
+        self.delivery.take().map(|it| Delivery { more: true, settled: self.settled, ..it })
     }
 
     /// Adds octets, unless they are too many for this side.

@@ -91,7 +91,7 @@ mod suspended;
 mod whole;
 mod windows;
 
-pub use attach::Intake;
+pub use attach::{Intake, Streaming};
 pub use clock::IdleTimes;
 pub use connection::{Connection, Phase};
 pub use event::{Delivery, Disposition, Event, LinkFlow};

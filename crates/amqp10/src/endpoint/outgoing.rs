@@ -55,6 +55,9 @@ pub struct Outgoing<'a> {
     pub head: &'a [u8],
     /// What follows, in slices.
     pub body: &'a [Bytes],
+    /// How many octets follow that, which are handed over while it is sent
+    /// ([`Connection::feed`](super::Connection::feed)).
+    pub rest: u64,
     /// The delivery's state: when it is resumed, or belongs to a transaction.
     pub state: Option<&'a DeliveryState>,
     /// Whether a delivery of before is resumed.
@@ -63,8 +66,8 @@ pub struct Outgoing<'a> {
 
 impl Outgoing<'_> {
     #[inline]
-    fn size(&self) -> usize {
-        self.body.iter().fold(self.head.len(), |size, it| size + it.len())
+    fn size(&self) -> u64 {
+        self.body.iter().fold(self.head.len(), |size, it| size + it.len()) as u64 + self.rest
     }
 
     /// Whether it is settled when it is sent, on a link of this mode.
@@ -90,8 +93,10 @@ impl Outgoing<'_> {
 pub enum Sent {
     /// It went out, under this number.
     Whole(DeliveryNumber),
-    /// Its beginning went out; the rest waits, as slices, for the session's window
-    /// ([`Event::Window`](super::Event::Window)). The link sends nothing else before.
+    /// Its beginning went out; the rest waits for the session's window
+    /// ([`Event::Window`](super::Event::Window)), or to be handed over
+    /// ([`Connection::is_hungry`](super::Connection::is_hungry)). The link sends nothing else
+    /// before.
     Partly(DeliveryNumber),
     /// The link has no credit: [`Event::Flow`](super::Event::Flow) will tell.
     NoCredit,
@@ -124,8 +129,21 @@ pub(super) struct Sender {
 pub(super) struct Unfinished {
     id: DeliveryNumber,
     head: Head,
+    /// What is there of what is left.
     rest: SmallVec<[Bytes; 2]>,
-    left: usize,
+    at_hand: usize,
+    left: u64,
+}
+
+/// How far a delivery got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// All of it is out.
+    Done,
+    /// The window is used up.
+    NoWindow,
+    /// The next frame's octets are to be handed over.
+    Hungry,
 }
 
 /// What each of its frames begins with.
@@ -168,7 +186,7 @@ impl Session {
             return Sent::NotAttached;
         }
         let size = message.size();
-        if size as u64 > sender.message_size_max {
+        if size > sender.message_size_max {
             return Sent::TooLarge;
         }
         //= amqp-1.0 §2.6.7 no-credit-no-message
@@ -185,7 +203,8 @@ impl Session {
         let settled = message.is_settled(link.snd_settle_mode);
         let id = self.next_outgoing;
         //= amqp-1.0 §2.7.1 frame-size-kept
-        let fits = message.is_plain() && size + TRANSFER_STENCIL_SIZE <= max_frame_size as usize;
+        let frame = size + TRANSFER_STENCIL_SIZE as u64;
+        let fits = message.is_plain() && message.rest == 0 && frame <= max_frame_size.into();
         let mut parts = None;
         if !fits {
             let it = unfinished(id, handle, message, settled, size);
@@ -216,24 +235,30 @@ impl Session {
         }
         sender.unfinished = parts;
         match self.go_on(handle, max_frame_size, out) {
-            true => Sent::Whole(id),
-            false => {
+            Progress::Done => Sent::Whole(id),
+            Progress::NoWindow | Progress::Hungry => {
                 self.unfinished.push_back(handle);
-                self.windows.await_room();
                 Sent::Partly(id)
             }
         }
     }
 
-    /// Sends of the link's unfinished delivery what the window takes; true when that is all.
-    fn go_on<O: Outbox>(&mut self, handle: u32, max_frame_size: u32, out: &mut O) -> bool {
-        let Some(link) = self.links.get_mut(handle) else { return true };
-        let Half::Sender(sender) = &mut link.half else { return true };
-        let Some(mut unfinished) = sender.unfinished.take() else { return true };
+    /// Sends of the link's unfinished delivery what is there and the window takes.
+    fn go_on<O: Outbox>(&mut self, handle: u32, max_frame_size: u32, out: &mut O) -> Progress {
+        let Some(link) = self.links.get_mut(handle) else { return Progress::Done };
+        let Half::Sender(sender) = &mut link.half else { return Progress::Done };
+        let Some(mut unfinished) = sender.unfinished.take() else { return Progress::Done };
         let channel = ChannelId(self.id.channel);
-        while self.windows.room() > 0 {
-            let count = unfinished.left.min(unfinished.room(max_frame_size));
-            let more = count < unfinished.left;
+        let stopped = loop {
+            if self.windows.room() == 0 {
+                self.windows.await_room();
+                break Progress::NoWindow;
+            }
+            let count = unfinished.next(max_frame_size);
+            if unfinished.at_hand < count {
+                break Progress::Hungry;
+            }
+            let more = (count as u64) < unfinished.left;
             match &mut unfinished.head {
                 Head::Stencil { tag, settled } => {
                     let stencil = sender.stencil(*settled);
@@ -247,27 +272,69 @@ impl Session {
             unfinished.take(count, out);
             self.windows.give();
             if !more {
-                return true;
+                return Progress::Done;
             }
-        }
+        };
         sender.unfinished = Some(unfinished);
-        false
+        stopped
     }
 
     /// Goes on with what is sent partly, a link after the other.
     pub(super) fn go_on_all<O: Outbox>(&mut self, max_frame_size: u32, out: &mut O) -> bool {
-        while let Some(&handle) = self.unfinished.front() {
-            if !self.go_on(handle, max_frame_size, out) {
-                self.windows.await_room();
-                return false;
+        for _ in 0..self.unfinished.len() {
+            let Some(handle) = self.unfinished.pop_front() else { break };
+            match self.go_on(handle, max_frame_size, out) {
+                Progress::Done => self.finished(handle, out),
+                Progress::Hungry => self.unfinished.push_back(handle),
+                Progress::NoWindow => {
+                    self.unfinished.push_front(handle);
+                    return false;
+                }
             }
-            self.unfinished.pop_front();
-            let link = self.links.get_mut(handle);
-            if let Some(Link { half: Half::Sender(sender), .. }) = link
-                && std::mem::take(&mut sender.is_draining)
-            {
-                self.let_credit_go(handle, out.tail());
-            }
+        }
+        self.unfinished.is_empty()
+    }
+
+    /// A delivery that was sent partly is out.
+    fn finished<O: Outbox>(&mut self, handle: u32, out: &mut O) {
+        let link = self.links.get_mut(handle);
+        if let Some(Link { half: Half::Sender(sender), .. }) = link
+            && std::mem::take(&mut sender.is_draining)
+        {
+            self.let_credit_go(handle, out.tail());
+        }
+    }
+
+    /// Whether the link's unfinished delivery could go on if more of it were there.
+    pub(super) fn is_hungry(&self, handle: u32, max_frame_size: u32) -> bool {
+        let Some(Link { half: Half::Sender(sender), .. }) = self.links.get(handle) else {
+            return false;
+        };
+        let is_hungry = |it: &Unfinished| it.at_hand < it.next(max_frame_size);
+        self.windows.room() > 0 && sender.unfinished.as_deref().is_some_and(is_hungry)
+    }
+
+    /// More octets of the link's unfinished delivery. `false` when it has none that lacks so many.
+    pub(super) fn feed<O: Outbox>(
+        &mut self,
+        handle: u32,
+        octets: Bytes,
+        max_frame_size: u32,
+        out: &mut O,
+    ) -> bool {
+        let Some(Link { half: Half::Sender(sender), .. }) = self.links.get_mut(handle) else {
+            return false;
+        };
+        let lacks = |it: &Unfinished| it.left - it.at_hand as u64;
+        let unfinished = sender.unfinished.as_deref_mut();
+        let Some(unfinished) = unfinished.filter(|it| lacks(it) >= octets.len() as u64) else {
+            return false;
+        };
+        unfinished.at_hand += octets.len();
+        unfinished.rest.push(octets);
+        if self.go_on(handle, max_frame_size, out) == Progress::Done {
+            self.unfinished.retain(|it| *it != handle);
+            self.finished(handle, out);
         }
         true
     }
@@ -339,7 +406,7 @@ fn unfinished(
     handle: u32,
     message: &Outgoing<'_>,
     settled: bool,
-    size: usize,
+    size: u64,
 ) -> Box<Unfinished> {
     let mut rest = SmallVec::new();
     if !message.head.is_empty() {
@@ -365,7 +432,8 @@ fn unfinished(
             }))
         }
     };
-    Box::new(Unfinished { id, head, rest, left: size })
+    let at_hand = (size - message.rest) as usize;
+    Box::new(Unfinished { id, head, rest, at_hand, left: size })
 }
 
 impl Unfinished {
@@ -377,10 +445,17 @@ impl Unfinished {
         }
     }
 
+    /// How many octets the next frame has: as many as it takes, or all that are left.
+    fn next(&self, max_frame_size: u32) -> usize {
+        let room = self.room(max_frame_size);
+        usize::try_from(self.left).map_or(room, |left| left.min(room))
+    }
+
     /// Takes octets from the front.
     fn take<O: Outbox>(&mut self, count: usize, out: &mut O) {
         let mut wanted = count;
-        self.left -= count;
+        self.left -= count as u64;
+        self.at_hand -= count;
         while wanted > 0 {
             let Some(first) = self.rest.first_mut() else { return };
             if first.len() > wanted {

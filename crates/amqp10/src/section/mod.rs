@@ -17,4 +17,4 @@ pub use kind::SectionKind;
 pub use map_section::MapSection;
 pub use message::Message;
 pub use pieces::Pieces;
-pub use plain::plain_body;
+pub use plain::{body_offset, plain_body};

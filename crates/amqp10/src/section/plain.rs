@@ -1,6 +1,8 @@
 //! Where the body begins of a message as most are, found by sizes alone: for whoever knows already
 //! what stands before it.
 
+use bytes::Bytes;
+
 use crate::generated::{descriptor, format_code as code};
 
 /// Where the body of a message begins: of one whose body is one data section, or one value of text
@@ -25,6 +27,35 @@ pub fn plain_body(message: &[u8]) -> Option<usize> {
         }
     }
 }
+
+/// Where the body begins of a message of which perhaps not all is there. `None` when that cannot be
+/// told: sections before it are larger than 64 KiB, or written in an unusual way.
+pub fn body_offset(message: &[Bytes]) -> Option<usize> {
+    let mut begin = Vec::new();
+    for piece in message {
+        let room = HEAD_MAX - begin.len();
+        begin.extend_from_slice(piece.get(..room).unwrap_or(piece));
+    }
+    let mut at = 0;
+    loop {
+        let section = begin.get(at..)?;
+        let &[code::DESCRIBED, code::SMALLULONG, kind] = section.first_chunk()? else {
+            return None;
+        };
+        match u64::from(kind) {
+            descriptor::DATA | descriptor::AMQP_SEQUENCE | descriptor::AMQP_VALUE => {
+                return Some(at);
+            }
+            HEADER..=descriptor::APPLICATION_PROPERTIES => {
+                at = at.checked_add(3 + size(section.get(3..)?)?)?;
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// How much is looked at for the beginning of the body.
+const HEAD_MAX: usize = 64 << 10;
 
 /// How many octets a value of variable length takes, its code and its length included.
 #[inline]

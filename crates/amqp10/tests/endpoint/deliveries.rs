@@ -9,6 +9,7 @@ use amqp10::{
     },
     endpoint::{
         DeliveryRange, Disposition, Event, Intake, Limits, Numbering, Outgoing, Sent, Settings,
+        Streaming,
     },
     messaging::{Accepted, DeliveryState, Released},
     performative::{Attach, Transfer},
@@ -181,7 +182,7 @@ fn a_link_that_streams_hands_parts_on() {
     let ours = client.endpoint.attach(session, attach, Intake::default(), &mut client.out).unwrap();
     pair.talk();
     let [Event::Attached { link, attach, .. }] = &pair.server.told()[..] else { panic!() };
-    let intake = Intake { streaming: true, ..Intake::default() };
+    let intake = Intake { streaming: Streaming::Always, ..Intake::default() };
     let server = &mut pair.server;
     server.endpoint.accept(*link, answer_to(attach), intake, &mut server.out);
     server.endpoint.grant(*link, 1, false, &mut server.out);
@@ -198,6 +199,85 @@ fn a_link_that_streams_hands_parts_on() {
         size += payload.len();
     }
     assert_eq!(size, 2001);
+}
+
+/// Header, properties of one octet each at the least, and a data section of so many octets.
+fn with_head(body: usize) -> Bytes {
+    let mut octets = vec![0x00, 0x53, 0x70, 0x45, 0x00, 0x53, 0x73, 0x45, 0x00, 0x53, 0x75, 0xb0];
+    octets.extend_from_slice(&(body as u32).to_be_bytes());
+    octets.extend((0..body).map(|at| at as u8));
+    octets.into()
+}
+
+#[test]
+fn only_a_large_message_comes_part_by_part_and_from_its_body_on() {
+    let mut server = Settings::new("server");
+    server.max_frame_size = 512;
+    let mut pair = Pair::with(Settings::new("client"), server);
+    let session = pair.begin();
+    let client = &mut pair.client;
+    let attach = named("link", Role::Sender);
+    let ours = client.endpoint.attach(session, attach, Intake::default(), &mut client.out).unwrap();
+    pair.talk();
+    let [Event::Attached { link, attach, .. }] = &pair.server.told()[..] else { panic!() };
+    let intake = Intake { streaming: Streaming::Above(1000), ..Intake::default() };
+    let server = &mut pair.server;
+    server.endpoint.accept(*link, answer_to(attach), intake, &mut server.out);
+    server.endpoint.grant(*link, 9, false, &mut server.out);
+    pair.talk();
+    for (body, parts) in [(900, false), (5000, true), (40, false)] {
+        let message = [with_head(body)];
+        let outgoing = Outgoing { tag: 1, body: &message, ..Outgoing::default() };
+        let client = &mut pair.client;
+        client.endpoint.send(ours, &outgoing, &mut client.out);
+        pair.talk();
+        let told = pair.server.told();
+        let Event::Delivery(first) = &told[0] else { panic!("{told:?}") };
+        assert_eq!((first.more, told.len() > 1), (parts, parts));
+        let mut read: Vec<u8> = first.payload.concat();
+        for (index, event) in told.iter().enumerate().skip(1) {
+            let Event::Part { payload, more, .. } = event else { panic!("{event:?}") };
+            assert_eq!(*more, index + 1 < told.len());
+            read.extend_from_slice(payload);
+        }
+        assert_eq!(read, message[0]);
+    }
+    // Where its body begins cannot be told: it is handed on as a whole, and still has a bound.
+    pair.client.send(ours, 2, &Bytes::from(vec![9; 3000]));
+    pair.talk();
+    let told = pair.server.told();
+    assert!(matches!(&told[..], [Event::Delivery(whole)] if !whole.more), "{told:?}");
+}
+
+#[test]
+fn what_is_handed_over_bit_by_bit_goes_out_in_whole_frames_of_one_delivery() {
+    let mut server = Settings::new("server");
+    server.max_frame_size = 512;
+    let mut pair = Pair::with(Settings::new("client"), server);
+    let (ours, its) = pair.sending(5);
+    let message = with_head(7000);
+    let (head, rest) = (message.slice(..12), message.len() as u64 - 12);
+    let outgoing = Outgoing { tag: 7, head: &head, rest, ..Outgoing::default() };
+    let client = &mut pair.client;
+    let sent = client.endpoint.send(ours, &outgoing, &mut client.out);
+    assert!(matches!(sent, Sent::Partly(_)), "{sent:?}");
+    assert!(client.out.is_empty(), "no frame is full yet");
+    assert!(client.endpoint.is_hungry(ours));
+    // Another one has to wait for it.
+    assert_eq!(client.send(ours, 8, &Bytes::new()), Sent::NoWindow);
+    for piece in message.slice(12..).chunks(333) {
+        let client = &mut pair.client;
+        assert!(client.endpoint.is_hungry(ours));
+        assert!(client.endpoint.feed(ours, Bytes::copy_from_slice(piece), &mut client.out));
+        pair.talk();
+    }
+    let client = &mut pair.client;
+    assert!(!client.endpoint.is_hungry(ours));
+    assert!(!client.endpoint.feed(ours, Bytes::from_static(b"more"), &mut client.out));
+    let deliveries = pair.server.deliveries();
+    let [delivery] = &deliveries[..] else { panic!("{deliveries:?}") };
+    assert_eq!((delivery.link, delivery.payload.concat()), (its, message.to_vec()));
+    assert!(matches!(pair.client.send(ours, 8, &Bytes::new()), Sent::Whole(_)));
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use amqp10::{
     FrameDecoder,
     definition::{AmqpError, Role},
-    endpoint::{Connection, DeliveryRange, Event, Intake, LinkId, Outgoing, SessionId, Settings},
+    endpoint::{
+        Connection, DeliveryRange, Event, Intake, LinkId, Outgoing, SessionId, Settings, Streaming,
+    },
     messaging::{Accepted, DeliveryState},
     performative::Attach,
 };
@@ -116,7 +118,12 @@ impl RandomOwner {
             Event::Begun { session, .. } => self.sessions.push(session),
             Event::Attached { link, attach, .. } => {
                 self.links.push(link);
-                let intake = Intake { streaming: self.roll(3) == 0, resumable: self.roll(2) == 0 };
+                let streaming = match self.roll(3) {
+                    0 => Streaming::Never,
+                    1 => Streaming::Above(100),
+                    _ => Streaming::Always,
+                };
+                let intake = Intake { streaming, resumable: self.roll(2) == 0 };
                 let answer = Attach { max_message_size: Some(1000), unsettled: None, ..*attach };
                 match self.roll(4) {
                     0 => self.endpoint.detach(link, true, None, &mut self.out),

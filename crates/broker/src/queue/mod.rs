@@ -256,7 +256,7 @@ impl Queue {
             let marks = &new.message.marks;
             let ttl = marks.ttl.into_iter().chain(queue_ttl).min();
             let ticket = Ticket {
-                size: new.message.body_len() as u32,
+                size: u32::try_from(new.message.body_len()).unwrap_or(u32::MAX),
                 redelivered: false,
                 priority: marks.priority,
                 returns: 0,

@@ -164,7 +164,9 @@ impl Queue {
     /// The journal cannot take it: then the message stays as it is. A stream's does not change.
     pub fn change(&self, entry: &mut Entry, message: Message) -> Result<(), Error> {
         self.refuse_stream("a message of a stream cannot be changed")?;
-        let message = Message { published_at: self.message(entry)?.published_at, ..message };
+        let published_at = self.message(entry)?.published_at;
+        let mut message = Message { published_at, ..message };
+        self.store.detach(&mut message)?;
         let was = lock(&self.state).position_of(entry);
         if let Some(was) = was {
             let position = self.store.replace(was, self.id, &message)?;

@@ -123,7 +123,10 @@ impl VirtualHost {
         let exchange = exchange.clone();
         let label = Label { exchange, routing_key, properties: kept, encoding, persistent, marks };
         Publish {
-            message: Message::new(label, message.body.clone()),
+            message: Message {
+                rest: message.rest.clone(),
+                ..Message::new(label, message.body.clone())
+            },
             routes: routes.unwrap_or_default(),
         }
     }

@@ -91,7 +91,7 @@ fn stream(vhost: &VirtualHost, queue: &Queue, out: &mut String) {
 }
 
 fn in_words(message: &Message) -> String {
-    let body = message.body.concat();
+    let body = message.loaded(usize::MAX).unwrap().body.concat();
     let checksum = crc32c::crc32c(&body);
     let head: String = String::from_utf8_lossy(&body).chars().take(40).collect();
     let bytes = body.len();

@@ -33,7 +33,7 @@ use scene::{Hands, options};
 use sim::SimDisk;
 
 /// The number of the newest golden directory: that of `format` in a data directory.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 const DIRECTORIES: [&str; 3] = ["index", "ledger", "messages"];
 const CONTENTS: &str = "contents.txt";
 

@@ -12,6 +12,7 @@ use broker::{
     authorize::Permission,
     policy::{Policy, PolicyKind},
 };
+use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::json;
 use sim::SimDisk;
@@ -80,6 +81,7 @@ pub(crate) fn play(disk: &SimDisk) -> (Broker, Arc<Hands>) {
     no_longer(&client);
     routed(&mut client);
     marked(&mut client);
+    attached(&broker, &client, "large before the checkpoint");
     broker.commit().unwrap();
     long(&broker, &mut client);
     sparse(&broker, &mut client);
@@ -267,6 +269,19 @@ fn publish_marked(client: &Client, queue: &str, body: &str, marks: Marks, encodi
     publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new()).unwrap();
 }
 
+/// A large message in two queues, most of it written before it was published.
+fn attached(broker: &Broker, client: &Client, body: &str) {
+    let mut writer = broker.attach().unwrap();
+    writer.write(format!("{body} {:09000}", 0).as_bytes()).unwrap();
+    let mut publisher = Publisher::new(client.vhost.clone());
+    let routes = publisher.route(&"x.fanout".into(), &"".into(), &()).unwrap();
+    let label = Label { exchange: "x.fanout".into(), persistent: true, ..Label::default() };
+    let begin = [Bytes::from_static(b"A message ")].into_iter().collect();
+    let rest = Some(Arc::new(writer.finish().unwrap()));
+    let message = Message { rest, ..Message::new(label, begin) };
+    publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new()).unwrap();
+}
+
 /// Longer than stays in memory, with gaps in its chunks.
 fn long(broker: &Broker, client: &mut Client) {
     for first in (0..60).step_by(10) {
@@ -327,6 +342,7 @@ fn came_back(client: &Client) {
 
 /// What a start finds in the journal alone.
 fn after_the_checkpoint(broker: &Broker, client: &mut Client) {
+    attached(broker, client, "large behind the checkpoint");
     client.publish("x.fanout", "", &["after the checkpoint", "and settled in one queue"]);
     client.publish("", "long", &["061 is the last"]);
     client.publish("", "log", &["after the checkpoint", "and the last of the log"]);

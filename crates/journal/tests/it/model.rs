@@ -58,8 +58,9 @@ impl Model {
         attachment: &Arc<Attachment>,
         payload: Vec<u8>,
     ) -> Result<(), Error> {
+        let attachment = journal.attach_again(attachment)?;
         let mut appender = journal.appender()?;
-        let position = appender.append_attached(ATTACHED, &[&payload], attachment)?;
+        let position = appender.append_attached(ATTACHED, &[&payload], &attachment)?;
         journal.retain(position);
         drop(appender);
         self.appended.insert(position, (ATTACHED, payload));

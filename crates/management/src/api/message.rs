@@ -222,6 +222,14 @@ impl Fetched<'_> {
                     break;
                 }
             };
+            let message = match message.loaded(GET_BYTES_MAX) {
+                Ok(message) => message,
+                Err(error) => {
+                    self.queue.requeue(vec![entry], None, Return::Unsent);
+                    self.damaged = Some(error.into());
+                    break;
+                }
+            };
             bytes += message.body_len();
             match self.mode {
                 AckMode::Settle => totals.get_no_ack += 1,
@@ -229,7 +237,7 @@ impl Fetched<'_> {
             }
             totals.redeliver += u64::from(entry.is_redelivered());
             found.push(Found {
-                message: message.into_owned(),
+                message: message.into(),
                 redelivered: entry.is_redelivered(),
                 returns: entry.returns(),
                 left,

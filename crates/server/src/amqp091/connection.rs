@@ -173,8 +173,13 @@ impl Connection {
         let slice = inbox.split_to(body.len()).freeze();
         inbox.advance(end - body.end);
         let pieces = if slice.is_empty() { Body::new() } else { Body::from_buf([slice]) };
-        let message =
-            Message { label, published_at: Timestamp::default(), publisher: None, body: pieces };
+        let message = Message {
+            published_at: Timestamp::default(),
+            publisher: None,
+            body: pieces,
+            rest: None,
+            label,
+        };
         self.has_published = true;
         match self.take(id, Publish { message, routes }, is_mandatory) {
             Ok(()) => {}

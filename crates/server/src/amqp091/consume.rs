@@ -160,8 +160,9 @@ impl Connection {
             self.send(id, &basic::GetEmpty::default());
             return Ok(());
         };
-        let message = match queue.message(&entry) {
-            Ok(message) => own(message, self.agreed.frame_max).into_owned(),
+        let message = queue.message(&entry).and_then(|it| own(it, self.agreed.frame_max));
+        let message = match message {
+            Ok(message) => message.into_owned(),
             Err(error) => {
                 report_damage(&queue, &error);
                 queue.set_aside(entry, None);
@@ -242,8 +243,9 @@ impl Connection {
         for entry in entries {
             bytes += entry.size_bytes();
             redelivered += u64::from(entry.is_redelivered());
-            let message = match queue.message_ahead(&entry, ahead) {
-                Ok(message) => own(message, self.agreed.frame_max),
+            let message = queue.message_ahead(&entry, ahead);
+            let message = match message.and_then(|it| own(it, self.agreed.frame_max)) {
+                Ok(message) => message,
                 Err(error) => {
                     unreadable.push((entry, error));
                     continue;

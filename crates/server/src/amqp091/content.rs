@@ -31,15 +31,27 @@ pub(super) fn put_body(out: &mut WriteBuffer, id: ChannelId, frame_max: u32, mes
 }
 
 /// The message as this protocol has it: nearly always as it came.
-pub(super) fn own(message: Cow<'_, Arc<Message>>, frame_max: u32) -> Cow<'_, Arc<Message>> {
-    match message.encoding {
-        ENCODING => message,
-        _ => {
-            let room = (frame_max as usize).saturating_sub(HEADER_FRAME_OVERHEAD);
-            Cow::Owned(Arc::new(as_amqp091(&message, room)))
-        }
+///
+/// # Errors
+/// It came by the other protocol and is on disk only: it is too large to be held whole, or cannot
+/// be read.
+pub(super) fn own(
+    message: Cow<'_, Arc<Message>>,
+    frame_max: u32,
+) -> Result<Cow<'_, Arc<Message>>, broker::Error> {
+    if message.encoding == ENCODING {
+        return Ok(message);
     }
+    let room = (frame_max as usize).saturating_sub(HEADER_FRAME_OVERHEAD);
+    Ok(Cow::Owned(Arc::new(match message.rest {
+        None => as_amqp091(&message, room),
+        Some(_) => as_amqp091(&message.loaded(LOADED_BYTES_MAX)?, room),
+    })))
 }
+
+/// Bytes of a message that a client of this protocol can be sent: it is held whole meanwhile. What
+/// RabbitMQ took at the most before 4.0.
+const LOADED_BYTES_MAX: usize = 128 << 20;
 
 /// What stands around the properties in a header frame (AMQP 0-9-1 §4.2.3, §4.2.6.1): seven octets
 /// and one, class, weight and body size.

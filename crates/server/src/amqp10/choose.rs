@@ -14,6 +14,7 @@ use super::{
     connection::{Connection, Link},
     consume::is_wanted,
     convert::{Shown, shown},
+    large::{Feeding, left},
     refusal,
 };
 
@@ -125,8 +126,18 @@ impl Connection {
         let browses = choice.browses;
         let is_needed = browses || choice.selector.is_some();
         let shown = is_needed.then(|| shown(waiting.message(), queue, waiting.entry()));
-        let shown = shown.map(|Shown { head, body }| (head.freeze(), body));
-        if let (Some(selector), Some((head, body))) = (&choice.selector, &shown)
+        let shown = match shown.transpose() {
+            Ok(shown) => shown,
+            Err(error) => {
+                // Who takes it will see to it.
+                tracing::error!(
+                    "a message of queue '{}' cannot be looked at: {error}",
+                    queue.name()
+                );
+                return Chosen::PassedOver;
+            }
+        };
+        if let (Some(selector), Some(Shown { head, body, .. })) = (&choice.selector, &shown)
             && !is_wanted(selector, head, body, self.broker.now().0)
         {
             return Chosen::PassedOver;
@@ -136,18 +147,20 @@ impl Connection {
         if is_held_up || self.protocol.credit(link) == 0 {
             return Chosen::Later;
         }
-        if let (true, Some((head, body))) = (browses, &shown) {
+        if let (true, Some(Shown { head, body, rest })) = (browses, shown) {
             let outgoing = Outgoing {
                 tag: outlet.sent,
                 settled: outlet.settled,
                 message_format: MessageFormat(0),
-                head,
-                body,
+                head: &head,
+                body: &body,
+                rest: left(rest.as_ref()),
                 state: None,
                 resume: false,
             };
             return match self.protocol.send(link, &outgoing, &mut self.out) {
-                Sent::Whole(_) | Sent::Partly(_) => {
+                Sent::Whole(id) | Sent::Partly(id) => {
+                    self.feeding.extend(rest.map(|rest| Feeding::new(link, id, rest)));
                     let settled = u64::from(outlet.settled);
                     outlet.sent += 1;
                     self.count_delivered(link, 1, 0, settled);

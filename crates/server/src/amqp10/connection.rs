@@ -21,6 +21,7 @@ use super::{
     credit::Credit,
     heads::Heads,
     inlet::Inlet,
+    large::Feeding,
     management::PairedLink,
     outlet::Outlet,
     publish::{Awaited, Waiting},
@@ -128,6 +129,8 @@ pub(super) struct Connection {
     pub(super) settled: Vec<Unacked>,
     /// What the last delivery began with.
     pub(super) heads: Heads,
+    /// Large messages of which more is to go out.
+    pub(super) feeding: Vec<Feeding>,
     /// Letters taken from the mailbox and not yet written.
     pub(super) letters: Vec<Letter>,
     events: Vec<Event>,
@@ -183,6 +186,7 @@ impl Connection {
             unconfirmed: Vec::new(),
             settled: Vec::new(),
             heads: Heads::default(),
+            feeding: Vec::new(),
             letters: Vec::new(),
             events: Vec::new(),
             began: Instant::now(),
@@ -279,7 +283,14 @@ impl Connection {
         match event {
             Event::Delivery(delivery) => {
                 self.note_publish(delivery.payload.iter().map(Bytes::len).sum());
-                self.on_delivery(delivery);
+                match delivery.more {
+                    true => self.begin_large(delivery),
+                    false => self.on_delivery(delivery),
+                }
+            }
+            Event::Part { link, payload, more, settled, .. } => {
+                self.note_part(payload.len());
+                self.on_part(link, &payload, more, settled);
             }
             Event::Disposition(disposition) => self.on_disposition(disposition),
             other => {
@@ -294,6 +305,11 @@ impl Connection {
     pub(super) fn note_publish(&mut self, bytes: usize) {
         self.has_published = true;
         self.credit.note(bytes);
+        self.note_part(bytes);
+    }
+
+    /// So many octets came that are published.
+    fn note_part(&mut self, bytes: usize) {
         if self.is_blocked {
             self.taken_while_blocked += bytes;
         }
@@ -321,11 +337,11 @@ impl Connection {
                 }
                 self.end();
             }
-            // Links here are attached by the peer only, nothing streams, and nothing is drained.
+            Event::Aborted { link, .. } => self.on_aborted(link),
+            // Links here are attached by the peer only, and nothing is drained.
             Event::Attached { .. }
             | Event::Opened(_)
             | Event::Part { .. }
-            | Event::Aborted { .. }
             | Event::Drained { .. }
             | Event::Delivery(_)
             | Event::Disposition(_) => {}

@@ -15,6 +15,7 @@ use selector::Selector;
 use super::{
     connection::{Connection, Link},
     heads::Parts,
+    large::{EMPTY_BODY, Feeding, left, rest_of},
     refusal,
     selected::Seen,
     transaction::acquired_by,
@@ -51,8 +52,10 @@ impl Connection {
     /// wakes this connection again.
     pub(super) fn deliver(&mut self) {
         let mut ahead = ReadAhead::default();
+        self.feed();
         self.deliver_parked(&mut ahead);
         self.deliver_letters(&mut ahead);
+        self.feed();
         self.heads.let_go();
     }
 
@@ -130,11 +133,20 @@ impl Connection {
         let state = acquires_by.map(acquired_by);
         let (mut messages, mut bytes, mut redelivered, mut passed_over) = (0, 0, 0, 0);
         let (mut done, mut unsettled, mut since) = (Vec::new(), Vec::new(), None);
-        let mut too_large = Vec::new();
+        let (mut too_large, mut feeding) = (Vec::new(), Vec::new());
         while !out.is_full() {
             let Some(entry) = outlet.parked.pop_front() else { break };
             let message = match queue.message_ahead(&entry, ahead) {
                 Ok(message) => message,
+                Err(error) => {
+                    messages += 1;
+                    bytes += entry.size_bytes();
+                    set_aside(&queue, entry, Some(&consumer), &error);
+                    continue;
+                }
+            };
+            let rest = match rest_of(&message) {
+                Ok(rest) => rest,
                 Err(error) => {
                     messages += 1;
                     bytes += entry.size_bytes();
@@ -163,6 +175,7 @@ impl Connection {
                 message_format: MessageFormat(0),
                 head,
                 body,
+                rest: left(rest.as_ref()),
                 state: state.as_ref(),
                 resume: false,
             };
@@ -173,6 +186,7 @@ impl Connection {
                     if outlet.lives_on.is_some() && !settled {
                         outlet.tags.push(id, outlet.first_tag + outlet.sent);
                     }
+                    feeding.extend(rest.map(|rest| Feeding::new(link, id, rest)));
                     outlet.sent += 1;
                     messages += 1;
                     bytes += entry.size_bytes();
@@ -201,6 +215,7 @@ impl Connection {
                 self.note_acquired(by, link.session(), DeliveryNumber(unacked.tag as u32));
             }
         }
+        self.feeding.extend(feeding);
         if let Some(session) = self.sessions.get_mut(&link.session()) {
             session.unacked.extend(unsettled);
             if let Some(Link::Outlet(outlet)) = self.links.get_mut(&link) {
@@ -304,7 +319,11 @@ const DRAINS_AT_ONCE: u32 = 16;
 /// Whether a selector lets a message through. One that cannot be read is for nobody's selector.
 pub(super) fn is_wanted(selector: &Selector, head: &[u8], body: &[Bytes], now_ms: u64) -> bool {
     let mut pieces = Pieces::from_iter([Bytes::copy_from_slice(head)]);
-    pieces.extend(body.iter().cloned());
+    match body {
+        // It is on disk, and a selector does not look at it.
+        [] => pieces.push(EMPTY_BODY),
+        _ => pieces.extend(body.iter().cloned()),
+    }
     let sections = amqp10::Message::parse(pieces);
     sections.is_ok_and(|it| selector.matches(&Seen::of(selector, &it, now_ms)))
 }

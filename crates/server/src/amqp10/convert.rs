@@ -12,30 +12,42 @@ use amqp10::{
     types::{Map, Symbol, Value},
 };
 use amqp091::PropertyList;
-use broker::{Body, Entry, Label, Message, Queue};
+use broker::{AttachmentReader, Body, Entry, Label, Message, Queue};
 use bytes::BytesMut;
 use conversion::{Routed, fit, to_amqp10, to_amqp091};
 
-use super::ENCODING;
+use super::{
+    ENCODING,
+    large::{EMPTY_BODY, rest_of},
+};
 use crate::amqp091::{self as adapter091, Told};
 
 /// A message for a consumer of AMQP 1.0.
 pub(super) struct Shown {
     /// What it begins with.
     pub(super) head: BytesMut,
-    /// The rest, as slices.
+    /// What follows, as slices.
     pub(super) body: Body,
+    /// And then, of a large message, from disk.
+    pub(super) rest: Option<AttachmentReader>,
 }
 
 /// The message of a queue's entry.
-pub(super) fn shown(message: &Message, queue: &Queue, entry: &Entry) -> Shown {
+///
+/// # Errors
+/// What of it is on disk only cannot be read.
+pub(super) fn shown(
+    message: &Message,
+    queue: &Queue,
+    entry: &Entry,
+) -> Result<Shown, broker::Error> {
     let (told, mut octets) = (Told::of(queue, entry), BytesMut::new());
     if message.encoding != ENCODING {
         let body = converted(message, told, entry, &mut octets);
-        return Shown { head: octets, body };
+        return Ok(Shown { head: octets, body, rest: None });
     }
     head(message, told, entry, &mut octets);
-    Shown { head: octets, body: message.body.clone() }
+    Ok(Shown { head: octets, body: message.body.clone(), rest: rest_of(message)? })
 }
 
 /// What a message of the other protocol begins with here, which is appended to `head`; and the
@@ -129,7 +141,11 @@ fn broker_annotations(message: &Message, told: Told) -> Map {
 /// if they do not fit into so many octets.
 pub(crate) fn as_amqp091(message: &Message, properties_max: usize) -> Message {
     let mut pieces = Pieces::from_iter([message.properties.clone()]);
-    pieces.extend(message.body.iter().cloned());
+    match message.rest {
+        None => pieces.extend(message.body.iter().cloned()),
+        // Nobody has asked for its body.
+        Some(_) => pieces.push(EMPTY_BODY),
+    }
     let converted = Sections::parse(pieces)
         .ok()
         .and_then(|sections| to_amqp091(&sections).ok())

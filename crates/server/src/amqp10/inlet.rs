@@ -3,7 +3,7 @@
 use amqp10::{
     ErrorCondition,
     definition::ReceiverSettleMode,
-    endpoint::{Intake, LinkId},
+    endpoint::{Intake, LinkId, Streaming},
     messaging::{LinkTarget, Target, TerminusDurability, TerminusExpiryPolicy},
     performative::Attach,
 };
@@ -12,6 +12,7 @@ use super::{
     attach::answer_to,
     connection::{Connection, Link, LinkEnd},
     credit::CREDIT,
+    large::Arriving,
     node::{Prefers, Refused, To},
     own_queue::{Lives, OwnQueue},
     refusal,
@@ -20,7 +21,6 @@ use super::{
 };
 
 /// A link that the peer publishes on.
-#[derive(Debug)]
 pub(super) struct Inlet {
     pub(super) to: To,
     /// A queue that was made for the link.
@@ -31,12 +31,14 @@ pub(super) struct Inlet {
     pub(super) settles_second: bool,
     /// And then: what came and the peer has not settled.
     pub(super) remembered: Remembered,
+    /// A large message that is coming.
+    pub(super) arriving: Option<Box<Arriving>>,
 }
 
 impl Inlet {
     fn new(to: To, own_queue: Option<OwnQueue>) -> Inlet {
-        let (lives_on, settles_second, remembered) = Default::default();
-        Inlet { to, own_queue, lives_on, settles_second, remembered }
+        let (lives_on, settles_second, remembered, arriving) = Default::default();
+        Inlet { to, own_queue, lives_on, settles_second, remembered, arriving }
     }
 }
 
@@ -85,6 +87,11 @@ impl Connection {
         };
         inlet.settles_second = mode == ReceiverSettleMode::Second;
         let lives_on = inlet.lives_on.is_some();
+        // Who resumes a delivery sends it from its beginning, and is asked for it by its tag.
+        let streaming = match lives_on || inlet.settles_second {
+            true => Streaming::Never,
+            false => self.streaming(&inlet.to),
+        };
         let answer = Attach {
             source: attach.source.clone(),
             target: Some(LinkTarget::Target(Target {
@@ -96,12 +103,15 @@ impl Connection {
                 },
                 ..target
             })),
-            max_message_size: Some(self.limits.message_bytes_max),
+            max_message_size: Some(match streaming {
+                Streaming::Never => self.limits.message_bytes_max,
+                _ => self.limits.message_bytes_max.max(self.limits.large_message_bytes_max),
+            }),
             unsettled: inlet.remembered.map(),
             rcv_settle_mode: mode,
             ..answer_to(&attach)
         };
-        let intake = Intake { resumable: lives_on, ..Intake::default() };
+        let intake = Intake { resumable: lives_on, streaming };
         if self.protocol.accept(link, answer, intake, self.out.tail()) {
             self.remembers |= lives_on;
             self.protocol.grant(link, CREDIT, false, self.out.tail());

@@ -22,6 +22,7 @@ mod filter;
 mod handshake;
 mod heads;
 mod inlet;
+mod large;
 mod management;
 mod node;
 mod outlet;

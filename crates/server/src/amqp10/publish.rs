@@ -161,7 +161,7 @@ impl Connection {
 
     /// RabbitMQ: who may not publish loses the session, whose message cannot be read the link; of
     /// an anonymous link a message that leads nowhere is rejected, if there is somebody to tell.
-    fn refuse_message(
+    pub(super) fn refuse_message(
         &mut self,
         link: LinkId,
         id: DeliveryNumber,

@@ -81,7 +81,7 @@ impl Connection {
         frame.advance(body_at);
         let body = Body::from_buf([frame]);
         let (published_at, publisher) = (Timestamp::default(), Some(self.id));
-        let message = Message { label, published_at, publisher, body };
+        let message = Message { label, published_at, publisher, body, rest: None };
         let WholeDelivery { link, id, settled, credit, .. } = whole;
         self.take(link, id, settled, Publish { message, routes });
         self.top_up(link, credit);

@@ -20,6 +20,7 @@ use super::{
     connection::{Connection, Link},
     consume::{reject_too_large, set_aside},
     convert::{Shown, shown},
+    large::{Feeding, left},
     outlet::Outlet,
     publish::Waiting,
     refusal,
@@ -194,8 +195,9 @@ impl Connection {
                 Resuming::Settled { tag, state } => (*tag, None, Some(state.clone())),
                 Resuming::Again { tag, unacked } => {
                     let queue = outlet.consumer.queue();
-                    match queue.message(&unacked.entry) {
-                        Ok(message) => (*tag, Some(shown(&message, queue, &unacked.entry)), None),
+                    let message = queue.message(&unacked.entry);
+                    match message.and_then(|it| shown(&it, queue, &unacked.entry)) {
+                        Ok(shown) => (*tag, Some(shown), None),
                         Err(error) => {
                             let first = outlet.resuming.pop_front();
                             let Some(Resuming::Again { unacked, .. }) = first else { continue };
@@ -207,8 +209,8 @@ impl Connection {
                 }
             };
             let is_settled = shown.is_none();
-            let (head, body) = match shown {
-                Some(Shown { head, body }) => (head.freeze(), body),
+            let (head, body, rest) = match shown {
+                Some(Shown { head, body, rest }) => (head.freeze(), body, rest),
                 None => Default::default(),
             };
             let outgoing = Outgoing {
@@ -217,11 +219,15 @@ impl Connection {
                 message_format: MessageFormat(0),
                 head: &head,
                 body: &body,
+                rest: left(rest.as_ref()),
                 state: state.as_ref(),
                 resume: true,
             };
             match self.protocol.send(link, &outgoing, &mut self.out) {
-                Sent::Whole(id) | Sent::Partly(id) => self.resumed(link, tag, id, is_settled),
+                Sent::Whole(id) | Sent::Partly(id) => {
+                    self.feeding.extend(rest.map(|rest| Feeding::new(link, id, rest)));
+                    self.resumed(link, tag, id, is_settled);
+                }
                 Sent::NoCredit | Sent::NoWindow | Sent::TooManyUnsettled => return false,
                 Sent::NotAttached => return true,
                 Sent::TooLarge => {

@@ -26,6 +26,7 @@ use bytes::{Bytes, BytesMut};
 use crate::server::TestServer;
 
 mod choosing;
+mod large;
 mod management;
 mod resume;
 mod subscriptions;

@@ -2,12 +2,14 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
+    path::Path,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use broker::{Broker, Options};
+use broker::{Broker, Disks, Options};
+use journal::FileDisk;
 use server::{Config, Limits, Server, WebSocketEntrance};
 use tokio::runtime::{EnterGuard, Runtime};
 
@@ -16,7 +18,7 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) broker: Arc<Broker>,
     server: Server,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl TestServer {
@@ -29,6 +31,26 @@ impl TestServer {
     }
 
     pub(crate) fn with(limits: Limits, options: &Options) -> TestServer {
+        TestServer::of(limits, |_| Broker::in_memory(options))
+    }
+
+    /// With a data directory of its own.
+    pub(crate) fn on_disk() -> TestServer {
+        TestServer::of(Limits::default(), |path| {
+            let disk = |name| Arc::new(FileDisk::open(path.join(name)).unwrap());
+            let disks =
+                Disks { ledger: disk("ledger"), messages: disk("messages"), index: disk("index") };
+            Broker::open(&disks, &Options::default()).unwrap().0
+        })
+    }
+
+    /// The names of the files of its messages' journal.
+    pub(crate) fn message_files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.directory.path().join("messages")).unwrap();
+        entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn of(limits: Limits, broker: impl FnOnce(&Path) -> Broker) -> TestServer {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -39,14 +61,14 @@ impl TestServer {
         let address = listener.local_addr().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let users = Arc::new(auth::Users::open(directory.path().join("users.json")).unwrap());
-        let broker = Arc::new(Broker::in_memory(options));
+        let broker = Arc::new(broker(directory.path()));
         let config = Config { limits, cluster_name: "test".to_owned() };
         let server = {
             let _inside = runtime.enter();
             Server::start(config, broker.clone(), users, vec![server::Listener::Plain(listener)])
                 .unwrap()
         };
-        TestServer { runtime, address, broker, server, _directory: directory }
+        TestServer { runtime, address, broker, server, directory }
     }
 
     /// Where WebSockets come in.

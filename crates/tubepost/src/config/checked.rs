@@ -76,6 +76,7 @@ pub(crate) struct Amqp {
     pub(crate) channel_max: u16,
     /// Bytes of one message's body.
     pub(crate) message_bytes_max: u64,
+    pub(crate) large_message_bytes_max: u64,
     /// Connections at once.
     pub(crate) connections_max: NonZeroU32,
     /// From accept to open.
@@ -179,6 +180,7 @@ impl Config {
                 frame_max: settings.need(&table::AMQP_FRAME_MAX)?,
                 channel_max: settings.need(&table::AMQP_CHANNEL_MAX)?,
                 message_bytes_max: settings.need(&table::AMQP_MESSAGE_BYTES_MAX)?,
+                large_message_bytes_max: settings.need(&table::AMQP_LARGE_MESSAGE_BYTES_MAX)?,
                 connections_max: settings.need(&table::AMQP_CONNECTIONS_MAX)?,
                 handshake_timeout: settings.need(&table::AMQP_HANDSHAKE_TIMEOUT)?,
                 consumer_timeout: settings.need(&table::AMQP_CONSUMER_TIMEOUT)?,

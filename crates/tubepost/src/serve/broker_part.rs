@@ -74,6 +74,7 @@ pub(crate) fn start(
             channel_max: limits.channel_max,
             heartbeat_s: u16::try_from(limits.heartbeat.as_secs()).unwrap_or(u16::MAX),
             message_bytes_max: limits.message_bytes_max,
+            large_message_bytes_max: limits.large_message_bytes_max,
             consumers_per_channel_max: limits.consumers_per_channel_max.get(),
             arguments_max: limits.arguments_max.get(),
             table_depth_max: limits.table_depth_max,

@@ -216,8 +216,9 @@ fn is_not_ours(error: &io::Error) -> bool {
 }
 
 /// 2: messages with marks, moved ones, the index; virtual hosts and permissions in the ledger.
-/// 3: streams. 4: messages with keys in `BCC`.
-const FORMAT: u32 = 6;
+/// 3: streams. 4: messages with keys in `BCC`. 5: messages of AMQP 1.0. 6: transactions.
+/// 7: messages with attachments.
+const FORMAT: u32 = 7;
 /// Read, and upgraded.
 const OLDEST_FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";

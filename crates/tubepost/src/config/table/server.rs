@@ -150,6 +150,21 @@ pub(crate) static AMQP_MESSAGE_BYTES_MAX: Declared<u64> = Declared {
     parse: parse_size,
 };
 
+pub(crate) static AMQP_LARGE_MESSAGE_BYTES_MAX: Declared<u64> = Declared {
+    declaration: Declaration {
+        key: "amqp.large_message_bytes_max",
+        flag: Some("amqp-large-message-bytes-max"),
+        variable: "TUBEPOST_AMQP_LARGE_MESSAGE_BYTES_MAX",
+        value: "SIZE",
+        default: Fallback::Text("4 GiB"),
+        help: "The largest message of AMQP 1.0, which goes to disk as it comes; a larger one is refused",
+        example: "64 MiB",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: parse_size,
+};
+
 pub(crate) static AMQP_CONNECTIONS_MAX: Declared<NonZeroU32> = Declared {
     declaration: Declaration {
         key: "amqp.connections_max",
