@@ -64,7 +64,7 @@ impl Connection {
     /// `false`: it is not done.
     fn choose(&mut self, link: LinkId) -> bool {
         let mut looks = 0;
-        while !self.out.is_full() && self.protocol.credit(link) > 0 {
+        while !self.out.is_full() && !self.feeds_enough() && self.protocol.credit(link) > 0 {
             let Some(Link::Outlet(outlet)) = self.links.get_mut(&link) else { return true };
             if !outlet.parked.is_empty() {
                 return true;

@@ -52,10 +52,11 @@ impl Connection {
     /// wakes this connection again.
     pub(super) fn deliver(&mut self) {
         let mut ahead = ReadAhead::default();
-        self.feed();
+        // A little of the large ones, then the others, and then more: nobody waits for all of one.
+        self.feed(1);
         self.deliver_parked(&mut ahead);
         self.deliver_letters(&mut ahead);
-        self.feed();
+        self.feed(usize::MAX);
         self.heads.let_go();
     }
 
@@ -124,7 +125,7 @@ impl Connection {
         if !self.send_resuming(link) {
             return;
         }
-        let me = self.id;
+        let (me, feeds_enough) = (self.id, self.feeds_enough());
         let Connection { links, protocol, out, heads, broker, .. } = self;
         let Some(Link::Outlet(outlet)) = links.get_mut(&link) else { return };
         let consumer = outlet.consumer.clone();
@@ -145,6 +146,10 @@ impl Connection {
                     continue;
                 }
             };
+            if message.rest.is_some() && feeds_enough {
+                outlet.parked.push_front(entry);
+                break;
+            }
             let rest = match rest_of(&message) {
                 Ok(rest) => rest,
                 Err(error) => {

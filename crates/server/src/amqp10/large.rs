@@ -60,7 +60,12 @@ impl Connection {
         let (head, parts) = parted(delivery.payload);
         // Before anything is written: whether its publisher may, and whether it can be read. Where
         // an anonymous one leads is asked at its end, once, for it may be a request.
+        let is_coming = |it: &&Link| matches!(it, Link::Inlet(it) if it.arriving.is_some());
         let refused = match to {
+            _ if self.links.values().filter(is_coming).count() >= FILES_MAX => {
+                let text = format!("more than {FILES_MAX} large messages at one time");
+                Some(refusal::error(ErrorCondition::ResourceLimitExceeded, text))
+            }
             To::Anonymous => None,
             _ => self.published(&to, whole(&head)).err(),
         };
@@ -110,17 +115,29 @@ impl Connection {
         }
     }
 
-    /// Goes on with large messages, as far as credit, window and the write buffer go.
-    pub(super) fn feed(&mut self) {
+    /// Whether as many large messages go out as may at one time.
+    pub(super) fn feeds_enough(&self) -> bool {
+        self.feeding.len() >= FILES_MAX
+    }
+
+    /// Goes on with large messages, each by at most so many pieces, and as far as window and write
+    /// buffer go.
+    pub(super) fn feed(&mut self, pieces: usize) {
+        if self.feeding.is_empty() {
+            return;
+        }
         let mut feeding = std::mem::take(&mut self.feeding);
-        feeding.retain_mut(|it| self.feed_one(it));
+        feeding.retain_mut(|it| self.feed_one(it, pieces));
         self.feeding.append(&mut feeding);
     }
 
     /// Whether there is more of it.
-    fn feed_one(&mut self, feeding: &mut Feeding) -> bool {
+    fn feed_one(&mut self, feeding: &mut Feeding, pieces: usize) -> bool {
         let Feeding { link, id, rest } = feeding;
-        while !self.out.is_full() && self.protocol.is_hungry(*link) {
+        for _ in 0..pieces {
+            if self.out.is_full() || !self.protocol.is_hungry(*link) {
+                break;
+            }
             match rest.next(FEED_BYTES) {
                 Ok(octets) => {
                     if !self.protocol.feed(*link, octets, &mut self.out) {
@@ -207,6 +224,9 @@ const LARGE_BYTES: u64 = 4 << 20;
 
 /// Octets that are written before the disk has to have them.
 const SYNC_BYTES: u64 = 8 << 20;
+
+/// Large messages of a connection that come, and that go, at one time: each has an open file.
+const FILES_MAX: usize = 64;
 
 /// Octets that are read at once.
 const FEED_BYTES: usize = 256 << 10;

@@ -189,8 +189,12 @@ impl Connection {
     /// Tells the peer of deliveries of before, as far as it takes them. `false`: there are more.
     pub(super) fn send_resuming(&mut self, link: LinkId) -> bool {
         while !self.out.is_full() {
+            let feeds_enough = self.feeds_enough();
             let Some(Link::Outlet(outlet)) = self.links.get_mut(&link) else { return true };
             let Some(first) = outlet.resuming.front() else { return true };
+            if feeds_enough {
+                break;
+            }
             let (tag, shown, state) = match first {
                 Resuming::Settled { tag, state } => (*tag, None, Some(state.clone())),
                 Resuming::Again { tag, unacked } => {
