@@ -18,6 +18,7 @@
 
 mod body;
 mod canonical;
+mod clock;
 mod clothing;
 mod cloudevents;
 mod description;
@@ -43,6 +44,7 @@ mod verifier;
 mod wire;
 
 pub use body::{Body, Encoding};
+pub use clock::Skew;
 pub use clothing::Clothing;
 pub use cloudevents::http::{Http, HttpMode};
 pub use description::Description;
