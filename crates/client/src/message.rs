@@ -24,6 +24,10 @@ pub(crate) struct Message {
 
 impl Message {
     pub(crate) fn new(event: &Event, clothing: Clothing) -> Result<Message, Error> {
+        // Whoever reads it would refuse it.
+        event
+            .check()
+            .map_err(|error| Error::Event { id: event.id.clone(), reason: error.to_string() })?;
         Message::from_wire(event.to_wire_as(clothing))
     }
 

@@ -117,7 +117,7 @@ impl Envelope {
             return Err(wrong("specversion", reason));
         }
         let id = self.required("id")?;
-        let source = Some(self.required("source")?).filter(|source| source != NO_SOURCE);
+        let source = Some(self.required("source")?);
         let kind = self.required("type")?;
         let topic = match self.routing_key.is_empty() {
             true => kind.parse()?,
@@ -248,7 +248,7 @@ pub(crate) fn is_structured(content_type: &str) -> bool {
 const SPEC_VERSION: &str = "1.0";
 const STRUCTURED: &str = "application/cloudevents";
 /// `source` is required; this says that the event has none.
-const NO_SOURCE: &str = "urn:tubepost:source:unknown";
+pub(crate) const NO_SOURCE: &str = "urn:tubepost:source:unknown";
 const PRIORITY: &str = "tubepostpriority";
 const SIGNATURE: &str = "tubepostsignature";
 const HEADERS: &str = "tubepostheaders";

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::{Map, Value};
 
-use crate::{Body, Encoding, Error, Event, Severity, plain_text, schema};
+use crate::{Body, Encoding, Error, Event, Severity, cloudevents, plain_text, schema};
 
 /// An AMQP message's headers as JSON values. Booleans, integers and strings keep their kind on
 /// the wire; fedora-messaging uses no other.
@@ -130,6 +130,8 @@ impl Event {
         for name in [&mut self.source, &mut self.schema, &mut self.object, &mut self.signature] {
             name.take_if(|name| name.is_empty());
         }
+        // Nobody said it, wherever that was written down.
+        self.source.take_if(|source| source == cloudevents::NO_SOURCE);
         self.check()?;
         Ok(self)
     }

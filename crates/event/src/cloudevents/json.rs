@@ -99,8 +99,10 @@ pub(super) fn read(document: &Bytes) -> Result<(Attributes, Body), Error> {
             Body::decode(bytes, encoding)?
         }
     };
+    // JSON format §2.2: null is as good as not there.
+    read.attributes.retain(|_, value| !value.is_null());
     for (name, value) in &read.attributes {
-        if !(value.is_string() || value.is_boolean() || value.is_i64() || value.is_null()) {
+        if !(value.is_string() || value.is_boolean() || value.is_i64()) {
             let reason = format!("is {}, not text, a whole number, or a boolean", shown(value));
             return Err(wrong(name.clone(), reason));
         }
