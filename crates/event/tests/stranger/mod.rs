@@ -19,7 +19,7 @@ pub(crate) fn take(octets: &[u8]) -> Option<Event> {
     let verdict = Verifier::default().verify(&event);
     assert!(!matches!(verdict, Verdict::Valid { .. }), "{event:?}");
     drop(event.to_wire_as(Clothing::FedoraMessaging));
-    // What fedora-messaging's headers mean, a CloudEvent may have under the same names; so not there.
+    // Not fedora-messaging's: a CloudEvent may have other things under the names of its headers.
     for clothing in [Clothing::CloudEventsBinary, Clothing::CloudEventsStructured] {
         let again = Event::from_wire(event.to_wire_as(clothing)).expect("it was read once");
         assert_eq!(again, event, "{clothing}");
