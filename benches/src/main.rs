@@ -130,7 +130,7 @@ const PARTS: [Part; 22] = [
     },
     Part {
         name: "body-json",
-        what: "an event's body of 1.5 KB, read: JSON",
+        what: "an event's body of 743 B, read: JSON",
         messages: 20_000,
         run: bodies::read_json,
     },
