@@ -188,7 +188,7 @@ pub(crate) fn description(schema: &Schema, event: &Event, said: Said) -> Descrip
         agent: some(&said.agent),
         people: with_headers(said.people, filter_headers::people(&event.headers)),
         packages: with_headers(said.packages, filter_headers::packages(&event.headers)),
-        object: some(&said.object).or_else(|| some(event.object.as_deref()?)),
+        object: event.object.as_deref().and_then(some).or_else(|| some(&said.object)),
         text: (!said.text.trim().is_empty()).then(|| plain_text::lines(&said.text, TEXT_BYTES_MAX)),
         patch: (!said.patch.trim().is_empty()).then(|| plain_text::patch(&said.patch)),
         severity,

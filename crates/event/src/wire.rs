@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use crate::{Body, Encoding, Error, Event, Severity, cloudevents, plain_text, schema};
 
 /// An AMQP message's headers as JSON values. Booleans, integers and strings keep their kind on
-/// the wire; fedora-messaging uses no other.
+/// the wire; fedora-messaging uses no other. Integers of headers `cloudEvents_…` have 64 bits
+/// there.
 pub type Headers = Map<String, Value>;
 
 /// An event as an AMQP message, before any library's types.

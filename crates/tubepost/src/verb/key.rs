@@ -72,6 +72,11 @@ fn generate(matches: &ArgMatches) -> Result<(), Failure> {
     let place = |kind: &str| directory.join(format!("{name}.{kind}"));
     let (secret, public) = (place(keys::SECRET), place(keys::PUBLIC));
     let pem = key.to_pem().map_err(|error| Failure::failed(error.to_string()))?;
+    // Or half a pair would be left.
+    if public.exists() {
+        let reason = "is there already; choose another name, or remove it";
+        return Err(Failure::failed(format!("{}: {reason}", public.display())));
+    }
     write(&secret, &pem, SECRET_MODE)?;
     write(&public, &key.public_pem(), PUBLIC_MODE)?;
     if matches.get_flag("json") {

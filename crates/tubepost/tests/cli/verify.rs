@@ -37,6 +37,9 @@ fn a_key_is_two_files_and_the_secret_is_its_owners() {
     let before = std::fs::read_to_string(home.path("keys/hall.key")).unwrap();
     let again = home.run(&["key", "generate", "hall", "--directory", "keys"]);
     assert_eq!(again.code, 1, "{again:?}");
+    assert!(again.said.contains("hall.pub: is there already"), "{again:?}");
+    std::fs::remove_file(home.path("keys/hall.pub")).unwrap();
+    let again = home.run(&["key", "generate", "hall", "--directory", "keys"]);
     assert!(again.said.contains("hall.key: cannot be written: File exists"), "{again:?}");
     assert_eq!(std::fs::read_to_string(home.path("keys/hall.key")).unwrap(), before);
     let other = home.run(&["key", "generate", "../hall"]);
