@@ -29,7 +29,10 @@ pub(crate) fn describe(event: &Event) -> Description {
         agent,
         people,
         packages,
-        object: None,
+        object: event.object.as_deref().and_then(|object| {
+            let object = plain_text::one_line(object, super::registry::SUMMARY_CHARS_MAX);
+            (!object.is_empty()).then_some(object)
+        }),
         text: None,
         patch: None,
         severity: event.severity,

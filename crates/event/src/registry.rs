@@ -67,9 +67,9 @@ impl Registry {
         named.or_else(|| choose(&self.index.by_topic(&event.topic), event))
     }
 
-    /// Fills in what the schema knows: its name, severity and the filter headers
-    /// (`fedora_messaging_user_…`, `fedora_messaging_rpm_…`), before publishing. An event that
-    /// names a schema not known here, or whose topic no schema has, stays as it is.
+    /// Fills in what the schema knows: its name and version, severity, object and the filter
+    /// headers (`fedora_messaging_user_…`, `fedora_messaging_rpm_…`), before publishing. An event
+    /// that names a schema not known here, or whose topic no schema has, stays as it is.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the body does not fit its schema.
@@ -85,12 +85,15 @@ impl Registry {
         let Some(schema) = schema else { return Ok(()) };
         schema.validate(event)?;
         event.schema = Some(schema.wire_name().to_owned());
+        event.schema_version = Some(schema.version());
         if let Some(package) = schema.wire_package() {
             event.headers.insert(crate::wire::SCHEMA_PACKAGE.to_owned(), package.into());
         }
         match schema.say(event) {
             Ok(said) => {
                 event.severity = severity(event, &said);
+                let object = plain_text::one_line(&said.object, SUMMARY_CHARS_MAX);
+                event.object = event.object.take().or(Some(object).filter(|it| !it.is_empty()));
                 filter_headers::add(&mut event.headers, &said);
             }
             Err(reason) => self.failed(schema, &event.topic, &reason),
@@ -185,7 +188,7 @@ pub(crate) fn description(schema: &Schema, event: &Event, said: Said) -> Descrip
         agent: some(&said.agent),
         people: with_headers(said.people, filter_headers::people(&event.headers)),
         packages: with_headers(said.packages, filter_headers::packages(&event.headers)),
-        object: some(&said.object),
+        object: event.object.as_deref().and_then(some).or_else(|| some(&said.object)),
         text: (!said.text.trim().is_empty()).then(|| plain_text::lines(&said.text, TEXT_BYTES_MAX)),
         patch: (!said.patch.trim().is_empty()).then(|| plain_text::patch(&said.patch)),
         severity,

@@ -41,6 +41,8 @@ pub(crate) fn run() -> Result<(), Failure> {
         Some(("on", matches)) => verb::on::run(matches),
         Some(("agent", matches)) => verb::agent::run(matches),
         Some(("hook", matches)) => verb::hook::run(matches),
+        Some(("verify", matches)) => verb::verify::run(matches),
+        Some(("key", matches)) => verb::key::run(matches),
         Some(("bench", matches)) => verb::bench::run(matches),
         Some(("completions", matches)) => verb::completions::run(matches),
         Some(("man", matches)) => verb::man::run(matches),
@@ -87,6 +89,8 @@ pub(crate) fn command() -> Command {
         .subcommand(verb::on::command())
         .subcommand(verb::hook::command())
         .subcommand(verb::agent::command())
+        .subcommand(verb::verify::command())
+        .subcommand(verb::key::command())
         .subcommand(verb::user::command())
         .subcommand(verb::status::command())
         .subcommand(verb::vhost::command())

@@ -12,6 +12,7 @@ pub(crate) mod definitions;
 pub(crate) mod exchange;
 pub(crate) mod hook;
 pub(crate) mod journal;
+pub(crate) mod key;
 pub(crate) mod man;
 mod management;
 mod named_value;
@@ -23,6 +24,7 @@ pub(crate) mod queue;
 pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod user;
+pub(crate) mod verify;
 pub(crate) mod vhost;
 
 use std::future::Future;

@@ -10,3 +10,4 @@ mod management;
 mod serve;
 mod usage;
 mod user;
+mod verify;
