@@ -91,6 +91,7 @@ impl Site {
     fn with(binary: PathBuf, bus: Option<String>) -> Result<Site> {
         let directory = tempfile::Builder::new().prefix("tubepost-test-").tempdir()?;
         fs::create_dir(directory.path().join("home"))?;
+        fs::create_dir(directory.path().join("run"))?;
         let data = directory.path().join("data");
         let (amqp_port, http_port, management_port) = (free_port(), free_port(), free_port());
         let variables = Vec::new();
@@ -146,6 +147,11 @@ impl Site {
         format!("http://127.0.0.1:{}/", self.http_port)
     }
 
+    /// Where the agent of this site's server takes events over.
+    pub fn agent_socket(&self) -> PathBuf {
+        self.path("run/tubepost/agent.sock")
+    }
+
     /// Gives the server, while it does not run, what a definitions file of RabbitMQ's says.
     ///
     /// # Errors
@@ -190,6 +196,8 @@ impl Site {
         command
             .current_dir(self.directory.path())
             .env("HOME", self.path("home"))
+            // Where its agent listens.
+            .env("XDG_RUNTIME_DIR", self.path("run"))
             // For those that name no port themselves.
             .env("TUBEPOST_MANAGEMENT", format!("127.0.0.1:{}", self.management_port))
             .env("TUBEPOST_BUS", self.amqp_url())

@@ -1,60 +1,144 @@
-//! Delivers a spool to the bus, in order, with confirms, across any outage.
+//! The agent: takes events over, keeps them on disk, and delivers them to the bus, in order, with
+//! confirms, across any outage.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    future::Future,
+    path::PathBuf,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use event::Event;
-use tracing::{debug, error, info};
+use event::Registry;
+use tokio::sync::watch;
+use tracing::{debug, error, info, warn};
 
 use crate::{
     BusUrl, Error, Publisher, Spool,
-    batch::BatchName,
-    delivery_lock::DeliveryLock,
-    limits::{LOCK_POLL, READ_AHEAD_BATCHES, READ_AHEAD_BYTES, REFUSALS_MAX},
-    outage::Outage,
+    agent_socket::AgentSocket,
+    delivery_lock::{DeliveryLock, Of},
+    limits::{LOCK_POLL, OUTBOX_SYNC_POLL},
+    outbox::{Outbox, OutboxStore},
+    round::Round,
+    spool_store::SpoolStore,
     spool_watch::SpoolWatch,
 };
 
-/// Delivers one spool to one bus. Of all agents of a spool, in whatever process, one delivers.
+/// Where an agent takes events over, and how it keeps them.
+#[derive(Debug, Clone)]
+pub struct Reception {
+    /// The Unix socket.
+    pub socket: PathBuf,
+    /// Whether somebody named it. One that nobody named and that another agent has, or that cannot
+    /// be made, is left out with a warning.
+    pub is_named: bool,
+    /// The socket's mode: who may write it may publish. `0o660`: the agent's user and group.
+    pub mode: u32,
+    /// When an event counts as on disk.
+    pub sync: journal::Sync,
+    /// What completes and checks events that came without their schema.
+    pub registry: Registry,
+}
+
+/// Delivers one spool to one bus. Of all agents of a spool, in whatever process, one delivers it,
+/// and one has the socket and what comes by it.
 #[derive(Debug)]
 pub struct Agent {
     spool: Spool,
     bus: BusUrl,
     app: String,
+    reception: Option<Reception>,
 }
 
 impl Agent {
     /// An agent for one spool and one bus. Connects when there is something to deliver.
     pub fn new(spool: Spool, bus: BusUrl, app: &str) -> Agent {
-        Agent { spool, bus, app: app.to_owned() }
+        Agent { spool, bus, app: app.to_owned(), reception: None }
     }
 
-    /// Delivers for ever: waits for batches, and for the bus. While another process delivers this
+    /// Takes events over at a socket as well.
+    #[must_use]
+    pub fn receiving(self, reception: Reception) -> Agent {
+        Agent { reception: Some(reception), ..self }
+    }
+
+    /// Delivers for ever: waits for events, and for the bus. While another process delivers this
     /// spool, stands by.
     ///
     /// # Errors
-    /// The spool's directory cannot be read.
+    /// The spool's directory cannot be read, the outbox's disk fails, or a socket that was named
+    /// cannot be made.
     pub async fn run(self) -> Result<(), Error> {
-        let _lock = self.wait_for_lock().await?;
-        let mut round = Round::new(&self);
-        let mut watch = SpoolWatch::new(self.spool.directory());
-        loop {
-            round.deliver_until_empty().await?;
-            watch.wait().await;
+        self.run_after(std::future::ready(())).await
+    }
+
+    /// As [`Agent::run`], but delivers nothing before `ready`; what is handed over is taken.
+    ///
+    /// # Errors
+    /// As [`Agent::run`].
+    pub async fn run_after(self, ready: impl Future<Output = ()>) -> Result<(), Error> {
+        let publisher = Publisher::unconnected(&self.bus, &self.app);
+        let (is_ready, mut spool_ready) = watch::channel(false);
+        let mut outbox_ready = spool_ready.clone();
+        let spool = async {
+            told(&mut spool_ready).await;
+            self.deliver_spool(publisher.clone()).await
+        };
+        let outbox = async {
+            match &self.reception {
+                None => std::future::pending().await,
+                Some(reception) => {
+                    self.receive(reception, publisher.clone(), &mut outbox_ready).await
+                }
+            }
+        };
+        let ready = async {
+            ready.await;
+            is_ready.send_replace(true);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            ended = spool => ended,
+            ended = outbox => ended,
+            () = ready => Ok(()),
         }
     }
 
-    /// Delivers until the spool is empty, waiting for the bus with back-off; returns at once when
-    /// another process delivers this spool.
+    /// Takes events over, and delivers them once it is ready.
+    async fn receive(
+        &self,
+        reception: &Reception,
+        publisher: Publisher,
+        ready: &mut watch::Receiver<bool>,
+    ) -> Result<(), Error> {
+        let _lock = self.wait_for_lock(Of::Outbox).await?;
+        let outbox = self.outbox(reception.sync).await?;
+        let _socket = listen(reception, &outbox)?;
+        let deliver = async {
+            told(ready).await;
+            self.deliver_outbox(outbox.clone(), publisher).await
+        };
+        tokio::select! {
+            ended = deliver => ended,
+            ended = sync(&outbox) => ended,
+        }
+    }
+
+    /// Delivers until spool and outbox are empty, waiting for the bus with back-off; returns at
+    /// once when another process delivers this spool.
     ///
     /// # Errors
     /// As [`Agent::run`].
     pub async fn run_until_empty(self) -> Result<(), Error> {
-        let mut round = Round::new(&self);
+        let publisher = Publisher::unconnected(&self.bus, &self.app);
+        let mut round = self.spool_round(publisher.clone());
         // A batch may come after the holder saw the spool empty and before it let go of the lock;
         // whoever handed it over found the lock held and went. So the holder looks once more
         // without the lock.
-        while round.has_work()? {
-            match DeliveryLock::try_acquire(&self.spool)? {
+        while round.store.has_work()? {
+            match DeliveryLock::try_acquire(&self.spool, Of::Spool)? {
                 Ok(lock) => {
                     round.deliver_until_empty().await?;
                     lock.release();
@@ -65,17 +149,63 @@ impl Agent {
                 }
             }
         }
-        round.publisher.close().await;
+        // Of an agent that ended before it had delivered.
+        if Outbox::is_in(&self.spool)
+            && let Ok(_lock) = DeliveryLock::try_acquire(&self.spool, Of::Outbox)?
+        {
+            let outbox = self.outbox(journal::Sync::Always).await?;
+            self.outbox_round(outbox, publisher.clone()).deliver_until_empty().await?;
+        }
+        publisher.close().await;
         Ok(())
     }
 
-    async fn wait_for_lock(&self) -> Result<DeliveryLock, Error> {
+    async fn outbox(&self, sync: journal::Sync) -> Result<Arc<Outbox>, Error> {
+        let (spool, size_bytes_max) = (self.spool.clone(), self.spool.size_bytes_max());
+        let directory = self.spool.directory().to_owned();
+        let opened =
+            tokio::task::spawn_blocking(move || Outbox::open(&spool, size_bytes_max, sync));
+        match opened.await {
+            Ok(opened) => opened.map(Arc::new),
+            Err(error) => Err(Error::Outbox { directory, reason: error.to_string() }),
+        }
+    }
+
+    fn spool_round(&self, publisher: Publisher) -> Round<SpoolStore> {
+        let who = format!("agent of spool {}", self.spool.directory().display());
+        Round::new(SpoolStore::new(self.spool.clone()), publisher, who)
+    }
+
+    fn outbox_round(&self, outbox: Arc<Outbox>, publisher: Publisher) -> Round<OutboxStore> {
+        let who = format!("agent of outbox {}", outbox.directory().display());
+        Round::new(OutboxStore::new(outbox, self.spool.clone()), publisher, who)
+    }
+
+    async fn deliver_spool(&self, publisher: Publisher) -> Result<(), Error> {
+        let _lock = self.wait_for_lock(Of::Spool).await?;
+        let mut round = self.spool_round(publisher);
+        let mut watch = SpoolWatch::new(self.spool.directory());
+        loop {
+            round.deliver_until_empty().await?;
+            watch.wait().await;
+        }
+    }
+
+    async fn deliver_outbox(&self, outbox: Arc<Outbox>, publisher: Publisher) -> Result<(), Error> {
+        let mut round = self.outbox_round(outbox.clone(), publisher);
+        loop {
+            round.deliver_until_empty().await?;
+            outbox.came.notified().await;
+        }
+    }
+
+    async fn wait_for_lock(&self, of: Of) -> Result<DeliveryLock, Error> {
         let mut said = false;
         loop {
-            match DeliveryLock::try_acquire(&self.spool)? {
+            match DeliveryLock::try_acquire(&self.spool, of)? {
                 Ok(lock) => return Ok(lock),
                 Err(pid) if !said => {
-                    info!(pid, spool = %self.spool.directory().display(), "another process delivers this spool; standing by");
+                    info!(pid, spool = %self.spool.directory().display(), ?of, "another process has it; standing by");
                     said = true;
                 }
                 Err(_) => {}
@@ -85,137 +215,67 @@ impl Agent {
     }
 }
 
-/// The work of a lock's holder.
-struct Round {
-    spool: Spool,
-    publisher: Publisher,
-    outage: Outage,
-    /// The batches of the last look at the directory that come after the hand. One look for many
-    /// hands: after a long outage there may be hundreds of thousands.
-    next: VecDeque<BatchName>,
-    /// What is being delivered, in order.
-    hand: Vec<Batch>,
-    /// What can be neither delivered nor taken away: touched no more by this process.
-    skipped: HashSet<BatchName>,
+/// Until it is said, or nobody is left to say it.
+async fn told(flag: &mut watch::Receiver<bool>) {
+    let _ = flag.wait_for(|told| *told).await;
 }
 
-/// A batch under way: what the bus has not confirmed of it yet.
-struct Batch {
-    name: BatchName,
-    rest: Vec<Event>,
-    refusals: u32,
-    reason: String,
+fn listen(reception: &Reception, outbox: &Arc<Outbox>) -> Result<Option<AgentSocket>, Error> {
+    let Reception { socket, mode, registry, .. } = reception;
+    match AgentSocket::listen(socket, *mode, outbox.clone(), registry.clone()) {
+        Ok(listening) => Ok(Some(listening)),
+        Err(error) if reception.is_named => Err(error),
+        Err(error) => {
+            warn!(%error, "the agent goes without a socket; events come by the spool only");
+            Ok(None)
+        }
+    }
 }
 
-impl Round {
-    fn new(agent: &Agent) -> Round {
-        let who = format!("agent of spool {}", agent.spool.directory().display());
-        Round {
-            spool: agent.spool.clone(),
-            publisher: Publisher::unconnected(&agent.bus, &agent.app),
-            outage: Outage::none(who),
-            next: VecDeque::new(),
-            hand: Vec::new(),
-            skipped: HashSet::new(),
-        }
-    }
-
-    fn has_work(&self) -> Result<bool, Error> {
-        Ok(self.spool.batches()?.iter().any(|name| !self.skipped.contains(name)))
-    }
-
-    async fn deliver_until_empty(&mut self) -> Result<(), Error> {
-        loop {
-            self.take_in_hand()?;
-            if self.hand.is_empty() {
-                return Ok(());
-            }
-            if let Err(error) = self.publisher.ensure_connected().await {
-                self.outage.wait(&error).await;
-                continue;
-            }
-            if let Some(failure) = self.publish_hand().await {
-                self.outage.wait(&failure).await;
-            } else {
-                self.outage.forget();
-            }
-        }
-    }
-
-    /// Fills the hand with the next batches.
-    fn take_in_hand(&mut self) -> Result<(), Error> {
-        let mut size_bytes: u64 = self.hand.iter().map(|batch| batch.name.size_bytes()).sum();
-        if self.next.is_empty() {
-            let mut names = self.spool.batches()?;
-            names.retain(|name| {
-                !self.skipped.contains(name) && !self.hand.iter().any(|batch| batch.name == *name)
-            });
-            self.next = names.into();
-        }
-        while let Some(name) = self.next.pop_front() {
-            let has_room = self.hand.len() < READ_AHEAD_BATCHES
-                && (self.hand.is_empty() || size_bytes + name.size_bytes() <= READ_AHEAD_BYTES);
-            if !has_room {
-                self.next.push_front(name);
-                break;
-            }
-            match self.spool.read(&name) {
-                Ok(None) => {}
-                Ok(Some(rest)) => {
-                    size_bytes += name.size_bytes();
-                    self.hand.push(Batch { name, rest, refusals: 0, reason: String::new() });
-                }
-                Err(error) => self.skip(name, &error),
-            }
-        }
-        Ok(())
-    }
-
-    /// One try of everything in hand. Returns why something is left, if something is.
-    async fn publish_hand(&mut self) -> Option<Error> {
-        let events: Vec<Event> =
-            self.hand.iter().flat_map(|batch| batch.rest.iter().cloned()).collect();
-        let mut outcomes = self.publisher.publish_all(&events).await.into_iter();
-        let mut failure = None;
-        for batch in &mut self.hand {
-            let mut refused = false;
-            let tried = std::mem::take(&mut batch.rest);
-            for (event, outcome) in tried.into_iter().zip(outcomes.by_ref()) {
-                let Err(error) = outcome else { continue };
-                if !error.is_outage() {
-                    refused = true;
-                    batch.reason = error.to_string();
-                }
-                failure.get_or_insert(error);
-                batch.rest.push(event);
-            }
-            batch.refusals += u32::from(refused);
-        }
-        self.put_away();
-        failure
-    }
-
-    /// Takes away what is delivered, sets aside what is refused for good.
-    fn put_away(&mut self) {
-        for batch in std::mem::take(&mut self.hand) {
-            let done = match &batch {
-                Batch { rest, .. } if rest.is_empty() => self.spool.remove(&batch.name),
-                Batch { refusals, .. } if *refusals >= REFUSALS_MAX => {
-                    self.spool.refuse(&batch.name, &batch.rest, &batch.reason)
-                }
-                _ => {
-                    self.hand.push(batch);
+/// Puts what was written on the medium, on a thread of its own. Ends when the disk fails.
+async fn sync(outbox: &Arc<Outbox>) -> Result<(), Error> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let interval = outbox.sync_interval().unwrap_or(OUTBOX_SYNC_POLL);
+    // Cancelled, it takes the thread along.
+    let going = Arc::new(AtomicBool::new(true));
+    let _stop = Stop(going.clone());
+    let outbox: Weak<Outbox> = Arc::downgrade(outbox);
+    std::thread::Builder::new()
+        .name("agent sync".to_owned())
+        .spawn(move || {
+            let mut slept = Duration::ZERO;
+            while going.load(Ordering::SeqCst) {
+                let pause = OUTBOX_SYNC_POLL.min(interval);
+                std::thread::sleep(pause);
+                slept += pause;
+                if slept < interval {
                     continue;
                 }
-            };
-            if let Err(error) = done {
-                self.skip(batch.name, &error);
+                slept = Duration::ZERO;
+                let Some(outbox) = outbox.upgrade() else { return };
+                if let Err(failed) = outbox.sync() {
+                    error!(error = %failed, "nothing more is taken over");
+                    // Nobody waits when the agent ends anyway.
+                    let _ = tell.send(failed);
+                    return;
+                }
             }
-        }
+        })
+        .map_err(|error| Error::Outbox {
+            directory: PathBuf::new(),
+            reason: format!("there is no thread to sync it: {error}"),
+        })?;
+    match told.await {
+        Ok(failed) => Err(failed),
+        // The thread ends without a word only when there is no outbox any more.
+        Err(_) => std::future::pending().await,
     }
+}
 
-    fn skip(&mut self, name: BatchName, error: &Error) {
-        error!(file = %name, %error, "batch left in the spool; it is tried again after a restart");
-        self.skipped.insert(name);
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }

@@ -1,4 +1,4 @@
-//! Who delivers a spool: the one process that holds the lock on a file in it.
+//! Who delivers a spool, and who has its outbox: the one process that holds the lock on a file in it.
 
 use std::{
     fs,
@@ -10,14 +10,27 @@ use rustix::fs::FlockOperation;
 
 use crate::{Error, Spool};
 
+/// What is locked. Two, because a service without an agent delivers the spool, and must not keep an
+/// agent that comes later from taking events over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// The hand-overs in the directory.
+    Spool,
+    /// The outbox.
+    Outbox,
+}
+
 /// Held while delivering. The kernel lets go of it when the process dies, however it dies.
 #[derive(Debug)]
 pub(crate) struct DeliveryLock(fs::File);
 
 impl DeliveryLock {
     /// The lock, or the pid of its holder (0 when it has not been written yet).
-    pub(crate) fn try_acquire(spool: &Spool) -> Result<Result<DeliveryLock, u32>, Error> {
-        let path = spool.directory().join("delivery.lock");
+    pub(crate) fn try_acquire(spool: &Spool, of: Of) -> Result<Result<DeliveryLock, u32>, Error> {
+        let path = spool.directory().join(match of {
+            Of::Spool => "delivery.lock",
+            Of::Outbox => "outbox.lock",
+        });
         let fault = |error| Error::spool(&path, "lock", error);
         let mut file = fs::OpenOptions::new()
             .read(true)

@@ -1,6 +1,11 @@
 //! What can go wrong between a service and its bus. Every variant names the bus and the mend.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use lapin::ErrorKind;
 
@@ -132,6 +137,62 @@ pub enum Error {
         /// What the batch needs, in bytes.
         wanted_bytes: u64,
     },
+    /// The disk under the outbox has too little space left. Nothing was kept.
+    #[error("outbox {}: {free_bytes} bytes are free on its disk and {needed_bytes} needed; free space there, or name another spool.directory", .directory.display())]
+    DiskFull {
+        /// The outbox.
+        directory: PathBuf,
+        /// Bytes that are free.
+        free_bytes: u64,
+        /// Bytes that have to be.
+        needed_bytes: u64,
+    },
+    /// The agent's journal failed: nothing more is taken over until it is started again.
+    #[error("outbox {}: {reason}", .directory.display())]
+    Outbox {
+        /// The outbox.
+        directory: PathBuf,
+        /// The journal's words, with the mend.
+        reason: String,
+    },
+    /// No agent answers at the socket, or it went away before it answered. What it was handed may
+    /// or may not be taken over; hand it over again with the same id.
+    #[error("agent {}: {reason}; is `tubepost agent` or `tubepost serve` running? Another socket is named by TUBEPOST_AGENT", .socket.display())]
+    AgentAway {
+        /// The socket.
+        socket: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The agent does not take this event.
+    #[error("agent {} refused event {id}: {reason}", .socket.display())]
+    AgentRefused {
+        /// The socket.
+        socket: PathBuf,
+        /// The event's id.
+        id: String,
+        /// The agent's words, with the mend.
+        reason: String,
+    },
+    /// The socket cannot be made.
+    #[error("agent's socket {}: {reason}", .socket.display())]
+    Socket {
+        /// The socket.
+        socket: PathBuf,
+        /// What is in the way, with the mend.
+        reason: String,
+    },
+    /// What the library was told by a variable or the configuration file is no value.
+    #[error("{place}: {problem}")]
+    Configuration {
+        /// The variable, the key, or the file.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// What was to be published is no event: its topic or body.
+    #[error("{0}")]
+    NoEvent(event::Error),
     /// The disk, or the rights on it, stand in the spool's way.
     #[error("spool: cannot {doing} {}: {source}", .path.display())]
     Spool {
@@ -157,17 +218,28 @@ impl Error {
             | Error::VirtualHost { .. }
             | Error::Nacked { .. }
             | Error::Lost { .. }
-            | Error::TimedOut { .. } => true,
+            | Error::TimedOut { .. }
+            | Error::AgentAway { .. } => true,
             Error::Url { .. }
             | Error::Refused { .. }
             | Error::Event { .. }
             | Error::SpoolFull { .. }
+            | Error::DiskFull { .. }
+            | Error::Outbox { .. }
+            | Error::AgentRefused { .. }
+            | Error::Socket { .. }
+            | Error::Configuration { .. }
+            | Error::NoEvent(_)
             | Error::Spool { .. } => false,
         }
     }
 
     pub(crate) fn spool(path: impl Into<PathBuf>, doing: &'static str, source: io::Error) -> Error {
         Error::Spool { path: path.into(), doing, source: Arc::new(source) }
+    }
+
+    pub(crate) fn outbox(directory: &Path, source: &journal::Error) -> Error {
+        Error::Outbox { directory: directory.to_owned(), reason: source.to_string() }
     }
 
     pub(crate) fn lost(bus: &BusUrl, reason: impl Into<String>) -> Error {

@@ -34,32 +34,63 @@
 //! ```
 
 mod agent;
+mod agent_connection;
+mod agent_line;
+mod agent_socket;
 mod back_off;
 mod batch;
 mod bus_url;
 mod connection;
 mod consumption;
 mod courier;
+mod dead_letter;
 mod delivery;
 mod delivery_lock;
 mod error;
+mod handling;
 mod limits;
 mod message;
 mod outage;
+mod outbox;
+mod publish;
 mod publisher;
+mod retry;
+mod round;
+mod seen;
+mod sender;
+mod size;
 mod spool;
+mod spool_store;
 mod spool_watch;
+mod subscribe;
 mod subscriber;
+mod surroundings;
+mod trace_context;
 mod transport;
+mod unrouted;
+mod usual_places;
 
-pub use agent::Agent;
+pub use agent::{Agent, Reception};
+pub use agent_connection::AgentConnection;
 pub use bus_url::BusUrl;
+pub use dead_letter::DeadLetters;
 pub use delivery::{Delivery, Undecodable};
 pub use error::Error;
+pub use handling::Handled;
+pub use publish::{publish, publish_async, sender};
 pub use publisher::{Published, Publisher};
+pub use retry::Retry;
+pub use sender::Sender;
+pub use size::parse_size;
 pub use spool::{Backlog, Spool};
+pub use subscribe::{Subscribe, subscribe};
 pub use subscriber::{Queue, Subscriber, Subscription};
+pub use surroundings::Surroundings;
+pub use trace_context::TraceContext;
 pub use transport::tls_config;
+pub use usual_places::{usual_sockets, usual_spool};
+
+pub use event::{Body, Event, Pattern, Severity, Topic};
 
 /// The exchange events go through: every RabbitMQ-like broker has it in every virtual host.
 pub const EXCHANGE: &str = "amq.topic";

@@ -43,3 +43,32 @@ pub(crate) const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 
 /// How deep a header may nest. RabbitMQ's own headers (`x-death`) need 3.
 pub(crate) const HEADER_DEPTH_MAX: usize = 32;
+
+/// A segment of the outbox's journal: a sixteenth of what the outbox may hold, within these. Bytes.
+pub(crate) const OUTBOX_SEGMENT_BYTES_MIN: u32 = 64 << 10;
+pub(crate) const OUTBOX_SEGMENT_BYTES_MAX: u32 = 8 << 20;
+/// How often the outbox looks what is to be synced, unless it has to more often.
+pub(crate) const OUTBOX_SYNC_POLL: Duration = Duration::from_millis(50);
+
+/// The longest line that an agent's socket takes, in bytes.
+pub(crate) const LINE_BYTES_MAX: usize = 4 << 20;
+/// How many may be connected to an agent at once, and how many of one user.
+pub(crate) const PEERS_MAX: usize = 256;
+pub(crate) const PEERS_OF_USER_MAX: usize = 128;
+/// How long a peer may leave answers unread before it is cut.
+pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(30);
+/// How long an agent may take to answer: the time its disk may take.
+pub(crate) const AGENT_WAIT: Duration = Duration::from_secs(30);
+/// How many bytes of lines go to the agent before its answers are read.
+pub(crate) const BURST_BYTES_MAX: usize = 64 << 10;
+/// How many lines; answers of all of them fit a socket's buffer.
+pub(crate) const BURST_EVENTS_MAX: usize = 256;
+
+/// How long handlers may take to end after a stop.
+pub(crate) const APP_WAIT: Duration = Duration::from_secs(30);
+/// How many deliveries for each handler may come when some wait for their key.
+pub(crate) const KEYED_AHEAD: u16 = 4;
+
+/// How often it is said how many events nobody wanted, and of how many topics.
+pub(crate) const UNROUTED_SAID_EVERY: Duration = Duration::from_secs(60);
+pub(crate) const UNROUTED_TOPICS_MAX: usize = 1000;

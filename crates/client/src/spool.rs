@@ -105,6 +105,11 @@ impl Spool {
         &self.directory
     }
 
+    /// What it may hold, in bytes.
+    pub(crate) fn size_bytes_max(&self) -> u64 {
+        self.size_bytes_max
+    }
+
     /// What waits in it, and what was set aside.
     ///
     /// # Errors
@@ -174,13 +179,8 @@ impl Spool {
         }
     }
 
-    /// Keeps what the bus refused of a batch, with the reason, and takes the batch away.
-    pub(crate) fn refuse(
-        &self,
-        name: &BatchName,
-        refused: &[Event],
-        reason: &str,
-    ) -> Result<(), Error> {
+    /// Keeps what the bus refused, with the reason.
+    pub(crate) fn refuse(&self, refused: &[Event], reason: &str) -> Result<(), Error> {
         let directory = self.directory.join(REFUSED);
         make_directory(&directory)?;
         let lines = batch::encode(refused);
@@ -198,7 +198,7 @@ impl Spool {
             file = %directory.join(&kept).display(), events = refused.len(), %reason,
             "the bus refuses events for good; set aside under refused/, move the file back to try again"
         );
-        self.remove(name)
+        Ok(())
     }
 
     /// Takes a delivered batch away.
@@ -243,7 +243,7 @@ impl Spool {
 }
 
 /// Only its owner may look into a directory that we make; one that is there keeps its rights.
-fn make_directory(path: &Path) -> Result<(), Error> {
+pub(crate) fn make_directory(path: &Path) -> Result<(), Error> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -396,7 +396,8 @@ mod tests {
         let events = [event(1), event(2)];
         spool.hand_over(&events).unwrap();
         let name = spool.batches().unwrap().remove(0);
-        spool.refuse(&name, &events[1..], "406 no").unwrap();
+        spool.refuse(&events[1..], "406 no").unwrap();
+        spool.remove(&name).unwrap();
         assert_eq!(spool.backlog().unwrap().refused, 1);
         assert!(spool.batches().unwrap().is_empty());
 

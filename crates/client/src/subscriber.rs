@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, pin::Pin, time::Instant};
 
 use event::Pattern;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt, stream};
 
 use crate::{
     BusUrl, Delivery, Error,
@@ -142,6 +142,15 @@ impl Subscriber {
             outage,
             Some(reason),
         )));
+    }
+
+    /// The same as a stream that has no end. Dropped, its connection is cut, and what was not
+    /// acknowledged goes back.
+    pub fn into_stream(self) -> impl Stream<Item = Delivery> + Send {
+        stream::unfold(self, |mut subscriber| async {
+            let delivery = subscriber.next().await;
+            Some((delivery, subscriber))
+        })
     }
 
     /// Cancels the consumer and closes the connection; what was not acknowledged goes back.

@@ -7,6 +7,8 @@
 mod rabbitmq;
 
 mod agents;
+mod handing_over;
+mod handling;
 mod outages;
 mod publishing;
 mod refusals;

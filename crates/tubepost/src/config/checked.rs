@@ -59,8 +59,23 @@ pub(crate) struct Config {
     pub(crate) spool_directory: PathBuf,
     /// How many bytes may wait there.
     pub(crate) spool_size_max: u64,
+    /// Where events are handed over.
+    pub(crate) agent: Agent,
     /// How pushes become events.
     pub(crate) git: Git,
+}
+
+/// Where services hand events over.
+#[derive(Debug, Clone)]
+pub(crate) struct Agent {
+    /// The socket.
+    pub(crate) socket: PathBuf,
+    /// Whether somebody named it.
+    pub(crate) named: bool,
+    /// The socket's rights.
+    pub(crate) mode: u32,
+    /// When an event counts as kept.
+    pub(crate) sync: journal::Sync,
 }
 
 /// The limits of the AMQP listener.
@@ -225,6 +240,17 @@ impl Config {
             schemas: settings.get(&table::SCHEMAS)?,
             spool_directory: settings.need(&table::SPOOL_DIRECTORY)?,
             spool_size_max: settings.need(&table::SPOOL_SIZE_MAX)?,
+            agent: Agent {
+                socket: settings.need(&table::AGENT_SOCKET)?,
+                named: settings.said(table::AGENT_SOCKET.declaration.key).is_some(),
+                mode: settings.need(&table::AGENT_SOCKET_MODE)?,
+                sync: match settings.need(&table::AGENT_SYNC)? {
+                    JournalSync::Always => journal::Sync::Always,
+                    JournalSync::Interval => {
+                        journal::Sync::Interval(settings.need(&table::AGENT_SYNC_INTERVAL)?)
+                    }
+                },
+            },
             git: Git {
                 patch_bytes_max: settings.need(&table::GIT_PATCH_BYTES_MAX)?,
                 commits_max: settings.need(&table::GIT_COMMITS_MAX)?,

@@ -13,7 +13,6 @@ mod mail;
 mod nearest;
 mod parts;
 mod settings;
-mod size;
 mod subscription;
 pub(crate) mod table;
 mod table_array;

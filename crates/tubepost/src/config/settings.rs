@@ -193,16 +193,16 @@ pub(super) fn local_bus(settings: &Settings) -> Option<String> {
 
 /// Where events wait when nobody named a place.
 pub(super) fn spool_directory(settings: &Settings) -> Option<String> {
-    let system = Path::new("/var/spool/tubepost");
-    let writable = rustix::fs::access(system, rustix::fs::Access::WRITE_OK).is_ok();
-    if writable && system.is_dir() {
-        return Some(system.display().to_string());
-    }
     let environment = settings.environment();
-    let state = environment
-        .get("XDG_STATE_HOME")
-        .or_else(|| environment.get("HOME").map(|home| format!("{home}/.local/state")))?;
-    Some(format!("{state}/tubepost/spool"))
+    let directory = client::usual_spool(|name| environment.get(name))?;
+    Some(directory.display().to_string())
+}
+
+/// Where the agent listens when nobody named a place.
+pub(super) fn agent_socket(settings: &Settings) -> Option<String> {
+    let environment = settings.environment();
+    let sockets = client::usual_sockets(|name| environment.get(name));
+    Some(sockets.first()?.display().to_string())
 }
 
 /// The sender when nobody named one.

@@ -1,5 +1,6 @@
 //! The table: every option of Tubepost, declared once, in the file of its part.
 
+mod agent;
 mod amqp_limits;
 mod amqp_websocket;
 mod auth;
@@ -13,6 +14,7 @@ mod tls;
 use super::declared::Group;
 
 pub(crate) use self::{
+    agent::{AGENT_SOCKET, AGENT_SOCKET_MODE, AGENT_SYNC, AGENT_SYNC_INTERVAL},
     amqp_limits::{
         AMQP_ARGUMENTS_MAX, AMQP_CONSUMER_TIMEOUT, AMQP_CONSUMERS_PER_CHANNEL_MAX,
         AMQP_NAME_BYTES_MAX, AMQP_TABLE_DEPTH_MAX, AMQP_TRANSACTION_BYTES_MAX,
@@ -96,6 +98,10 @@ pub(crate) static GROUPS: &[Group] = &[
     Group { title: "Bus", options: &[&BUS_URL] },
     Group { title: "Events", options: &[&TOPIC_PREFIX, &SCHEMAS] },
     Group { title: "Spool", options: &[&SPOOL_DIRECTORY, &SPOOL_SIZE_MAX] },
+    Group {
+        title: "Agent",
+        options: &[&AGENT_SOCKET, &AGENT_SOCKET_MODE, &AGENT_SYNC, &AGENT_SYNC_INTERVAL],
+    },
     Group {
         title: "Git",
         options: &[&GIT_PATCH_BYTES_MAX, &GIT_COMMITS_MAX, &GIT_URL_TEMPLATE, &GIT_NAMESPACE],

@@ -1,4 +1,5 @@
-//! The agent of the server: delivers the spool of this user on this machine.
+//! The agent of the server: takes events over from the services of this machine, and delivers them
+//! and the spool of this user.
 
 use client::{Agent, BusUrl, Spool};
 
@@ -6,9 +7,10 @@ use crate::{
     config::Config,
     failure::Failure,
     serve::part::{Part, Stopping},
+    verb::agent::reception,
 };
 
-/// Starts it. It delivers nothing before `ready`: what waited in the spool must find the queues of
+/// Starts it. It takes events at once, and delivers nothing before `ready`: what waited in the spool must find the queues of
 /// those it is for.
 ///
 /// # Errors
@@ -20,14 +22,10 @@ pub(crate) fn start(
     stopping: Stopping,
 ) -> Result<Part, Failure> {
     let spool = Spool::open(&config.spool_directory, config.spool_size_max)?;
-    let agent = Agent::new(spool, bus, "tubepost agent");
+    let agent = Agent::new(spool, bus, "tubepost agent").receiving(reception(config)?);
     Ok(Part::start("agent", async move {
-        let deliver = async {
-            ready.await;
-            agent.run().await
-        };
         tokio::select! {
-            ended = deliver => Ok(ended?),
+            ended = agent.run_after(ready) => Ok(ended?),
             () = stopping.wait() => Ok(()),
         }
     }))

@@ -1,15 +1,21 @@
-//! `tubepost agent`: delivers what waits in the spool.
+//! `tubepost agent`: takes events over from the services of this machine, and delivers them.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use client::{Agent, BusUrl, Spool};
+use client::{Agent, BusUrl, Reception, Spool};
 
 use crate::{
-    cli, config::Verb, failure::Failure, serve::logging, stop::StopSignals, verb::block_on,
+    cli,
+    config::{Config, Verb},
+    failure::Failure,
+    schemas,
+    serve::logging,
+    stop::StopSignals,
+    verb::block_on,
 };
 
 pub(crate) fn command() -> Command {
     let command = Command::new("agent")
-        .about("Deliver the events that wait in the spool, across any outage of the bus")
+        .about("Take events over from the services of this machine, and deliver them to the bus")
         .arg(
             Arg::new("until-empty")
                 .long("until-empty")
@@ -23,7 +29,10 @@ pub(crate) fn command() -> Command {
         .after_help(
             "Examples:\n  \
              tubepost agent\n  \
+             tubepost agent --agent /run/tubepost/agent.sock --bus amqps://ada:s3cret@mq.example.org\n  \
              tubepost agent --until-empty --spool /var/spool/tubepost\n\n\
+             A line of JSON on its socket is an event: {\"topic\": \"org.example.hello\", \"body\": {}}. It is\n\
+             answered when it is on disk, and delivered across any outage of the bus.\n\
              tubepost serve has an agent of its own; this one is for machines without it.",
         );
     cli::with_options(command, Verb::Agent)
@@ -41,7 +50,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let until_empty = matches.get_flag("until-empty");
     block_on(async {
         let mut stop = StopSignals::take()?;
-        let agent = Agent::new(spool, bus, "tubepost agent");
+        let mut agent = Agent::new(spool, bus, "tubepost agent");
+        if !until_empty {
+            agent = agent.receiving(reception(&config)?);
+        }
         let work = async {
             match until_empty {
                 true => agent.run_until_empty().await,
@@ -53,5 +65,19 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             // What was not confirmed stays in the spool.
             () = stop.next() => Ok(()),
         }
+    })
+}
+
+/// How this agent takes events over.
+///
+/// # Errors
+/// The schemas cannot be read.
+pub(crate) fn reception(config: &Config) -> Result<Reception, Failure> {
+    Ok(Reception {
+        socket: config.agent.socket.clone(),
+        is_named: config.agent.named,
+        mode: config.agent.mode,
+        sync: config.agent.sync,
+        registry: schemas::registry(config)?,
     })
 }

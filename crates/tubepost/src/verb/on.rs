@@ -4,7 +4,7 @@
 use std::{env, ffi::OsString, num::NonZeroU16, path::Path, sync::Arc, time::Duration};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use client::{BusUrl, Delivery, Publisher, Queue, Subscriber, Subscription};
+use client::{BusUrl, DeadLetters, Delivery, Publisher, Queue, Retry, Subscriber, Subscription};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -24,12 +24,10 @@ use crate::{
 };
 
 mod child;
-mod dead_letter;
 mod job;
 mod variables;
 
-use dead_letter::DeadLetters;
-use job::{Job, Retry};
+use job::Job;
 
 pub(crate) fn command() -> Command {
     let duration =
@@ -119,11 +117,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     check_program(words.first().map_or(Path::new(""), Path::new))?;
     let durable = matches.get_one::<String>("queue").cloned();
     let one = |id: &str| matches.get_one::<Duration>(id).copied().unwrap_or_default();
-    let retry = Retry {
-        times: matches.get_one("retry").copied().unwrap_or(0),
-        delay: one("retry-delay"),
-        quiet: matches.get_flag("quiet"),
-    };
+    let retry =
+        Retry { times: matches.get_one("retry").copied().unwrap_or(0), delay: one("retry-delay") };
+    let quiet = matches.get_flag("quiet");
     let timeout = Some(one("timeout")).filter(|timeout| !timeout.is_zero());
     let jobs = matches.get_one::<NonZeroU16>("jobs").map_or(1, |jobs| jobs.get());
     let patterns = patterns_of(matches);
@@ -142,7 +138,15 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
                 .map_or(TEMPORARY_DEAD.to_owned(), |queue| format!("{queue}.dead")),
             of: durable.unwrap_or_default(),
         };
-        let job = Arc::new(Job { words, registry, timeout, retry, dead, stopped: stopped.clone() });
+        let job = Arc::new(Job {
+            words,
+            registry,
+            timeout,
+            retry,
+            quiet,
+            dead,
+            stopped: stopped.clone(),
+        });
         remark(&announcement);
         work(subscriber, job, jobs.into(), stop, stopping).await
     })

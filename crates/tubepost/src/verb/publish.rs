@@ -1,4 +1,5 @@
-//! `tubepost publish`: says an event, and returns when the bus has it.
+//! `tubepost publish`: says an event, and returns when the agent of this machine has it on disk, or
+//! without one when the bus has it.
 
 use std::{
     io::{BufRead, BufReader, Read, stdin},
@@ -6,13 +7,13 @@ use std::{
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use client::{BusUrl, Published, Publisher};
+use client::{AgentConnection, BusUrl, Error, Published, Publisher};
 use event::{Body, Clothing, Encoding, Event, Registry, Severity, SigningKey, Topic};
 use serde_json::{Map, Value};
 
 use crate::{
     cli,
-    config::Verb,
+    config::{Config, Verb},
     failure::{Failure, remark},
     keys, schemas,
     terminal::print_line,
@@ -21,7 +22,7 @@ use crate::{
 
 pub(crate) fn command() -> Command {
     let command = Command::new("publish")
-        .about("Publish an event and wait until the bus has it")
+        .about("Publish an event and wait until the agent or the bus has it")
         .arg(
             Arg::new("topic")
                 .value_name("TOPIC")
@@ -82,6 +83,12 @@ pub(crate) fn command() -> Command {
                 .help("Standard input holds one body a line, each becomes an event"),
         )
         .arg(
+            Arg::new("direct")
+                .long("direct")
+                .action(ArgAction::SetTrue)
+                .help("Straight to the bus, past any agent: waits for it, and says if nobody listens"),
+        )
+        .arg(
             Arg::new("dump")
                 .long("dump")
                 .action(ArgAction::SetTrue)
@@ -118,8 +125,9 @@ pub(crate) fn command() -> Command {
              tubepost publish org.example.reading --lines < readings.jsonl\n  \
              tubepost tail --json > events.jsonl; tubepost publish --dump < events.jsonl\n  \
              tubepost publish org.example.hello '{}' --format cloudevents --sign hello.key\n\n\
-             Prints the event's id. When no queue wants the topic the bus drops the event; that is\n\
-             said, and is no failure.",
+             Prints the event's id. An agent that is named, or found while no bus is named, takes it\n\
+             over and delivers it, unless --format, --encoding or --sign is given. Else it goes to the\n\
+             bus; when no queue wants the topic the bus drops the event; that is said, and is no failure.",
         );
     cli::with_options(command, Verb::Publish)
 }
@@ -127,14 +135,24 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = cli::config(matches)?;
     let bus: BusUrl = config.bus_url.parse()?;
-    let registry = schemas::registry(&config)?;
     let finish = Finish::new(matches)?;
+    let mut way = match matches.get_flag("direct") || !finish.is_plain() {
+        true => None,
+        false => agent(&config)?.map(Way::Agent),
+    };
     if matches.get_flag("dump") {
-        return block_on(publish_lines(&bus, finish.clothing, |line| {
-            finish.event(from_dump(line)?)
-        }));
+        return block_on(async {
+            let mut way = or_direct(way, &bus, finish.clothing).await?;
+            publish_lines(&mut way, |line| finish.event(from_dump(line)?)).await?;
+            way.close().await
+        });
     }
     let template = Template::new(matches, &config.topic_prefix)?;
+    // The agent knows the schemas; to read them takes longer than all the rest.
+    let registry = match way.is_some() && template.severity.is_none() && template.schema.is_none() {
+        true => Registry::default(),
+        false => schemas::registry(&config)?,
+    };
     let body = matches.get_one::<String>("body").map_or("-", String::as_str);
     if matches.get_flag("lines") {
         if body != "-" {
@@ -142,22 +160,84 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
                 "--lines: bodies come from standard input; leave JSON out",
             ));
         }
-        return block_on(publish_lines(&bus, finish.clothing, |line| {
-            finish.event(template.event(line, &registry)?)
-        }));
+        return block_on(async {
+            let mut way = or_direct(way, &bus, finish.clothing).await?;
+            publish_lines(&mut way, |line| finish.event(template.event(line, &registry)?)).await?;
+            way.close().await
+        });
     }
     let (place, text) = match body {
         "-" => ("standard input", read_input()?),
         body => ("JSON", body.as_bytes().to_vec()),
     };
     let event = template.event(&text, &registry).and_then(|event| finish.event(event));
-    let event = event.map_err(|reason| wrong(place, &reason))?;
+    let events = [event.map_err(|reason| wrong(place, &reason))?];
+    if let Some(Way::Agent(connection)) = &mut way {
+        // Without a runtime: that, too, takes its time.
+        return report_all(&events, by_agent(connection, &events)?);
+    }
     block_on(async {
-        let publisher = Publisher::connect(&bus, APP).await?.dressing(finish.clothing);
-        let published = publisher.publish(&event).await?;
-        publisher.close().await;
-        report(&event, published)
+        let mut way = or_direct(way, &bus, finish.clothing).await?;
+        way.publish(&events).await?;
+        way.close().await
     })
+}
+
+/// How events leave.
+enum Way {
+    /// The agent keeps and delivers them.
+    Agent(AgentConnection),
+    /// The bus confirms them.
+    Direct(Publisher),
+}
+
+/// The agent that is named; else one that is found, while no bus is named.
+fn agent(config: &Config) -> Result<Option<AgentConnection>, Failure> {
+    if config.agent.named {
+        return Ok(Some(AgentConnection::open(&config.agent.socket)?));
+    }
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let sockets = match config.bus_named {
+        true => Vec::new(),
+        false => client::usual_sockets(variable),
+    };
+    Ok(sockets.iter().find_map(|socket| AgentConnection::open(socket).ok()))
+}
+
+async fn or_direct(way: Option<Way>, bus: &BusUrl, clothing: Clothing) -> Result<Way, Failure> {
+    match way {
+        Some(way) => Ok(way),
+        None => Ok(Way::Direct(Publisher::connect(bus, APP).await?.dressing(clothing))),
+    }
+}
+
+/// Of each event, whether somebody receives it; an agent does not know.
+type Outcomes = Vec<Result<Option<Published>, Error>>;
+
+fn by_agent(connection: &mut AgentConnection, events: &[Event]) -> Result<Outcomes, Failure> {
+    let outcomes = connection.hand_over(events)?;
+    Ok(outcomes.into_iter().map(|outcome| outcome.map(|()| None)).collect())
+}
+
+impl Way {
+    /// Publishes all, and reports each up to the first that failed.
+    async fn publish(&mut self, events: &[Event]) -> Result<(), Failure> {
+        let outcomes = match self {
+            Way::Agent(connection) => by_agent(connection, events)?,
+            Way::Direct(publisher) => {
+                let outcomes = publisher.publish_all(events).await.into_iter();
+                outcomes.map(|outcome| outcome.map(Some)).collect()
+            }
+        };
+        report_all(events, outcomes)
+    }
+
+    async fn close(self) -> Result<(), Failure> {
+        if let Way::Direct(publisher) = self {
+            publisher.close().await;
+        }
+        Ok(())
+    }
 }
 
 /// What the arguments say of every event.
@@ -217,6 +297,12 @@ impl Finish {
         })
     }
 
+    /// Whether an agent can take it: its lines are JSON, and it dresses and changes no event.
+    fn is_plain(&self) -> bool {
+        let plain = (Clothing::default(), Encoding::default());
+        self.key.is_none() && (self.clothing, self.encoding) == plain
+    }
+
     fn event(&self, mut event: Event) -> Result<Event, event::Error> {
         event.check()?;
         event.body = event.body.encoded(self.encoding)?;
@@ -235,12 +321,10 @@ fn from_dump(line: &[u8]) -> Result<Event, event::Error> {
 
 // In the order of the lines, many under way at once; stops at the first line that is wrong.
 async fn publish_lines(
-    bus: &BusUrl,
-    clothing: Clothing,
+    way: &mut Way,
     event: impl Fn(&[u8]) -> Result<Event, event::Error>,
 ) -> Result<(), Failure> {
     let mut input = BufReader::new(stdin());
-    let publisher = Publisher::connect(bus, APP).await?.dressing(clothing);
     let (mut number, mut wrong_line) = (0, None);
     while wrong_line.is_none() {
         let mut events = Vec::new();
@@ -262,19 +346,20 @@ async fn publish_lines(
                 }
             }
         }
-        for (event, outcome) in events.iter().zip(publisher.publish_all(&events).await) {
-            report(event, outcome?)?;
-        }
+        way.publish(&events).await?;
         if ended {
             break;
         }
     }
-    publisher.close().await;
     wrong_line.map_or(Ok(()), Err)
 }
 
-fn report(event: &Event, published: Published) -> Result<(), Failure> {
-    if published == Published::Unrouted {
+fn report_all(events: &[Event], outcomes: Outcomes) -> Result<(), Failure> {
+    events.iter().zip(outcomes).try_for_each(|(event, outcome)| report(event, outcome?))
+}
+
+fn report(event: &Event, published: Option<Published>) -> Result<(), Failure> {
+    if published == Some(Published::Unrouted) {
         remark(&format!(
             "nobody listens to {}: the bus dropped event {}; a durable queue (tubepost on --queue) would keep it",
             event.topic, event.id

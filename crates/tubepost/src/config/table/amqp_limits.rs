@@ -3,10 +3,9 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use super::checks::{count, name_bytes, positive_duration, table_depth};
-use crate::config::{
-    declared::{Declaration, Declared, Fallback, Mask, Verb},
-    size::parse_size,
-};
+use client::parse_size;
+
+use crate::config::declared::{Declaration, Declared, Fallback, Mask, Verb};
 
 pub(crate) static AMQP_CONSUMERS_PER_CHANNEL_MAX: Declared<NonZeroU32> = Declared {
     declaration: Declaration {

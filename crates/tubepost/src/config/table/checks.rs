@@ -2,13 +2,11 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use client::parse_size;
 use event::Topic;
 use intake::git::{NamespaceRule, UrlTemplate};
 
-use crate::{
-    config::{duration::parse_duration, size::parse_size},
-    management_client::ManagementUrl,
-};
+use crate::{config::duration::parse_duration, management_client::ManagementUrl};
 
 pub(super) fn text(text: &str) -> Result<String, String> {
     match text.chars().any(char::is_control) {
@@ -21,6 +19,13 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     match text.is_empty() || text.contains('\0') {
         true => Err("is not a path: expected one such as /srv/tubepost".to_owned()),
         false => Ok(text.into()),
+    }
+}
+
+pub(super) fn socket_mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("is not a mode: expected three octal digits such as 660".to_owned()),
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::{num::NonZeroU32, path::PathBuf};
 
+use client::parse_size;
 use intake::git::{NamespaceRule, UrlTemplate};
 
 use super::checks::{bus_url, count, namespace, path, topic_prefix, url_template};
 use crate::config::{
     declared::{Declaration, Declared, Fallback, Mask, Verb},
     settings,
-    size::parse_size,
 };
 
 pub(crate) static BUS_URL: Declared<String> = Declared {

@@ -6,12 +6,13 @@ use super::checks::{
     channel_max, count, frame_max, heartbeat, log_level, path, positive_duration, segment_size,
     sync_interval,
 };
+use client::parse_size;
+
 use crate::config::{
     checked::{JournalSync, LogFormat},
     declared::{Declaration, Declared, Fallback, Mask, Verb},
     listen::{ListenAddress, ListenAddresses},
     parts::Parts,
-    size::parse_size,
 };
 
 pub(crate) static DATA_DIR: Declared<PathBuf> = Declared {

@@ -2,15 +2,11 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use client::Delivery;
+use client::{DeadLetters, Delivery, Retry};
 use event::{Event, Registry};
 use tokio::{sync::watch, time::sleep};
 
-use super::{
-    child::run_once,
-    dead_letter::{self, DeadLetters},
-    variables::variables,
-};
+use super::{child::run_once, variables::variables};
 use crate::{
     failure::{complain, remark},
     terminal::shown,
@@ -22,23 +18,10 @@ pub(super) struct Job {
     pub(super) registry: Registry,
     pub(super) timeout: Option<Duration>,
     pub(super) retry: Retry,
+    /// Whether a failure that is tried again goes unsaid.
+    pub(super) quiet: bool,
     pub(super) dead: DeadLetters,
     pub(super) stopped: watch::Receiver<bool>,
-}
-
-/// When a failed command is tried again.
-pub(super) struct Retry {
-    pub(super) times: u32,
-    pub(super) delay: Duration,
-    pub(super) quiet: bool,
-}
-
-impl Retry {
-    /// The wait before the retry that follows this many failures, at least one.
-    fn wait(&self, failures: u32) -> Duration {
-        let factor = 2_u32.checked_pow(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.delay.checked_mul(factor).unwrap_or(DELAY_MAX).min(DELAY_MAX.max(self.delay))
-    }
 }
 
 impl Job {
@@ -62,9 +45,7 @@ impl Job {
             }
             Err(undecodable) => {
                 complain(&shown(&format!("{undecodable}; kept in queue {}", self.dead.queue)));
-                if let Some(event) = dead_letter::carry(undecodable) {
-                    self.dead.keep(event, &undecodable.reason, 0).await;
-                }
+                self.dead.keep_undecodable(undecodable).await;
             }
         }
         if let Err(error) = delivery.ack().await {
@@ -85,7 +66,7 @@ impl Job {
                 return Verdict::Failed { reason, attempts };
             }
             let wait = self.retry.wait(attempts);
-            if !self.retry.quiet {
+            if !self.quiet {
                 complain(&shown(&format!(
                     "event {} on {}: {reason}; again in {wait:?} ({attempts} of {})",
                     event.id, event.topic, self.retry.times
@@ -104,22 +85,4 @@ enum Verdict {
     Done,
     Failed { reason: String, attempts: u32 },
     Stopped,
-}
-
-const DELAY_MAX: Duration = Duration::from_secs(300);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_doubles_up_to_five_minutes() {
-        let seconds = |delay, failures| {
-            let delay = Duration::from_secs(delay);
-            Retry { times: 9, delay, quiet: false }.wait(failures).as_secs()
-        };
-        assert_eq!([1, 2, 3, 8, 9, 10, 99].map(|n| seconds(1, n)), [1, 2, 4, 128, 256, 300, 300]);
-        assert_eq!(seconds(600, 5), 600);
-        assert_eq!(seconds(0, 5), 0);
-    }
 }

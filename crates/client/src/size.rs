@@ -1,7 +1,10 @@
 //! A number of bytes as people write it.
 
 /// Reads `4096`, `256 KiB`, `1GiB`, `16 MB`: bytes.
-pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+/// What is wrong with it; it reads behind the quoted text.
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let fault = || "is not a size: expected a number of bytes such as 262144 or 256 KiB".to_owned();
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

@@ -1,45 +1,50 @@
-//! Where events go whose command failed for good.
+//! Where events go whose handler failed for good.
 
 use std::time::Duration;
 
-use client::{Publisher, Undecodable};
 use event::{Event, Topic};
 use serde_json::json;
+use tracing::warn;
 
-use crate::failure::complain;
+use crate::{Publisher, Undecodable};
 
 /// A durable queue beside the subscriber's.
-pub(super) struct DeadLetters {
-    pub(super) publisher: Publisher,
+#[derive(Debug)]
+pub struct DeadLetters {
+    /// What puts them there.
+    pub publisher: Publisher,
     /// The dead-letter queue.
-    pub(super) queue: String,
+    pub queue: String,
     /// The queue the event came from; empty for a temporary one.
-    pub(super) of: String,
+    pub of: String,
 }
 
 impl DeadLetters {
-    /// Keeps the event with the reason; tries until the bus has it. Only then the caller may
-    /// acknowledge it.
-    pub(super) async fn keep(&self, mut event: Event, reason: &str, attempts: u32) {
+    /// Keeps the event with the reason in its headers (`x-tubepost-reason`, `-attempts`, `-queue`);
+    /// tries until the bus has it. Only then the caller may acknowledge it.
+    pub async fn keep(&self, mut event: Event, reason: &str, attempts: u32) {
         let reason: String = reason.chars().take(REASON_CHARACTERS_MAX).collect();
         event.headers.insert("x-tubepost-reason".to_owned(), reason.into());
         event.headers.insert("x-tubepost-attempts".to_owned(), attempts.into());
         event.headers.insert("x-tubepost-queue".to_owned(), self.of.as_str().into());
         let mut wait = RETRY_FIRST;
         while let Err(error) = self.publisher.publish_to_queue(&self.queue, &event).await {
-            complain(&format!(
-                "event {}: queue {} does not take it yet: {error}; again in {wait:?}",
-                event.id, self.queue
-            ));
+            warn!(event = %event.id, queue = %self.queue, %error, again = ?wait, "a dead letter is not taken yet");
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_MAX);
         }
     }
+
+    /// Keeps what is no event, in one that carries it. Its bytes are as text, and those that are
+    /// not UTF-8 replaced.
+    pub async fn keep_undecodable(&self, undecodable: &Undecodable) {
+        if let Some(event) = carry(undecodable) {
+            self.keep(event, &undecodable.reason, 0).await;
+        }
+    }
 }
 
-/// An event that carries what was none, so that it can be kept. The body's bytes are as text, and
-/// those that are not UTF-8 replaced.
-pub(super) fn carry(undecodable: &Undecodable) -> Option<Event> {
+fn carry(undecodable: &Undecodable) -> Option<Event> {
     let topic: Topic =
         undecodable.topic.parse().or_else(|_| "tubepost.undecodable".parse()).ok()?;
     let body = json!({

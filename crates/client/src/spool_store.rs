@@ -1,0 +1,89 @@
+//! The spool's directory as something that is delivered.
+
+use std::collections::{HashSet, VecDeque};
+
+use event::Event;
+use tracing::error;
+
+use crate::{
+    Error, Spool,
+    batch::BatchName,
+    limits::{READ_AHEAD_BATCHES, READ_AHEAD_BYTES},
+    round::{Store, Taken},
+};
+
+/// The batches of a spool, for the one that holds its lock.
+pub(crate) struct SpoolStore {
+    spool: Spool,
+    /// The batches of the last look at the directory that come after the hand. One look for many
+    /// hands: after a long outage there may be hundreds of thousands.
+    next: VecDeque<BatchName>,
+    in_hand: HashSet<BatchName>,
+    skipped: HashSet<BatchName>,
+}
+
+impl SpoolStore {
+    pub(crate) fn new(spool: Spool) -> SpoolStore {
+        let (next, in_hand, skipped) = Default::default();
+        SpoolStore { spool, next, in_hand, skipped }
+    }
+
+    pub(crate) fn has_work(&self) -> Result<bool, Error> {
+        Ok(self.spool.batches()?.iter().any(|name| !self.skipped.contains(name)))
+    }
+}
+
+impl Store for SpoolStore {
+    type Name = BatchName;
+
+    fn take(&mut self, held: usize, held_bytes: u64) -> Result<Vec<Taken<BatchName>>, Error> {
+        if self.next.is_empty() {
+            let mut names = self.spool.batches()?;
+            names.retain(|name| !self.skipped.contains(name) && !self.in_hand.contains(name));
+            self.next = names.into();
+        }
+        let (mut taken, mut size_bytes) = (Vec::new(), held_bytes);
+        while let Some(name) = self.next.pop_front() {
+            let held = held + taken.len();
+            let has_room = held < READ_AHEAD_BATCHES
+                && (held == 0 || size_bytes + name.size_bytes() <= READ_AHEAD_BYTES);
+            if !has_room {
+                self.next.push_front(name);
+                break;
+            }
+            match self.spool.read(&name) {
+                Ok(None) => {}
+                Ok(Some(events)) => {
+                    size_bytes += name.size_bytes();
+                    self.in_hand.insert(name.clone());
+                    taken.push(Taken { size_bytes: name.size_bytes(), name, events });
+                }
+                Err(error) => {
+                    error!(file = %name, %error, "batch left in the spool; it is tried again after a restart");
+                    self.skip(name);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    fn remove(&mut self, name: &BatchName) -> Result<(), Error> {
+        self.in_hand.remove(name);
+        self.spool.remove(name)
+    }
+
+    fn refuse(&mut self, name: &BatchName, events: &[Event], reason: &str) -> Result<(), Error> {
+        self.in_hand.remove(name);
+        self.spool.refuse(events, reason)?;
+        self.spool.remove(name)
+    }
+
+    fn skip(&mut self, name: BatchName) {
+        self.in_hand.remove(&name);
+        self.skipped.insert(name);
+    }
+
+    fn settle(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
