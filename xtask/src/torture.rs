@@ -93,6 +93,12 @@ const PROGRAMMES: &[Programme] = &[
         filters: &[],
     },
     Programme {
+        name: "nobody-loses",
+        what: "the binary: publisher, agent, broker or subscriber killed, 200 times",
+        stand: Stand::Binary("nobody_loses"),
+        filters: &["whoever_is_killed"],
+    },
+    Programme {
         name: "system-calls",
         what: "the binary: killed at every system call on the disk that a script makes",
         stand: Stand::Binary("system_calls"),

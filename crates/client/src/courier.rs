@@ -7,6 +7,7 @@
 //! only when everything that was under way is confirmed.
 
 use std::{
+    collections::HashMap,
     future::{Future, poll_fn},
     pin::Pin,
     task::Poll,
@@ -243,21 +244,26 @@ impl Courier {
         &self,
         requests: Vec<Request>,
         fates: Vec<Fate>,
-        mut returned: Vec<BasicReturnMessage>,
+        returned: Vec<BasicReturnMessage>,
     ) -> Vec<(Request, Result<Published, Error>)> {
+        let mut by_id: HashMap<Option<ShortString>, Vec<BasicReturnMessage>> = HashMap::new();
+        for back in returned {
+            by_id.entry(back.delivery.properties.message_id().clone()).or_default().push(back);
+        }
         let judged = requests.into_iter().zip(fates).map(|(request, fate)| {
             let outcome = match fate {
                 Fate::Failed(error) => Err(error),
                 Fate::Nacked => {
                     Err(Error::Nacked { bus: self.bus.clone(), what: request.message.what.clone() })
                 }
-                Fate::Confirmed => match returned.iter().position(|back| is_of(back, &request)) {
-                    None => Ok(Published::Routed),
-                    Some(at) => {
-                        returned.swap_remove(at);
-                        Ok(Published::Unrouted)
-                    }
-                },
+                Fate::Confirmed => {
+                    let same = by_id.get_mut(&Some(request.message.id.clone()));
+                    let back = same.and_then(|same| {
+                        let at = same.iter().position(|back| is_of(back, &request))?;
+                        Some(same.swap_remove(at))
+                    });
+                    Ok(if back.is_some() { Published::Unrouted } else { Published::Routed })
+                }
             };
             (request, outcome)
         });

@@ -15,9 +15,9 @@ pub(crate) const HEARTBEAT_S: u16 = 30;
 
 /// How many events go out before their confirms are waited for. One fdatasync of the broker
 /// covers them all.
-pub(crate) const WINDOW_EVENTS: usize = 256;
+pub(crate) const WINDOW_EVENTS: usize = 1024;
 /// How many events may wait for the connection; who publishes more waits.
-pub(crate) const INBOX_EVENTS: usize = 1024;
+pub(crate) const INBOX_EVENTS: usize = 2048;
 
 /// First pause after a failure.
 pub(crate) const BACK_OFF_FIRST: Duration = Duration::from_millis(100);

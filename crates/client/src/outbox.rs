@@ -331,7 +331,7 @@ const EVENT: u8 = 1;
 /// A record that says that every event up to that number needs no delivery any more.
 const MARK: u8 = 2;
 /// How many events are delivered at once.
-const HAND_EVENTS_MAX: usize = 4 * WINDOW_EVENTS;
+const HAND_EVENTS_MAX: usize = WINDOW_EVENTS;
 /// At that many events a start throws away those that it knows to be delivered.
 const FOUND_MAX: usize = 1 << 16;
 

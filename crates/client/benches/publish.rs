@@ -1,0 +1,84 @@
+//! What it costs to publish: events a second with confirms from one process, and the time that a
+//! service spends with an event that it hands to an agent.
+//!
+//!     cargo bench -p tubepost-client --bench publish -- amqp://127.0.0.1 /run/tubepost/agent.sock
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement")]
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use client::{AgentConnection, BusUrl, Event, Publisher, Queue, Subscriber, Subscription};
+use serde_json::json;
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    match words.as_slice() {
+        [bus, rest @ ..] => {
+            let bus = bus.parse().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            runtime.block_on(confirmed(&bus));
+            if let [socket, ..] = rest {
+                handed_over(Path::new(socket));
+            }
+        }
+        [] => println!("usage: … --bench publish -- BUS [SOCKET]"),
+    }
+}
+
+fn event(n: usize) -> Event {
+    let topic = "org.example.bench.publish".parse().unwrap();
+    Event::new(topic, json!({"agent": "ada", "n": n})).unwrap()
+}
+
+/// To a durable queue, which is emptied again.
+async fn confirmed(bus: &BusUrl) {
+    let subscription = Subscription {
+        queue: Queue::Durable("tubepost.bench.publish".to_owned()),
+        patterns: vec!["org.example.bench.publish".parse().unwrap()],
+        prefetch: 1,
+    };
+    Subscriber::connect(bus, "bench", subscription).await.unwrap().close().await;
+    let publisher = Publisher::connect(bus, "bench").await.unwrap();
+    let events: Vec<Event> = (0..EVENTS).map(event).collect();
+    for round in 0..ROUNDS {
+        let begun = Instant::now();
+        for outcome in publisher.publish_all(&events).await {
+            outcome.unwrap();
+        }
+        let took = begun.elapsed();
+        println!(
+            "round {round}: {EVENTS} events confirmed in {took:.2?}: {:.0} a second",
+            EVENTS as f64 / took.as_secs_f64()
+        );
+    }
+    publisher.close().await;
+}
+
+/// One after the other, each answered before the next.
+fn handed_over(socket: &Path) {
+    let mut agent = AgentConnection::open(socket).unwrap();
+    let mut times: Vec<Duration> = (0..HAND_OVERS)
+        .map(|n| {
+            let begun = Instant::now();
+            let event = event(n);
+            agent.hand_over(&[event]).unwrap().pop().unwrap().unwrap();
+            begun.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
+    println!(
+        "{HAND_OVERS} events handed over one by one: p50 {:.1?}, p90 {:.1?}, p99 {:.1?}, p99.9 {:.1?}",
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(0.999)
+    );
+}
+
+const EVENTS: usize = 200_000;
+const ROUNDS: usize = 3;
+const HAND_OVERS: usize = 20_000;
