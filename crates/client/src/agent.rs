@@ -113,8 +113,8 @@ impl Agent {
         publisher: Publisher,
         ready: &mut watch::Receiver<bool>,
     ) -> Result<(), Error> {
-        let _lock = self.wait_for_lock(Of::Outbox).await?;
-        let outbox = self.outbox(reception.sync).await?;
+        let lock = self.wait_for_lock(Of::Outbox).await?;
+        let outbox = self.outbox(reception.sync, lock).await?;
         let _socket = listen(reception, &outbox)?;
         let deliver = async {
             told(ready).await;
@@ -151,20 +151,20 @@ impl Agent {
         }
         // Of an agent that ended before it had delivered.
         if Outbox::is_in(&self.spool)
-            && let Ok(_lock) = DeliveryLock::try_acquire(&self.spool, Of::Outbox)?
+            && let Ok(lock) = DeliveryLock::try_acquire(&self.spool, Of::Outbox)?
         {
-            let outbox = self.outbox(journal::Sync::Always).await?;
+            let outbox = self.outbox(journal::Sync::Always, lock).await?;
             self.outbox_round(outbox, publisher.clone()).deliver_until_empty().await?;
         }
         publisher.close().await;
         Ok(())
     }
 
-    async fn outbox(&self, sync: journal::Sync) -> Result<Arc<Outbox>, Error> {
+    async fn outbox(&self, sync: journal::Sync, lock: DeliveryLock) -> Result<Arc<Outbox>, Error> {
         let (spool, size_bytes_max) = (self.spool.clone(), self.spool.size_bytes_max());
         let directory = self.spool.directory().to_owned();
         let opened =
-            tokio::task::spawn_blocking(move || Outbox::open(&spool, size_bytes_max, sync));
+            tokio::task::spawn_blocking(move || Outbox::open(&spool, size_bytes_max, sync, lock));
         match opened.await {
             Ok(opened) => opened.map(Arc::new),
             Err(error) => Err(Error::Outbox { directory, reason: error.to_string() }),
@@ -239,6 +239,7 @@ async fn sync(outbox: &Arc<Outbox>) -> Result<(), Error> {
     // Cancelled, it takes the thread along.
     let going = Arc::new(AtomicBool::new(true));
     let _stop = Stop(going.clone());
+    let directory = outbox.directory().to_owned();
     let outbox: Weak<Outbox> = Arc::downgrade(outbox);
     std::thread::Builder::new()
         .name("agent sync".to_owned())
@@ -262,7 +263,7 @@ async fn sync(outbox: &Arc<Outbox>) -> Result<(), Error> {
             }
         })
         .map_err(|error| Error::Outbox {
-            directory: PathBuf::new(),
+            directory,
             reason: format!("there is no thread to sync it: {error}"),
         })?;
     match told.await {

@@ -52,7 +52,10 @@ impl AgentConnection {
             let line = event.to_dump();
             if line.len() >= LINE_BYTES_MAX {
                 self.burst(&mut lines, &mut waiting, &mut outcomes)?;
-                let reason = format!("it has {} bytes of at most {LINE_BYTES_MAX}", line.len());
+                let reason = format!(
+                    "it has {} bytes and an agent takes {LINE_BYTES_MAX}; publish it straight to the bus",
+                    line.len()
+                );
                 outcomes.push(Err(self.refused(event, reason)));
                 continue;
             }

@@ -1,4 +1,5 @@
-//! Who delivers a spool, and who has its outbox: the one process that holds the lock on a file in it.
+//! Who delivers a spool, and who has its outbox: the one process that holds the lock on a file in
+//! it.
 
 use std::{
     fs,

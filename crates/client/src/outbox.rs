@@ -14,18 +14,20 @@ use tracing::{error, info};
 
 use crate::{
     Error, Spool,
+    delivery_lock::DeliveryLock,
     limits::{OUTBOX_SEGMENT_BYTES_MAX, OUTBOX_SEGMENT_BYTES_MIN, READ_AHEAD_BYTES, WINDOW_EVENTS},
     round::{Store, Taken},
 };
 
-/// The journal and what of it waits. One process at a time has one: whoever holds the lock of the
-/// spool it lies in.
+/// The journal and what of it waits. One process at a time has one: whoever holds its lock.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     directory: PathBuf,
     journal: Journal,
     size_bytes_max: u64,
     state: Mutex<State>,
+    /// As long as any thread can still write into the journal nobody else may open it.
+    _lock: DeliveryLock,
     /// Something came that may be delivered.
     pub(crate) came: Notify,
 }
@@ -60,6 +62,7 @@ impl Outbox {
         spool: &Spool,
         size_bytes_max: u64,
         sync: journal::Sync,
+        lock: DeliveryLock,
     ) -> Result<Outbox, Error> {
         let directory = spool.directory().join(DIRECTORY);
         crate::spool::make_directory(&directory)?;
@@ -83,7 +86,7 @@ impl Outbox {
             info!(directory = %directory.display(), events, "events of an earlier run wait in the outbox");
         }
         let (state, came) = (Mutex::new(state), Notify::new());
-        Ok(Outbox { directory, journal, size_bytes_max, state, came })
+        Ok(Outbox { directory, journal, size_bytes_max, state, _lock: lock, came })
     }
 
     /// Whether a spool has one.
@@ -148,8 +151,10 @@ impl Outbox {
     pub(crate) fn sync(&self) -> Result<(), Error> {
         let fault = |source: journal::Error| Error::outbox(&self.directory, &source);
         match self.journal.commit() {
+            // What found no space before may have found some now.
+            Ok(true) => self.came.notify_one(),
             // Said to those who publish; it mends itself when there is space.
-            Ok(_) | Err(journal::Error::Full { .. }) => {}
+            Ok(false) | Err(journal::Error::Full { .. }) => {}
             Err(source) => return Err(fault(source)),
         }
         if let Err(source @ journal::Error::Failed(_)) = self.journal.prepare_next() {
@@ -338,6 +343,7 @@ const FOUND_MAX: usize = 1 << 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery_lock::Of;
     use serde_json::json;
     use std::{fs, time::Duration};
 
@@ -352,8 +358,13 @@ mod tests {
     }
 
     fn open(spool: &Spool, size_bytes_max: u64) -> OutboxStore {
-        let outbox = Outbox::open(spool, size_bytes_max, journal::Sync::Always).unwrap();
+        let outbox = Outbox::open(spool, size_bytes_max, journal::Sync::Always, lock(spool));
+        let outbox = outbox.unwrap();
         OutboxStore::new(Arc::new(outbox), spool.clone())
+    }
+
+    fn lock(spool: &Spool) -> DeliveryLock {
+        DeliveryLock::try_acquire(spool, Of::Outbox).unwrap().expect("nobody else has it")
     }
 
     fn ids<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<String> {
@@ -461,7 +472,7 @@ mod tests {
     fn many_threads_hand_over_at_once_and_everything_is_there() {
         let (_directory, spool) = spool();
         let interval = journal::Sync::Interval(Duration::from_secs(1));
-        let outbox = Arc::new(Outbox::open(&spool, u64::MAX, interval).unwrap());
+        let outbox = Arc::new(Outbox::open(&spool, u64::MAX, interval, lock(&spool)).unwrap());
         std::thread::scope(|scope| {
             for n in 0..4 {
                 let outbox = &outbox;

@@ -1,4 +1,5 @@
-//! Delivers what a store holds, in order, with confirms, across any outage. Knows no store's insides.
+//! Delivers what a store holds, in order, with confirms, across any outage. Knows no store's
+//! insides.
 
 use std::fmt;
 

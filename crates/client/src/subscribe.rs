@@ -16,9 +16,9 @@ use crate::{
 /// ```no_run
 /// # async fn example() -> Result<(), client::Error> {
 /// client::subscribe("org.example.door.#")?
-///     .queue("doors")                                        // nothing is missed while we are away
+///     .queue("doors")                               // nothing is missed while we are away
 ///     .parallel(8)
-///     .retry(3, std::time::Duration::from_secs(1))           // then to the queue doors.dead
+///     .retry(3, std::time::Duration::from_secs(1))  // then to the queue doors.dead
 ///     .run(async |event| {
 ///         println!("{}", event.topic);
 ///         Ok::<(), std::io::Error>(())

@@ -120,6 +120,39 @@ async fn what_an_agent_took_over_while_the_bus_was_away_arrives_after_its_restar
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_line_publishes_with_nothing_set_up_before() {
+    let place = Place::new();
+    let agent = place.agent(&no_bus(), place.spool()).await;
+    let program = || {
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program.args(["--ignored", "--exact", "handing_over::a_program_of_one_line"]);
+        let others = std::env::vars_os().filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            ["TUBEPOST_", "XDG_"].iter().any(|prefix| name.starts_with(prefix))
+        });
+        others.for_each(|(name, _)| drop(program.env_remove(name)));
+        program.env("HOME", place.0.path()).env("TUBEPOST_BUS", "amqp://127.0.0.1:1");
+        program.env("TUBEPOST_SPOOL", place.0.path().join("own"));
+        program
+    };
+    let own = Spool::open(place.0.path().join("own"), 1 << 20).unwrap();
+    for (agent, waiting) in [(Some(place.socket()), 0), (Some("/nowhere".into()), 1)] {
+        let mut program = program();
+        agent.into_iter().for_each(|socket| drop(program.env("TUBEPOST_AGENT", socket)));
+        let done = tokio::task::block_in_place(|| program.output().unwrap());
+        assert!(done.status.success(), "{done:?}");
+        assert_eq!(own.backlog().unwrap().batches, waiting);
+    }
+    end(agent).await;
+}
+
+#[test]
+#[ignore = "a program, which another test runs"]
+fn a_program_of_one_line() {
+    client::publish("door.open", json!({"agent": "ada", "door": "north"})).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_line_is_answered_in_order_also_those_that_are_no_events() {
     let place = Place::new();
     let agent = place.agent(&no_bus(), place.spool()).await;

@@ -194,7 +194,10 @@ enum Way {
 /// The agent that is named; else one that is found, while no bus is named.
 fn agent(config: &Config) -> Result<Option<AgentConnection>, Failure> {
     if config.agent.named {
-        return Ok(Some(AgentConnection::open(&config.agent.socket)?));
+        let opened = AgentConnection::open(&config.agent.socket);
+        return opened.map(Some).map_err(|error| {
+            Failure::failed(format!("{error}; or publish straight to the bus with --direct"))
+        });
     }
     let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
     let sockets = match config.bus_named {
