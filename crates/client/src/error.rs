@@ -157,7 +157,7 @@ pub enum Error {
     },
     /// No agent answers at the socket, or it went away before it answered. What it was handed may
     /// or may not be taken over; hand it over again with the same id.
-    #[error("agent {}: {reason}; is `tubepost agent` or `tubepost serve` running? Another socket is named by TUBEPOST_AGENT", .socket.display())]
+    #[error("agent {}: {reason}; is `tubepost agent` or `tubepost serve` running? Another socket is named by TUBEPOST_AGENT_SOCKET", .socket.display())]
     AgentAway {
         /// The socket.
         socket: PathBuf,

@@ -11,7 +11,7 @@ use crate::{BusUrl, Error, parse_size, usual_places};
 /// `~/.config/tubepost/tubepost.toml`), else it is the usual one.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
-    /// Sockets of agents, the first that answers is taken: `TUBEPOST_AGENT`, `agent.socket`, the
+    /// Sockets of agents, the first that answers is taken: `TUBEPOST_AGENT_SOCKET`, `agent.socket`, the
     /// usual ones.
     pub agents: Vec<PathBuf>,
     /// The bus, for what no agent delivers: `TUBEPOST_BUS`, `bus.url`, the local broker.
@@ -22,7 +22,7 @@ pub struct Surroundings {
     pub spool_size_bytes_max: u64,
     /// Stands before the topic of every event: `TUBEPOST_TOPIC_PREFIX`, `event.topic_prefix`, none.
     pub topic_prefix: String,
-    /// Who this is, for the broker's list of connections: `TUBEPOST_APP`, the program's name.
+    /// Who this is, for the broker's list of connections: `TUBEPOST_APP_NAME`, the program's name.
     pub app: String,
 }
 
@@ -47,7 +47,7 @@ impl Surroundings {
                 _ => None,
             })
         };
-        let agents = match said("TUBEPOST_AGENT", "agent", "socket") {
+        let agents = match said("TUBEPOST_AGENT_SOCKET", "agent", "socket") {
             Some(socket) => vec![socket.into()],
             None => usual_places::usual_sockets(&variable),
         };
@@ -71,7 +71,9 @@ impl Surroundings {
             },
             topic_prefix: said("TUBEPOST_TOPIC_PREFIX", "event", "topic_prefix")
                 .unwrap_or_default(),
-            app: variable("TUBEPOST_APP").or_else(program).unwrap_or_else(|| "tubepost".to_owned()),
+            app: variable("TUBEPOST_APP_NAME")
+                .or_else(program)
+                .unwrap_or_else(|| "tubepost".to_owned()),
         })
     }
 }
@@ -130,7 +132,7 @@ mod tests {
         assert_eq!(found.topic_prefix, "org.variable");
         assert_eq!(found.spool_size_bytes_max, 1 << 20);
         assert_eq!(found.agents, [PathBuf::from("/run/tubepost/agent.sock")]);
-        let named = of(&[("TUBEPOST_AGENT", "/a"), ("XDG_RUNTIME_DIR", "/r")], "").unwrap();
+        let named = of(&[("TUBEPOST_AGENT_SOCKET", "/a"), ("XDG_RUNTIME_DIR", "/r")], "").unwrap();
         assert_eq!(named.agents, [PathBuf::from("/a")]);
     }
 

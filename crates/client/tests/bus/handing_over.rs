@@ -130,15 +130,17 @@ async fn one_line_publishes_with_nothing_set_up_before() {
             let name = name.to_string_lossy();
             ["TUBEPOST_", "XDG_"].iter().any(|prefix| name.starts_with(prefix))
         });
-        others.for_each(|(name, _)| drop(program.env_remove(name)));
+        for (name, _) in others {
+            program.env_remove(name);
+        }
         program.env("HOME", place.0.path()).env("TUBEPOST_BUS", "amqp://127.0.0.1:1");
         program.env("TUBEPOST_SPOOL", place.0.path().join("own"));
         program
     };
     let own = Spool::open(place.0.path().join("own"), 1 << 20).unwrap();
-    for (agent, waiting) in [(Some(place.socket()), 0), (Some("/nowhere".into()), 1)] {
+    for (socket, waiting) in [(place.socket(), 0), ("/nowhere".into(), 1)] {
         let mut program = program();
-        agent.into_iter().for_each(|socket| drop(program.env("TUBEPOST_AGENT", socket)));
+        program.env("TUBEPOST_AGENT_SOCKET", socket);
         let done = tokio::task::block_in_place(|| program.output().unwrap());
         assert!(done.status.success(), "{done:?}");
         assert_eq!(own.backlog().unwrap().batches, waiting);
@@ -191,14 +193,14 @@ async fn three_lines_of_shell_publish(bus: &str) {
     // docs/agent.md has these lines.
     let script = r#"
         event='{"topic": "'$TOPIC'", "body": {"n": 7}}'
-        answer=$(printf '%s\n' "$event" | socat -t 5 - "UNIX-CONNECT:$TUBEPOST_AGENT")
+        answer=$(printf '%s\n' "$event" | socat -t 5 - "UNIX-CONNECT:$TUBEPOST_AGENT_SOCKET")
         case $answer in ok*) ;; *) echo "$answer" >&2; exit 1 ;; esac
     "#;
     let done = tokio::task::block_in_place(|| {
         Command::new("sh")
             .args(["-c", script])
             .env("TOPIC", &topic)
-            .env("TUBEPOST_AGENT", place.socket())
+            .env("TUBEPOST_AGENT_SOCKET", place.socket())
             .output()
             .unwrap()
     });

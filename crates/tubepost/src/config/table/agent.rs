@@ -13,7 +13,7 @@ pub(crate) static AGENT_SOCKET: Declared<PathBuf> = Declared {
     declaration: Declaration {
         key: "agent.socket",
         flag: Some("agent"),
-        variable: "TUBEPOST_AGENT",
+        variable: "TUBEPOST_AGENT_SOCKET",
         value: "SOCKET",
         default: Fallback::Derived(
             settings::agent_socket,
