@@ -11,8 +11,8 @@ use crate::{BusUrl, Error, parse_size, usual_places};
 /// `~/.config/tubepost/tubepost.toml`), else it is the usual one.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
-    /// Sockets of agents, the first that answers is taken: `TUBEPOST_AGENT_SOCKET`, `agent.socket`, the
-    /// usual ones.
+    /// Sockets of agents, the first that answers is taken: `TUBEPOST_AGENT_SOCKET`, `agent.socket`,
+    /// the usual ones.
     pub agents: Vec<PathBuf>,
     /// The bus, for what no agent delivers: `TUBEPOST_BUS`, `bus.url`, the local broker.
     pub bus: BusUrl,

@@ -10,8 +10,8 @@ use crate::{
     verb::agent::reception,
 };
 
-/// Starts it. It takes events at once, and delivers nothing before `ready`: what waited in the spool
-/// must find the queues of those it is for.
+/// Starts it. It takes events at once, and delivers nothing before `ready`: what waited in the
+/// spool must find the queues of those it is for.
 ///
 /// # Errors
 /// The spool cannot be made or written.
