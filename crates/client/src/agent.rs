@@ -134,6 +134,7 @@ impl Agent {
     pub async fn run_until_empty(self) -> Result<(), Error> {
         let publisher = Publisher::unconnected(&self.bus, &self.app);
         let mut round = self.spool_round(publisher.clone());
+        let mut is_alone = true;
         // A batch may come after the holder saw the spool empty and before it let go of the lock;
         // whoever handed it over found the lock held and went. So the holder looks once more
         // without the lock.
@@ -145,12 +146,15 @@ impl Agent {
                 }
                 Err(pid) => {
                     debug!(pid, "another process delivers this spool");
+                    is_alone = false;
                     break;
                 }
             }
         }
-        // Of an agent that ended before it had delivered.
-        if Outbox::is_in(&self.spool)
+        // Of an agent that ended before it had delivered. Who is beside others, as with every push
+        // while the bus is away, leaves it to them.
+        if is_alone
+            && Outbox::is_in(&self.spool)
             && let Ok(lock) = DeliveryLock::try_acquire(&self.spool, Of::Outbox)?
         {
             let outbox = self.outbox(journal::Sync::Always, lock).await?;
