@@ -24,7 +24,8 @@ pub(crate) fn event_of(line: &[u8], peer: &Peer, registry: &Registry) -> Result<
     if event.sent_at.is_none() {
         event.sent_at = Timestamp::from_second(Timestamp::now().as_second()).ok();
     }
-    if event.schema.is_none() {
+    // What is signed is as its publisher wants it.
+    if event.schema.is_none() && event.signature.is_none() {
         registry.complete(&mut event).map_err(|error| error.to_string())?;
     }
     event.headers.insert(PUBLISHER_UID.to_owned(), peer.uid.into());

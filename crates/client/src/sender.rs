@@ -115,7 +115,7 @@ impl Sender {
             .iter()
             .map(|event| {
                 let mut event = event.clone();
-                if event.schema.is_none() {
+                if event.schema.is_none() && event.signature.is_none() {
                     Registry::builtin().complete(&mut event).map_err(Error::NoEvent)?;
                 }
                 complete.push(event);
