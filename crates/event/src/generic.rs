@@ -30,6 +30,7 @@ pub(crate) fn describe(event: &Event) -> Description {
         people,
         packages,
         object: None,
+        objects: Vec::new(),
         text: None,
         patch: None,
         severity: event.severity,

@@ -166,6 +166,7 @@ pub(crate) fn description(schema: &Schema, event: &Event, said: Said) -> Descrip
         (!line.is_empty()).then_some(line)
     };
     let severity = severity(event, &said);
+    let object = some(&said.object);
     let generic = || generic::describe(event);
     let with_headers = |mut names: Vec<String>, more: std::collections::BTreeSet<&str>| {
         if !more.is_empty() {
@@ -185,7 +186,11 @@ pub(crate) fn description(schema: &Schema, event: &Event, said: Said) -> Descrip
         agent: some(&said.agent),
         people: with_headers(said.people, filter_headers::people(&event.headers)),
         packages: with_headers(said.packages, filter_headers::packages(&event.headers)),
-        object: some(&said.object),
+        objects: match said.objects.is_empty() {
+            true => object.iter().cloned().collect(),
+            false => said.objects,
+        },
+        object,
         text: (!said.text.trim().is_empty()).then(|| plain_text::lines(&said.text, TEXT_BYTES_MAX)),
         patch: (!said.patch.trim().is_empty()).then(|| plain_text::patch(&said.patch)),
         severity,

@@ -40,6 +40,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Some(("tail", matches)) => verb::tail::run(matches),
         Some(("on", matches)) => verb::on::run(matches),
         Some(("agent", matches)) => verb::agent::run(matches),
+        Some(("event", matches)) => verb::event::run(matches),
         Some(("hook", matches)) => verb::hook::run(matches),
         Some(("bench", matches)) => verb::bench::run(matches),
         Some(("completions", matches)) => verb::completions::run(matches),
@@ -87,6 +88,7 @@ pub(crate) fn command() -> Command {
         .subcommand(verb::on::command())
         .subcommand(verb::hook::command())
         .subcommand(verb::agent::command())
+        .subcommand(verb::event::command())
         .subcommand(verb::user::command())
         .subcommand(verb::status::command())
         .subcommand(verb::vhost::command())

@@ -112,6 +112,8 @@ pub(crate) enum Verb {
     On,
     /// `tubepost agent`
     Agent,
+    /// `tubepost event render`
+    EventRender,
     /// `tubepost hook git install` and `run`
     HookGit,
 }

@@ -11,6 +11,7 @@ fn help_of_every_command_is_printed_with_examples_and_exit_0() {
     for words in [
         "serve",
         "config",
+        "event render",
         "user add",
         "user passwd",
         "user set-tags",

@@ -63,7 +63,15 @@ pub(crate) static SCHEMAS: Declared<PathBuf> = Declared {
         help: "A directory of further schema files (*.json)",
         example: "/etc/tubepost/schemas",
         mask: Mask::Nothing,
-        verbs: &[Verb::Serve, Verb::Config, Verb::Publish, Verb::Tail, Verb::On, Verb::HookGit],
+        verbs: &[
+            Verb::Serve,
+            Verb::Config,
+            Verb::Publish,
+            Verb::Tail,
+            Verb::On,
+            Verb::HookGit,
+            Verb::EventRender,
+        ],
     },
     parse: path,
 };
