@@ -15,6 +15,7 @@
 //! ```
 
 mod body;
+mod compatibility;
 mod description;
 mod dump;
 mod error;
@@ -25,6 +26,7 @@ mod pattern;
 mod plain_text;
 mod registry;
 mod schema;
+mod schema_change;
 mod schema_file;
 mod schema_index;
 mod severity;
@@ -34,12 +36,14 @@ mod topic;
 mod wire;
 
 pub use body::Body;
+pub use compatibility::{Compatibility, Verdict};
 pub use description::Description;
 pub use error::Error;
 pub use event::Event;
 pub use pattern::Pattern;
 pub use registry::Registry;
 pub use schema::Schema;
+pub use schema_change::SchemaChange;
 pub use severity::Severity;
 pub use topic::Topic;
 pub use wire::{Headers, Wire};

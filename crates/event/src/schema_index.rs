@@ -73,21 +73,21 @@ impl SchemaIndex {
         Ok(())
     }
 
-    pub(crate) fn schemas(&self) -> impl Iterator<Item = &Schema> {
-        self.schemas.values().map(Arc::as_ref)
+    pub(crate) fn schemas(&self) -> impl Iterator<Item = &Arc<Schema>> {
+        self.schemas.values()
     }
 
-    pub(crate) fn by_name(&self, name: &str) -> Option<&Schema> {
-        self.schemas.get(self.names.get(name)?).map(Arc::as_ref)
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<Schema>> {
+        self.schemas.get(self.names.get(name)?)
     }
 
     /// The schemas whose patterns match the topic most specifically: current ones first, each
     /// once. More than one when several patterns are equally specific.
-    pub(crate) fn by_topic(&self, topic: &Topic) -> Vec<&Schema> {
+    pub(crate) fn by_topic(&self, topic: &Topic) -> Vec<&Arc<Schema>> {
         let last = topic.words().last().map(str::to_owned);
         let buckets = [self.topics.get(&last), self.topics.get(&None)];
         let mut best: Option<Rank> = None;
-        let mut schemas: Vec<&Schema> = Vec::new();
+        let mut schemas: Vec<&Arc<Schema>> = Vec::new();
         for binding in buckets.into_iter().flatten().flatten() {
             if best.is_some_and(|best| binding.rank < best) || !binding.pattern.matches(topic) {
                 continue;

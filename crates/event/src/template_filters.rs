@@ -1,5 +1,5 @@
-//! The filters and tests a schema's templates have beyond the engine's own: what packages, accounts and
-//! comments look like. All are pure and linear.
+//! The filters and tests a schema's templates have beyond the engine's own: what packages,
+//! accounts and comments look like. All are pure and linear.
 
 use minijinja::{Environment, Error, ErrorKind, Value};
 

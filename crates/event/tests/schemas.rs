@@ -17,7 +17,7 @@ fn every_shipped_schema_compiles_and_its_examples_hold() {
         failures.extend(schema.check_examples());
         assert!(schema.examples().count() > 0);
     }
-    assert!(registry.schemas().count() >= 5);
+    assert!(registry.schemas().len() >= 5);
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
@@ -27,7 +27,8 @@ fn every_example_finds_its_schema_by_topic_alone() {
     for schema in registry.schemas() {
         for (topic, body) in schema.examples() {
             let event = event::Event::new(topic.parse().unwrap(), body.clone()).unwrap();
-            let found = registry.schema_of(&event).map(|schema| schema.name());
+            let found = registry.schema_of(&event);
+            let found = found.as_ref().map(|schema| schema.name());
             assert_eq!(found, Some(schema.name()), "{topic}");
         }
     }
