@@ -41,6 +41,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Some(("on", matches)) => verb::on::run(matches),
         Some(("agent", matches)) => verb::agent::run(matches),
         Some(("event", matches)) => verb::event::run(matches),
+        Some(("schema", matches)) => verb::schema::run(matches),
         Some(("hook", matches)) => verb::hook::run(matches),
         Some(("bench", matches)) => verb::bench::run(matches),
         Some(("completions", matches)) => verb::completions::run(matches),
@@ -89,6 +90,7 @@ pub(crate) fn command() -> Command {
         .subcommand(verb::hook::command())
         .subcommand(verb::agent::command())
         .subcommand(verb::event::command())
+        .subcommand(verb::schema::command())
         .subcommand(verb::user::command())
         .subcommand(verb::status::command())
         .subcommand(verb::vhost::command())

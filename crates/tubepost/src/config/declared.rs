@@ -114,6 +114,8 @@ pub(crate) enum Verb {
     Agent,
     /// `tubepost event render`
     EventRender,
+    /// `tubepost schema check` and `test`
+    Schema,
     /// `tubepost hook git install` and `run`
     HookGit,
 }

@@ -21,6 +21,7 @@ pub(crate) mod permission;
 pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod queue;
+pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod user;
