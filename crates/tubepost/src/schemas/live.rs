@@ -85,7 +85,7 @@ impl Live {
         notices.extend(
             faults
                 .into_iter()
-                .map(|fault| Notice::Bad(format!("{fault}; what it said before stays in force"))),
+                .map(|fault| Notice::Bad(format!("{fault}; what it said before, if anything, stays in force"))),
         );
         notices
     }
@@ -189,7 +189,7 @@ mod tests {
         let notices = live.look();
         let Some(Notice::Bad(line)) = notices.get(1) else { panic!("{notices:?}") };
         assert!(line.contains("door.json") && line.contains("$.render.summary"), "{line}");
-        assert!(line.ends_with("what it said before stays in force"), "{line}");
+        assert!(line.ends_with("what it said before, if anything, stays in force"), "{line}");
         assert_eq!(said(&registry, "door"), "three");
         fs::remove_file(&gate).unwrap();
         live.look();

@@ -234,7 +234,7 @@ fn json_text(file: &Value) -> String {
         let text = serde_json::to_string_pretty(value).unwrap_or_default().replace('\n', "\n  ");
         Some(format!("  \"{key}\": {text}"))
     };
-    format!("{{\n{}\n}}", order.iter().filter_map(|key| part(&key)).collect::<Vec<_>>().join(",\n"))
+    format!("{{\n{}\n}}", order.iter().filter_map(part).collect::<Vec<_>>().join(",\n"))
 }
 
 const GENERIC_SUMMARY: &str = "{{ topic }}{% if body.agent %} by {{ body.agent }}{% endif %}";
