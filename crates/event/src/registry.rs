@@ -96,10 +96,10 @@ impl Registry {
         let schema = match event.schema.as_deref() {
             Some(name) => self.schema(name),
             None => {
-                let index = self.index();
-                let mut candidates = index.by_topic(&event.topic);
-                candidates.retain(|schema| !schema.is_deprecated());
-                choose(&candidates, event)
+                let candidates = self.index().by_topic(&event.topic);
+                // Current ones stand first.
+                let current = candidates.partition_point(|schema| !schema.is_deprecated());
+                choose(candidates.get(..current).unwrap_or_default(), event)
             }
         };
         let Some(schema) = schema else { return Ok(()) };
@@ -163,7 +163,7 @@ impl Registry {
 }
 
 /// Of schemas that fit a topic equally well, the first the body fits; current ones stand first.
-fn choose(candidates: &[&Arc<Schema>], event: &Event) -> Option<Arc<Schema>> {
+fn choose(candidates: &[Arc<Schema>], event: &Event) -> Option<Arc<Schema>> {
     let chosen = match candidates {
         [] => return None,
         [only] => only,

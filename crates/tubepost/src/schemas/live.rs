@@ -82,11 +82,9 @@ impl Live {
         self.registry.replace(&registry);
         (self.good, self.seen) = (good, seen);
         let mut notices = vec![Notice::Read(self.good.len())];
-        notices.extend(
-            faults
-                .into_iter()
-                .map(|fault| Notice::Bad(format!("{fault}; what it said before, if anything, stays in force"))),
-        );
+        notices.extend(faults.into_iter().map(|fault| {
+            Notice::Bad(format!("{fault}; what it said before, if anything, stays in force"))
+        }));
         notices
     }
 }
