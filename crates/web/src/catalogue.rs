@@ -58,8 +58,8 @@ pub(crate) async fn one(
     headers: HeaderMap,
 ) -> Response {
     // A schema may be called so itself; its own name goes before.
-    let as_file = name.strip_suffix(".json").filter(|_| by_own_name(&site, &name).is_none());
-    let Some(schema) = by_own_name(&site, as_file.unwrap_or(&name)) else {
+    let as_file = name.strip_suffix(".json").filter(|_| named(&site, &name).is_none());
+    let Some(schema) = named(&site, as_file.unwrap_or(&name)) else {
         let said = "No schema here has this name; the list has all.";
         return match as_file {
             Some(_) => (StatusCode::NOT_FOUND, Json(json!({"error": said}))).into_response(),
@@ -83,7 +83,7 @@ pub(crate) async fn folder() -> Redirect {
     Redirect::permanent("/schemas")
 }
 
-fn by_own_name(site: &Site, name: &str) -> Option<Arc<Schema>> {
+fn named(site: &Site, name: &str) -> Option<Arc<Schema>> {
     site.schemas.schema(name)
 }
 

@@ -195,6 +195,6 @@ fn refuse_query(problem: &Problem) -> Response {
 }
 
 const TEMPLATE_FAILURES: &str = "\
-# HELP tubepost_event_template_failures_total Events said generically because a schema's template failed
+# HELP tubepost_event_template_failures_total Events said generically: a template failed
 # TYPE tubepost_event_template_failures_total counter
 tubepost_event_template_failures_total ";

@@ -1,3 +1,5 @@
+//! Pairs of schemas and what is said of them, in both directions.
+
 use serde_json::json;
 
 use super::*;

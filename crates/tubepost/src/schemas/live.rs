@@ -19,6 +19,7 @@ pub(crate) struct Live {
     /// The text of each file, as it last was a schema.
     good: BTreeMap<PathBuf, String>,
     seen: Fingerprint,
+    unreadable: bool,
     failures: u64,
 }
 
@@ -37,7 +38,7 @@ impl Live {
             return Err(Failure::Failed(faults));
         }
         let directories = directories.to_vec();
-        Ok(Live { registry, directories, good, seen, failures: 0 })
+        Ok(Live { registry, directories, good, seen, unreadable: false, failures: 0 })
     }
 
     /// The schemas, now and later.
@@ -66,18 +67,18 @@ impl Live {
             return Vec::new();
         }
         let seen = match fingerprint(&self.directories) {
-            Ok(seen) if seen == self.seen => return Vec::new(),
+            Ok(seen) if seen == self.seen && !self.unreadable => return Vec::new(),
             Ok(seen) => seen,
-            // A checkout that is just being replaced; what is in force stays.
-            Err(Failure::Failed(lines)) if self.seen.is_empty() => {
-                return lines.into_iter().map(Notice::Bad).collect();
-            }
-            Err(_) => {
-                self.seen = Vec::new();
-                let line = "schemas cannot be read; those read before stay in force".to_owned();
+            // Perhaps a checkout that is being replaced. Said once, until it can be read again.
+            Err(_) if self.unreadable => return Vec::new(),
+            Err(failure) => {
+                self.unreadable = true;
+                let Failure::Failed(lines) = failure else { return Vec::new() };
+                let line = format!("{}; those read before stay in force", lines.join("; "));
                 return vec![Notice::Bad(line)];
             }
         };
+        self.unreadable = false;
         let (registry, good, faults) = load(&seen, &self.good);
         self.registry.replace(&registry);
         (self.good, self.seen) = (good, seen);
@@ -204,6 +205,7 @@ mod tests {
         let mut live = Live::begin(std::slice::from_ref(&folder)).unwrap();
         fs::rename(&folder, home.path().join("elsewhere")).unwrap();
         assert_eq!(live.look().len(), 1);
+        assert_eq!(live.look(), []);
         assert_eq!(said(live.registry(), "door"), "one");
         fs::rename(home.path().join("elsewhere"), &folder).unwrap();
         assert_eq!(live.look(), [Notice::Read(1)]);
