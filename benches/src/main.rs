@@ -1,10 +1,12 @@
 //! The parts of a message's way, each alone: `tubepost-benches PART MESSAGES` does one so many
 //! times and says nothing. Without words it lists them: name, messages worth counting, what it
-//! does. `cargo xtask bench --instructions` runs it under valgrind.
+//! does. `cargo xtask bench --instructions` runs it under valgrind. `tubepost-benches bodies`
+//! prints the table of docs/events.md.
 
 #![allow(clippy::print_stdout, reason = "it is a command")]
 
 mod append;
+mod bodies;
 mod decode;
 mod encode;
 mod endpoint;
@@ -23,7 +25,7 @@ struct Part {
     run: fn(u64),
 }
 
-const PARTS: [Part; 17] = [
+const PARTS: [Part; 22] = [
     Part {
         name: "decode-whole",
         what: "a publish of 16 B whose three frames are side by side, found at once",
@@ -126,12 +128,36 @@ const PARTS: [Part; 17] = [
         messages: 50_000,
         run: append::records,
     },
+    Part {
+        name: "body-json",
+        what: "an event's body of 743 B, read: JSON",
+        messages: 20_000,
+        run: bodies::read_json,
+    },
+    Part { name: "body-cbor", what: "the same in CBOR", messages: 20_000, run: bodies::read_cbor },
+    Part {
+        name: "body-protobuf",
+        what: "the same as a google.protobuf.Struct",
+        messages: 20_000,
+        run: bodies::read_protobuf,
+    },
+    Part { name: "event-sign", what: "the event signed", messages: 5_000, run: bodies::sign },
+    Part {
+        name: "event-verify",
+        what: "its signature verified",
+        messages: 5_000,
+        run: bodies::verify,
+    },
 ];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.is_empty() {
         PARTS.iter().for_each(|it| println!("{}\t{}\t{}", it.name, it.messages, it.what));
+        return ExitCode::SUCCESS;
+    }
+    if words == ["bodies"] {
+        bodies::table();
         return ExitCode::SUCCESS;
     }
     let part = words.first().and_then(|name| PARTS.iter().find(|it| it.name == name));

@@ -32,6 +32,22 @@ impl std::error::Error for Undecodable {}
 
 /// One event as received. Dropped without a verdict, it is delivered again after the connection
 /// ends.
+///
+/// Only what a trusted key signed:
+///
+/// ```no_run
+/// # use client::Subscriber;
+/// # async fn example(mut subscriber: Subscriber) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut trusted = event::Verifier::default();
+/// trusted.add("hall", &std::fs::read_to_string("keys/hall.pub")?)?;
+/// let delivery = subscriber.next().await;
+/// match delivery.event.as_ref().ok().map(|event| trusted.verify(event)) {
+///     Some(event::Verdict::Valid { key }) => println!("{key} said so"),
+///     _ => return Ok(delivery.reject().await?),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Delivery {
     /// The event, or what came instead.

@@ -1,7 +1,7 @@
 //! An event's [`Wire`] form and lapin's types, in both directions.
 
 use bytes::Bytes;
-use event::{Event, Headers, Wire};
+use event::{Clothing, Event, Headers, Wire};
 use lapin::{
     BasicProperties,
     message::Delivery,
@@ -23,8 +23,12 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    pub(crate) fn new(event: &Event) -> Result<Message, Error> {
-        Message::from_wire(event.to_wire())
+    pub(crate) fn new(event: &Event, clothing: Clothing) -> Result<Message, Error> {
+        // Whoever reads it would refuse it.
+        event
+            .check()
+            .map_err(|error| Error::Event { id: event.id.clone(), reason: error.to_string() })?;
+        Message::from_wire(event.to_wire_as(clothing))
     }
 
     /// The event for a queue, past any exchange: the queue's name takes the routing key's place,
@@ -81,12 +85,13 @@ pub(crate) fn decode(delivery: &mut Delivery) -> Result<Event, Undecodable> {
     };
     // Only past the default exchange, which takes the right to write to the queue itself: through
     // a topic exchange the header would walk around the broker's check of the topic.
-    if delivery.exchange.as_str().is_empty()
-        && let Some(Value::String(topic)) = headers.shift_remove(TOPIC_HEADER)
-    {
+    let to_queue = delivery.exchange.as_str().is_empty();
+    let mut topic_said = false;
+    if to_queue && let Some(Value::String(topic)) = headers.shift_remove(TOPIC_HEADER) {
         routing_key = topic;
+        topic_said = true;
     }
-    let wire = Wire {
+    let mut wire = Wire {
         routing_key: routing_key.clone(),
         content_type: properties.content_type().as_ref().map(ToString::to_string),
         content_encoding: properties.content_encoding().as_ref().map(ToString::to_string),
@@ -96,6 +101,10 @@ pub(crate) fn decode(delivery: &mut Delivery) -> Result<Event, Undecodable> {
         headers,
         body: body.clone(),
     };
+    // A CloudEvent says its topic itself, where the routing key is a queue's name.
+    if to_queue && !topic_said && Clothing::of(&wire) != Clothing::FedoraMessaging {
+        wire.routing_key.clear();
+    }
     Event::from_wire(wire).map_err(|error| undecodable(&routing_key, error.to_string()))
 }
 
@@ -106,7 +115,10 @@ fn table(object: &Map<String, Value>, depth: usize) -> Result<FieldTable, String
     for (name, value) in object {
         let short = ShortString::try_new(name.as_str())
             .map_err(|_| format!("the header '{name}' has a name of more than 255 bytes"))?;
-        let value = field(value, depth).map_err(|reason| format!("header '{name}': {reason}"))?;
+        let value = match value.as_i64().filter(|_| name.starts_with(ATTRIBUTE)) {
+            Some(integer) => AMQPValue::LongLongInt(integer),
+            None => field(value, depth).map_err(|reason| format!("header '{name}': {reason}"))?,
+        };
         table.insert(short, value);
     }
     Ok(table)
@@ -185,6 +197,9 @@ fn float_json(float: f64) -> Value {
 
 /// The topic of an event that was put into a queue by name.
 const TOPIC_HEADER: &str = "tubepost_topic";
+/// CloudEvents' AMQP binding §3.1.3.2: integers are longs, which they are after the conversion to
+/// AMQP 1.0 when they are here.
+const ATTRIBUTE: &str = "cloudEvents_";
 const TRANSIENT: u8 = 1;
 const PERSISTENT: u8 = 2;
 
@@ -210,6 +225,14 @@ mod tests {
         for (name, value) in &table {
             assert_eq!(value.get_type().get_id().to_string(), name.as_str());
         }
+    }
+
+    #[test]
+    fn integers_of_a_cloudevent_are_longs() {
+        let sent = headers(json!({"cloudEvents_severitynumber": 9, "severitynumber": 9}));
+        let types: Vec<char> =
+            table(&sent, 0).unwrap().into_iter().map(|(_, it)| it.get_type().get_id()).collect();
+        assert_eq!(types, ['l', 'I']);
     }
 
     #[test]

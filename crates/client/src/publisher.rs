@@ -1,6 +1,6 @@
 //! Publishes events with confirms.
 
-use event::Event;
+use event::{Clothing, Event};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -29,6 +29,7 @@ pub enum Published {
 #[derive(Debug, Clone)]
 pub struct Publisher {
     bus: BusUrl,
+    clothing: Clothing,
     courier: mpsc::Sender<Command>,
 }
 
@@ -48,7 +49,13 @@ impl Publisher {
     pub(crate) fn unconnected(bus: &BusUrl, app: &str) -> Publisher {
         let (courier, inbox) = mpsc::channel(INBOX_EVENTS);
         tokio::spawn(Courier::new(bus.clone(), app.to_owned(), inbox).run());
-        Publisher { bus: bus.clone(), courier }
+        Publisher { bus: bus.clone(), clothing: Clothing::default(), courier }
+    }
+
+    /// As what its events travel from now on; fedora-messaging's messages if nothing is said.
+    #[must_use]
+    pub fn dressing(self, clothing: Clothing) -> Publisher {
+        Publisher { clothing, ..self }
     }
 
     /// Connects when there is no connection.
@@ -65,7 +72,8 @@ impl Publisher {
     /// after one reconnect; [`Error::TimedOut`] after 30 s; what [`Publisher::connect`] says when
     /// there is no connection; [`Error::Event`] for an event AMQP cannot carry.
     pub async fn publish(&self, event: &Event) -> Result<Published, Error> {
-        self.confirmed(self.request(Target::Exchange, Message::new(event)?).await?).await
+        let message = Message::new(event, self.clothing)?;
+        self.confirmed(self.request(Target::Exchange, message).await?).await
     }
 
     /// Publishes all, in order, without waiting for one confirm before the next event. One
@@ -76,7 +84,7 @@ impl Publisher {
     pub async fn publish_all(&self, events: &[Event]) -> Vec<Result<Published, Error>> {
         let mut requests = Vec::with_capacity(events.len());
         for event in events {
-            requests.push(match Message::new(event) {
+            requests.push(match Message::new(event, self.clothing) {
                 Ok(message) => self.request(Target::Exchange, message).await,
                 Err(error) => Err(error),
             });

@@ -13,14 +13,14 @@ use self::subset::{Finding, Side, Subset};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compatibility {
     /// Whether every old event fits the new schema: archives and slow publishers.
-    pub backward: Verdict,
+    pub backward: Answer,
     /// Whether every new event fits the old schema: subscribers that were not updated.
-    pub forward: Verdict,
+    pub forward: Answer,
 }
 
 /// An answer with its reasons, one line each: JSON path, then what is so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Answer {
     /// It holds.
     Yes,
     /// It does not: each reason alone breaks it.
@@ -42,43 +42,43 @@ impl Compatibility {
     }
 
     /// Both at once: `No` before `CannotTell` before `Yes`.
-    pub fn full(&self) -> Verdict {
+    pub fn full(&self) -> Answer {
         let no: Vec<String> = [&self.backward, &self.forward]
             .into_iter()
-            .filter(|verdict| matches!(verdict, Verdict::No(_)))
+            .filter(|verdict| matches!(verdict, Answer::No(_)))
             .flat_map(|verdict| verdict.reasons().iter().cloned())
             .collect();
         if !no.is_empty() {
-            return Verdict::No(no);
+            return Answer::No(no);
         }
         let open: Vec<String> = [&self.backward, &self.forward]
             .into_iter()
             .flat_map(|verdict| verdict.reasons().iter().cloned())
             .collect();
-        if open.is_empty() { Verdict::Yes } else { Verdict::CannotTell(open) }
+        if open.is_empty() { Answer::Yes } else { Answer::CannotTell(open) }
     }
 }
 
-impl Verdict {
+impl Answer {
     /// The reasons; none for `Yes`.
     pub fn reasons(&self) -> &[String] {
         match self {
-            Verdict::Yes => &[],
-            Verdict::No(reasons) | Verdict::CannotTell(reasons) => reasons,
+            Answer::Yes => &[],
+            Answer::No(reasons) | Answer::CannotTell(reasons) => reasons,
         }
     }
 
     /// `yes`, `no`, `cannot tell`.
     pub fn word(&self) -> &'static str {
         match self {
-            Verdict::Yes => "yes",
-            Verdict::No(_) => "no",
-            Verdict::CannotTell(_) => "cannot tell",
+            Answer::Yes => "yes",
+            Answer::No(_) => "no",
+            Answer::CannotTell(_) => "cannot tell",
         }
     }
 }
 
-fn verdict(subset: Subset<'_>) -> Verdict {
+fn verdict(subset: Subset<'_>) -> Answer {
     let findings = subset.findings();
     let lines = |breaks: bool| {
         let mut lines: Vec<String> = Vec::new();
@@ -92,9 +92,9 @@ fn verdict(subset: Subset<'_>) -> Verdict {
         lines
     };
     match (lines(true), lines(false)) {
-        (no, _) if !no.is_empty() => Verdict::No(no),
-        (_, open) if !open.is_empty() => Verdict::CannotTell(open),
-        _ => Verdict::Yes,
+        (no, _) if !no.is_empty() => Answer::No(no),
+        (_, open) if !open.is_empty() => Answer::CannotTell(open),
+        _ => Answer::Yes,
     }
 }
 

@@ -34,7 +34,7 @@ impl Event {
     /// # Errors
     /// [`Error::Body`] or [`Error::Wire`] that names the key; [`Error::Topic`].
     pub fn from_dump(line: &str) -> Result<Event, Error> {
-        let fault = |what, reason: String| Error::Wire { what, reason };
+        let fault = |what: &'static str, reason: String| Error::Wire { what: what.into(), reason };
         let value = serde_json::from_str(line.trim_end_matches(['\r', '\n']))
             .map_err(|error| fault("line", format!("is not JSON: {error}")))?;
         let Value::Object(mut line) = value else {

@@ -1,5 +1,7 @@
 //! What can be wrong with an event. Every variant names the thing and the mend.
 
+use std::borrow::Cow;
+
 /// An event, topic, pattern, schema or wire message that cannot be what it claims.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -26,8 +28,8 @@ pub enum Error {
     /// A property or header of a message from the bus has a value an event cannot have.
     #[error("message {what}: {reason}")]
     Wire {
-        /// The property or header.
-        what: &'static str,
+        /// The property, header or attribute.
+        what: Cow<'static, str>,
         /// What was found.
         reason: String,
     },
@@ -46,5 +48,21 @@ pub enum Error {
         schema: String,
         /// One line for each rule broken: JSON path, then what was expected.
         reasons: Vec<String>,
+    },
+    /// A key that signs or verifies cannot be used.
+    #[error("key '{id}': {reason}")]
+    Key {
+        /// Its name.
+        id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An event has no canonical form, so nobody can vouch for it.
+    #[error("event {id} cannot be signed: {reason}")]
+    Unsignable {
+        /// The event's id.
+        id: String,
+        /// What stands in the way, and where.
+        reason: String,
     },
 }

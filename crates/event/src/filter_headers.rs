@@ -43,6 +43,14 @@ pub(crate) fn packages(headers: &Map<String, Value>) -> BTreeSet<&str> {
     names(headers, RPM)
 }
 
+/// All names of headers that say whom or what the event concerns, sorted.
+pub(crate) fn all(headers: &Map<String, Value>) -> BTreeSet<&str> {
+    let named = headers.iter().filter(|(_, value)| **value == Value::Bool(true));
+    let kinds = [USER, GROUP, RPM, CONTAINER, MODULE, FLATPAK];
+    let names = named.map(|(key, _)| key.as_str());
+    names.filter(|key| kinds.iter().any(|kind| key.starts_with(kind))).collect()
+}
+
 fn names<'a>(headers: &'a Map<String, Value>, kind: &str) -> BTreeSet<&'a str> {
     let named = headers.iter().filter(|(_, value)| **value == Value::Bool(true));
     named

@@ -91,9 +91,9 @@ impl Registry {
         named.or_else(|| choose(&self.index().by_topic(&event.topic), event))
     }
 
-    /// Fills in what the schema knows: its name, severity and the filter headers
-    /// (`fedora_messaging_user_…`, `fedora_messaging_rpm_…`), before publishing. An event that
-    /// names a schema not known here, or whose topic no schema has, stays as it is.
+    /// Fills in what the schema knows: its name and version, severity, object and the filter
+    /// headers (`fedora_messaging_user_…`, `fedora_messaging_rpm_…`), before publishing. An event
+    /// that names a schema not known here, or whose topic no schema has, stays as it is.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the body does not fit its schema.
@@ -110,12 +110,15 @@ impl Registry {
         let Some(schema) = schema else { return Ok(()) };
         schema.validate(event)?;
         event.schema = Some(schema.wire_name().to_owned());
+        event.schema_version = Some(schema.version());
         if let Some(package) = schema.wire_package() {
             event.headers.insert(crate::wire::SCHEMA_PACKAGE.to_owned(), package.into());
         }
         match schema.say(event) {
             Ok(said) => {
                 event.severity = severity(event, &said);
+                let object = plain_text::one_line(&said.object, SUMMARY_CHARS_MAX);
+                event.object = event.object.take().or(Some(object).filter(|it| !it.is_empty()));
                 filter_headers::add(&mut event.headers, &said);
             }
             Err(reason) => self.failed(&schema, &event.topic, &reason),
@@ -192,7 +195,7 @@ pub(crate) fn description(schema: &Schema, event: &Event, said: Said) -> Descrip
         (!line.is_empty()).then_some(line)
     };
     let severity = severity(event, &said);
-    let object = some(&said.object);
+    let object = event.object.as_deref().and_then(some).or_else(|| some(&said.object));
     let generic = || generic::describe(event);
     let with_headers = |mut names: Vec<String>, more: std::collections::BTreeSet<&str>| {
         if !more.is_empty() {

@@ -1,7 +1,7 @@
 //! What became of a schema between two versions of its file: its body's compatibility, and the
 //! topics and names by which events find it.
 
-use crate::{Compatibility, Schema, Verdict};
+use crate::{Answer, Compatibility, Schema};
 
 /// A schema that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl SchemaChange {
             (&self.body.backward, "old events do not fit"),
             (&self.body.forward, "who knows the old form cannot take new events"),
         ] {
-            if let Verdict::No(reasons) = verdict {
+            if let Answer::No(reasons) = verdict {
                 breaks.extend(reasons.iter().map(|reason| format!("{reason} ({who})")));
             }
         }

@@ -1,14 +1,15 @@
-//! How an event travels: fedora-messaging's properties and headers, any AMQP library's types.
+//! How an event travels by default: fedora-messaging's properties and headers, any AMQP library's
+//! types. What fedora-messaging has no place for is in headers `tubepost_…`.
 
 use bytes::Bytes;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
-use crate::{Body, Error, Event, Severity, plain_text, schema};
+use crate::{Body, Encoding, Error, Event, Severity, cloudevents, plain_text, schema};
 
 /// An AMQP message's headers as JSON values. Booleans, integers and strings keep their kind on
-/// the wire; fedora-messaging uses no other.
+/// the wire; fedora-messaging uses no other. Integers of headers `cloudEvents_…` have 64 bits
+/// there.
 pub type Headers = Map<String, Value>;
 
 /// An event as an AMQP message, before any library's types.
@@ -16,7 +17,7 @@ pub type Headers = Map<String, Value>;
 pub struct Wire {
     /// The topic, in full.
     pub routing_key: String,
-    /// `application/json`.
+    /// What the body is: `application/json`.
     pub content_type: Option<String>,
     /// `utf-8`.
     pub content_encoding: Option<String>,
@@ -28,7 +29,7 @@ pub struct Wire {
     pub persistent: bool,
     /// All headers.
     pub headers: Headers,
-    /// The JSON body.
+    /// The body.
     pub body: Bytes,
 }
 
@@ -49,10 +50,19 @@ impl Event {
             let sent_at = sent_at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
             headers.insert(SENT_AT.to_owned(), sent_at.into());
         }
+        if let Some(version) = self.schema_version {
+            headers.insert(SCHEMA_VERSION.to_owned(), version.into());
+        }
+        let texts = [(SOURCE, &self.source), (OBJECT, &self.object), (SIGNATURE, &self.signature)];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                headers.insert(name.to_owned(), text.as_str().into());
+            }
+        }
         Wire {
             routing_key: self.topic.to_string(),
-            content_type: Some("application/json".to_owned()),
-            content_encoding: Some("utf-8".to_owned()),
+            content_type: Some(self.body.encoding().content_type().to_owned()),
+            content_encoding: self.content_encoding(),
             message_id: Some(self.id.clone()),
             priority: self.priority,
             persistent: true,
@@ -61,20 +71,16 @@ impl Event {
         }
     }
 
-    /// The event that a message carries. What fedora-messaging only warns of (no schema, no
-    /// severity, no encoding) and a missing id are filled in; headers not known are kept.
-    ///
-    /// # Errors
-    /// [`Error::Body`] when the body is not a JSON object, [`Error::Topic`] when the routing key
-    /// is not a topic, [`Error::Wire`] when the encoding is not UTF-8 or a header that
-    /// fedora-messaging defines has a value it refuses.
-    pub fn from_wire(mut wire: Wire) -> Result<Event, Error> {
-        let encoding = wire.content_encoding.as_deref().unwrap_or("utf-8");
-        if !UTF_8.iter().any(|name| encoding.eq_ignore_ascii_case(name)) {
-            let reason = format!("is '{}', not utf-8", plain_text::one_line(encoding, 40));
-            return Err(Error::Wire { what: "property content-encoding", reason });
-        }
-        let body = Body::parse(std::mem::take(&mut wire.body))?;
+    /// Only text has one.
+    pub(crate) fn content_encoding(&self) -> Option<String> {
+        (self.body.encoding() == Encoding::Json).then(|| "utf-8".to_owned())
+    }
+
+    pub(crate) fn from_fedora_messaging(mut wire: Wire) -> Result<Event, Error> {
+        // fedora-messaging does not look at the content type, so what is not ours is JSON.
+        let content_type = wire.content_type.as_deref().unwrap_or_default();
+        let encoding = Encoding::of_content_type(content_type).unwrap_or_default();
+        let body = Body::decode(std::mem::take(&mut wire.body), encoding)?;
         Event::from_parts(wire, body)
     }
 
@@ -102,10 +108,44 @@ impl Event {
         };
         let mirrored = headers.remove(PRIORITY).and_then(|mirror| mirror.as_u64());
         let mirrored = mirrored.and_then(|priority| u8::try_from(priority).ok()).filter(|p| *p > 0);
-        let priority = wire.priority.or(mirrored);
-        let id = wire.message_id.filter(|id| !id.is_empty());
-        let id = id.unwrap_or_else(|| Uuid::now_v7().to_string());
-        Ok(Event { id, topic, body, sent_at, severity, schema, priority, headers })
+        let event = Event {
+            sent_at,
+            source: take_string(&mut headers, SOURCE)?,
+            severity,
+            schema,
+            schema_version: schema_version(headers.remove(SCHEMA_VERSION))?,
+            object: take_string(&mut headers, OBJECT)?,
+            priority: wire.priority.or(mirrored),
+            signature: take_string(&mut headers, SIGNATURE)?,
+            ..Event::blank(wire.message_id.unwrap_or_default(), topic, body)
+        };
+        Event { headers, ..event }.received()
+    }
+
+    /// What holds for every event that comes from outside, whatever its clothes: names are within
+    /// their limits, and what is empty is absent; without an id it gets one.
+    pub(crate) fn received(mut self) -> Result<Event, Error> {
+        if self.id.is_empty() {
+            self.id = Event::fresh_id();
+        }
+        for name in [&mut self.source, &mut self.schema, &mut self.object, &mut self.signature] {
+            name.take_if(|name| name.is_empty());
+        }
+        // Nobody said it, wherever that was written down.
+        self.source.take_if(|source| source == cloudevents::NO_SOURCE);
+        self.check()?;
+        Ok(self)
+    }
+}
+
+impl Wire {
+    pub(crate) fn check_content_encoding(&self) -> Result<(), Error> {
+        let encoding = self.content_encoding.as_deref().unwrap_or("utf-8");
+        if UTF_8.iter().any(|name| encoding.eq_ignore_ascii_case(name)) {
+            return Ok(());
+        }
+        let reason = format!("is '{}', not utf-8", plain_text::one_line(encoding, 40));
+        Err(Error::Wire { what: "property content-encoding".into(), reason })
     }
 }
 
@@ -130,17 +170,29 @@ fn severity(header: Option<Value>) -> Result<Severity, Error> {
     severity.ok_or_else(|| bad_header(SEVERITY, &header, "10, 20, 30 or 40"))
 }
 
+/// Counted from 1; 0 says nothing.
+fn schema_version(header: Option<Value>) -> Result<Option<u32>, Error> {
+    let Some(header) = header.filter(|header| !header.is_null()) else { return Ok(None) };
+    let version = header.as_u64().and_then(|version| u32::try_from(version).ok());
+    let version = version.ok_or_else(|| bad_header(SCHEMA_VERSION, &header, "a number from 1"))?;
+    Ok(Some(version).filter(|version| *version > 0))
+}
+
 fn bad_header(key: &'static str, found: &Value, expected: &str) -> Error {
     let found = plain_text::one_line(&found.to_string(), 40);
-    Error::Wire { what: "header", reason: format!("{key} is {found}, not {expected}") }
+    Error::Wire { what: "header".into(), reason: format!("{key} is {found}, not {expected}") }
 }
 
 /// ISO 8601; without an offset it is UTC, as Python's `utcnow().isoformat()` writes it.
-fn time(text: &str) -> Option<Timestamp> {
+pub(crate) fn time(text: &str) -> Option<Timestamp> {
     let zoned = text.parse::<Timestamp>().ok();
     zoned.or_else(|| TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok())
 }
 
+const SOURCE: &str = "tubepost_source";
+const SCHEMA_VERSION: &str = "tubepost_schema_version";
+const OBJECT: &str = "tubepost_object";
+const SIGNATURE: &str = "tubepost_signature";
 const BASE_PACKAGE: &str = "fedora_messaging";
 const SCHEMA: &str = "fedora_messaging_schema";
 pub(crate) const SCHEMA_PACKAGE: &str = "fedora_messaging_schema_package";
@@ -181,6 +233,44 @@ mod tests {
         assert_eq!(wire.content_encoding.as_deref(), Some("utf-8"));
         assert_eq!((wire.priority, wire.persistent), (None, true));
         assert_eq!(&wire.body[..], b"{\"x\":1}");
+    }
+
+    #[test]
+    fn what_fedora_messaging_has_no_place_for_is_in_headers_of_our_own() {
+        let mut event = Event::new("a.b".parse().unwrap(), json!({})).unwrap();
+        event.source = Some("//hall/doors".to_owned());
+        (event.schema, event.schema_version) = (Some("door.open".to_owned()), Some(2));
+        event.object = Some("door/north".to_owned());
+        event.signature = Some("ed25519:hall:AA".to_owned());
+        let wire = event.to_wire();
+        for (name, value) in [
+            ("tubepost_source", json!("//hall/doors")),
+            ("tubepost_schema_version", json!(2)),
+            ("tubepost_object", json!("door/north")),
+            ("tubepost_signature", json!("ed25519:hall:AA")),
+        ] {
+            assert_eq!(wire.headers.get(name), Some(&value), "{name}");
+        }
+        assert_eq!(Event::from_wire(wire).unwrap(), event);
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_by_name() {
+        let long = "x".repeat(2049);
+        let mut id = wire(json!({}));
+        id.message_id = Some("x".repeat(256));
+        for (wire, wanted) in [
+            (id, "message id: has 256 bytes, more than 255"),
+            (wire(json!({"tubepost_source": &long})), "message source: has 2049 bytes"),
+            (wire(json!({"tubepost_object": &long})), "message object: has 2049 bytes"),
+            (wire(json!({"fedora_messaging_schema": &long})), "message schema: has 2049 bytes"),
+            (wire(json!({"tubepost_schema_version": -1})), "tubepost_schema_version is -1"),
+        ] {
+            let error = Event::from_wire(wire).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+        let line = json!({"topic": "a", "body": {}, "id": "x".repeat(256)}).to_string();
+        assert!(Event::from_dump(&line).unwrap_err().to_string().contains("id: has 256 bytes"));
     }
 
     #[test]

@@ -219,9 +219,16 @@ fn an_event_is_completed_with_fedoras_schema_name_package_and_filter_headers() {
             "fedora_messaging_rpm_dummyrepo": true,
         })
     );
+    let object = Some("git/rpms/dummyrepo/rawhide");
+    assert_eq!((event.schema_version, event.object.as_deref()), (Some(1), object));
     let again = event.clone();
     Registry::builtin().complete(&mut event).unwrap();
     assert_eq!(event, again);
+    assert_eq!(Registry::builtin().describe(&event).object.as_deref(), object);
+    // What the publisher says goes before what its schema does.
+    event.object = Some("release/45".to_owned());
+    Registry::builtin().complete(&mut event).unwrap();
+    assert_eq!(Registry::builtin().describe(&event).object.as_deref(), Some("release/45"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod event_line;
 mod failure;
+mod keys;
 mod listing;
 mod management_client;
 mod schemas;
@@ -14,6 +15,7 @@ mod serve;
 mod stop;
 mod terminal;
 mod verb;
+mod verdict;
 
 use std::process::ExitCode;
 

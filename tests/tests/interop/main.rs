@@ -1,11 +1,13 @@
 //! Unmodified clients work against Tubepost: pika, aio-pika, py-amqp (AMQPLAIN), kombu, Celery and
 //! Flower, amqplib, lapin, rabbitmq-c's tools, fedora-messaging, by AMQP 1.0 python-qpid-proton,
-//! rhea and RabbitMQ's own client, rhea and CloudAMQP's client over WebSockets, and sockets that
-//! send what no client would. The same scenarios, but those by AMQP 1.0 and over WebSockets, run
-//! against Debian's RabbitMQ first of all, so that what they ask for is what RabbitMQ does.
+//! rhea and RabbitMQ's own client, by both the CloudEvents SDK, rhea and CloudAMQP's client over
+//! WebSockets, and sockets that send what no client would. The same scenarios, but those by AMQP
+//! 1.0 and over WebSockets, run against Debian's RabbitMQ first of all, so that what they ask for
+//! is what RabbitMQ does.
 
 mod amqp_tools;
 mod celery_scenarios;
+mod cloudevents_scenarios;
 mod fedora_messaging_scenarios;
 mod flower_scenarios;
 mod lapin_scenarios;

@@ -114,7 +114,7 @@ fn keys_may_be_added_as_optional_and_not_removed() {
     let strict = keys(one(), &["a"], closed.clone());
     assert_eq!(words(&strict, &keys(two(), &["a"], closed)), (yes, no));
     let optional = keys(two(), &["a"], json!({}));
-    let Verdict::No(reasons) = Compatibility::of(&optional, &old).forward else { panic!() };
+    let Answer::No(reasons) = Compatibility::of(&optional, &old).forward else { panic!() };
     assert_eq!(reasons, ["$.b: old names it and new does not; keep it"]);
 }
 

@@ -243,7 +243,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/b");
         DataDirectory::prepare(&path).unwrap();
-        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "tubepost 6\n");
+        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "tubepost 7\n");
         DataDirectory::prepare(&path).unwrap();
     }
 
@@ -251,7 +251,7 @@ mod tests {
     fn a_newer_or_damaged_or_foreign_directory_is_refused_untouched() {
         let directory = tempfile::tempdir().unwrap();
         for (file, text, expected) in [
-            ("format", "tubepost 999\n", "is of format 999, and this version of tubepost knows 6"),
+            ("format", "tubepost 999\n", "is of format 999, and this version of tubepost knows 7"),
             ("format", "something", "is damaged"),
             ("thesis.tex", "x", "it holds thesis.tex"),
         ] {

@@ -13,6 +13,7 @@ pub(crate) mod event;
 pub(crate) mod exchange;
 pub(crate) mod hook;
 pub(crate) mod journal;
+pub(crate) mod key;
 pub(crate) mod man;
 mod management;
 mod named_value;
@@ -25,6 +26,7 @@ pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod user;
+pub(crate) mod verify;
 pub(crate) mod vhost;
 
 use std::future::Future;

@@ -1,17 +1,20 @@
 //! `tubepost publish`: says an event, and returns when the bus has it.
 
-use std::io::{BufRead, BufReader, Read, stdin};
+use std::{
+    io::{BufRead, BufReader, Read, stdin},
+    path::PathBuf,
+};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use client::{BusUrl, Published, Publisher};
-use event::{Body, Event, Registry, Severity, Topic};
+use event::{Body, Clothing, Encoding, Event, Registry, Severity, SigningKey, Topic};
 use serde_json::{Map, Value};
 
 use crate::{
     cli,
     config::Verb,
     failure::{Failure, remark},
-    schemas,
+    keys, schemas,
     terminal::print_line,
     verb::{block_on, named_value::named_value},
 };
@@ -46,6 +49,18 @@ pub(crate) fn command() -> Command {
                 .help("The body's schema [default: the one known for the topic]"),
         )
         .arg(
+            Arg::new("source")
+                .long("source")
+                .value_name("URI")
+                .help("Which service says it, as https://git.example.org or //host/service"),
+        )
+        .arg(
+            Arg::new("object")
+                .long("object")
+                .value_name("NAME")
+                .help("What it is about; events about the same are one thread [default: the schema's]"),
+        )
+        .arg(
             Arg::new("priority")
                 .long("priority")
                 .value_name("0-9")
@@ -70,15 +85,39 @@ pub(crate) fn command() -> Command {
             Arg::new("dump")
                 .long("dump")
                 .action(ArgAction::SetTrue)
-                .conflicts_with_all(["topic", "lines", "severity", "schema", "priority", "header"])
+                .conflicts_with_all(OF_NEW_EVENTS)
                 .help("Standard input holds one event a line, as tail --json prints them"),
+        )
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORMAT")
+                .default_value("fedora")
+                .value_parser(value_parser!(Clothing))
+                .help("How it travels: fedora, cloudevents or cloudevents-structured"),
+        )
+        .arg(
+            Arg::new("encoding")
+                .long("encoding")
+                .value_name("ENCODING")
+                .default_value("json")
+                .value_parser(value_parser!(Encoding))
+                .help("How the body is written: json, cbor or protobuf"),
+        )
+        .arg(
+            Arg::new("sign")
+                .long("sign")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Sign it with this key, as tubepost key generate makes them"),
         )
         .after_help(
             "Examples:\n  \
              tubepost publish org.example.door.open '{\"agent\": \"ada\", \"door\": \"north\"}'\n  \
              jq -n '{load: 9}' | tubepost publish org.example.load - --severity warning\n  \
              tubepost publish org.example.reading --lines < readings.jsonl\n  \
-             tubepost tail --json > events.jsonl; tubepost publish --dump < events.jsonl\n\n\
+             tubepost tail --json > events.jsonl; tubepost publish --dump < events.jsonl\n  \
+             tubepost publish org.example.hello '{}' --format cloudevents --sign hello.key\n\n\
              Prints the event's id. When no queue wants the topic the bus drops the event; that is\n\
              said, and is no failure.",
         );
@@ -89,8 +128,11 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = cli::config(matches)?;
     let bus: BusUrl = config.bus_url.parse()?;
     let registry = schemas::registry(&config)?;
+    let finish = Finish::new(matches)?;
     if matches.get_flag("dump") {
-        return block_on(publish_lines(&bus, from_dump));
+        return block_on(publish_lines(&bus, finish.clothing, |line| {
+            finish.event(from_dump(line)?)
+        }));
     }
     let template = Template::new(matches, &config.topic_prefix)?;
     let body = matches.get_one::<String>("body").map_or("-", String::as_str);
@@ -100,15 +142,18 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
                 "--lines: bodies come from standard input; leave JSON out",
             ));
         }
-        return block_on(publish_lines(&bus, |line| template.event(line, &registry)));
+        return block_on(publish_lines(&bus, finish.clothing, |line| {
+            finish.event(template.event(line, &registry)?)
+        }));
     }
     let (place, text) = match body {
         "-" => ("standard input", read_input()?),
         body => ("JSON", body.as_bytes().to_vec()),
     };
-    let event = template.event(&text, &registry).map_err(|reason| wrong(place, &reason))?;
+    let event = template.event(&text, &registry).and_then(|event| finish.event(event));
+    let event = event.map_err(|reason| wrong(place, &reason))?;
     block_on(async {
-        let publisher = Publisher::connect(&bus, APP).await?;
+        let publisher = Publisher::connect(&bus, APP).await?.dressing(finish.clothing);
         let published = publisher.publish(&event).await?;
         publisher.close().await;
         report(&event, published)
@@ -120,6 +165,8 @@ struct Template {
     topic: Topic,
     severity: Option<Severity>,
     schema: Option<String>,
+    source: Option<String>,
+    object: Option<String>,
     priority: Option<u8>,
     headers: Map<String, Value>,
 }
@@ -133,6 +180,8 @@ impl Template {
             topic: topic.prefixed(prefix).map_err(|error| wrong("TOPIC", &error))?,
             severity: matches.get_one("severity").copied(),
             schema: matches.get_one("schema").cloned(),
+            source: matches.get_one("source").cloned(),
+            object: matches.get_one("object").cloned(),
             priority: matches.get_one("priority").copied(),
             headers: headers.cloned().collect(),
         })
@@ -141,10 +190,39 @@ impl Template {
     fn event(&self, body: &[u8], registry: &Registry) -> Result<Event, event::Error> {
         let mut event = Event::with_body(self.topic.clone(), Body::parse(body.to_vec())?);
         event.schema = self.schema.clone();
+        event.source = self.source.clone();
+        event.object = self.object.clone();
         event.priority = self.priority;
         event.headers = self.headers.clone();
         registry.complete(&mut event)?;
         event.severity = self.severity.unwrap_or(event.severity);
+        Ok(event)
+    }
+}
+
+/// What is done to every event last, wherever it comes from.
+struct Finish {
+    clothing: Clothing,
+    encoding: Encoding,
+    key: Option<SigningKey>,
+}
+
+impl Finish {
+    fn new(matches: &ArgMatches) -> Result<Finish, Failure> {
+        let key = matches.get_one::<PathBuf>("sign").map(|file| keys::signing_key(file));
+        Ok(Finish {
+            clothing: matches.get_one("format").copied().unwrap_or_default(),
+            encoding: matches.get_one("encoding").copied().unwrap_or_default(),
+            key: key.transpose()?,
+        })
+    }
+
+    fn event(&self, mut event: Event) -> Result<Event, event::Error> {
+        event.check()?;
+        event.body = event.body.encoded(self.encoding)?;
+        if let Some(key) = &self.key {
+            key.sign(&mut event)?;
+        }
         Ok(event)
     }
 }
@@ -158,10 +236,11 @@ fn from_dump(line: &[u8]) -> Result<Event, event::Error> {
 // In the order of the lines, many under way at once; stops at the first line that is wrong.
 async fn publish_lines(
     bus: &BusUrl,
+    clothing: Clothing,
     event: impl Fn(&[u8]) -> Result<Event, event::Error>,
 ) -> Result<(), Failure> {
     let mut input = BufReader::new(stdin());
-    let publisher = Publisher::connect(bus, APP).await?;
+    let publisher = Publisher::connect(bus, APP).await?.dressing(clothing);
     let (mut number, mut wrong_line) = (0, None);
     while wrong_line.is_none() {
         let mut events = Vec::new();
@@ -215,7 +294,8 @@ fn read_input() -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn read_line(input: &mut impl BufRead, number: usize) -> Result<Vec<u8>, Failure> {
+/// A line of standard input with its line break; empty at the end.
+pub(super) fn read_line(input: &mut impl BufRead, number: usize) -> Result<Vec<u8>, Failure> {
     let mut line = Vec::new();
     input.take(INPUT_BYTES_MAX).read_until(b'\n', &mut line).map_err(|error| unreadable(&error))?;
     match line.len() as u64 == INPUT_BYTES_MAX {
@@ -230,8 +310,10 @@ fn unreadable(error: &std::io::Error) -> Failure {
 
 fn wrong(place: &str, reason: &event::Error) -> Failure {
     match reason {
-        // The arguments were right, the body does not fit what the schema asks for.
-        event::Error::Invalid { .. } => Failure::failed(format!("{place}: {reason}")),
+        // The arguments were right, the body does not fit what the schema or a signature asks for.
+        event::Error::Invalid { .. } | event::Error::Unsignable { .. } => {
+            Failure::failed(format!("{place}: {reason}"))
+        }
         reason => Failure::called_wrongly(format!("{place}: {reason}")),
     }
 }
@@ -249,6 +331,9 @@ fn header(text: &str) -> Result<(String, Value), String> {
 }
 
 const APP: &str = "tubepost publish";
+/// What events that were once published have already.
+const OF_NEW_EVENTS: [&str; 8] =
+    ["topic", "lines", "severity", "schema", "source", "object", "priority", "header"];
 const INPUT_BYTES_MAX: u64 = 128 * 1024 * 1024;
 const BATCH_EVENTS_MAX: usize = 256;
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;

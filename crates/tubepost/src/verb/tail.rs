@@ -1,16 +1,18 @@
 //! `tubepost tail`: shows events as they come.
 
+use std::path::PathBuf;
+
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use client::{BusUrl, Delivery, Queue, Subscriber, Subscription};
-use event::{Pattern, Registry};
-use jiff::tz::TimeZone;
+use event::{Pattern, Registry, Verifier};
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     cli,
     config::Verb,
-    event_line,
+    event_line::{self, Notes},
     failure::{Failure, complain, remark},
-    schemas,
+    keys, schemas,
     serve::logging,
     stop::StopSignals,
     terminal::{print_line, shown},
@@ -28,6 +30,13 @@ pub(crate) fn command() -> Command {
                 .help("One JSON object a line: body, headers, id, priority, queue, topic, summary, link, people, packages"),
         )
         .arg(
+            Arg::new("keys")
+                .long("keys")
+                .value_name("DIRECTORY")
+                .value_parser(value_parser!(PathBuf))
+                .help("Say who signed each, by the keys of this directory: see tubepost verify"),
+        )
+        .arg(
             Arg::new("count")
                 .long("count")
                 .short('n')
@@ -39,7 +48,8 @@ pub(crate) fn command() -> Command {
             "Examples:\n  \
              tubepost tail\n  \
              tubepost tail '#.git.receive' 'org.example.#'\n  \
-             tubepost tail --json -n 1 | jq .body",
+             tubepost tail --json -n 1 | jq .body\n\n\
+             Shows every format that events travel in, and messages that are none with the reason.",
         );
     cli::with_options(command, Verb::Tail)
 }
@@ -73,6 +83,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         registry: schemas::registry(&config)?,
         zone: TimeZone::system(),
         json: matches.get_flag("json"),
+        verifier: matches.get_one::<PathBuf>("keys").map(|it| keys::verifier(it)).transpose()?,
     };
     let patterns = patterns_of(matches);
     let count = matches.get_one::<u64>("count").copied();
@@ -107,6 +118,7 @@ struct Printer {
     registry: Registry,
     zone: TimeZone,
     json: bool,
+    verifier: Option<Verifier>,
 }
 
 impl Printer {
@@ -115,9 +127,13 @@ impl Printer {
         match &delivery.event {
             Ok(event) => {
                 let told = self.registry.describe(event);
+                let notes = Notes {
+                    skew: event.skew(Timestamp::now()),
+                    verdict: self.verifier.as_ref().map(|verifier| verifier.verify(event)),
+                };
                 print_line(&match self.json {
-                    true => event_line::for_programs(event, &told),
-                    false => event_line::for_people(event, &told, &self.zone),
+                    true => event_line::for_programs(event, &told, &notes),
+                    false => event_line::for_people(event, &told, &notes, &self.zone),
                 })?;
                 Ok(true)
             }

@@ -11,3 +11,4 @@ mod schema;
 mod serve;
 mod usage;
 mod user;
+mod verify;

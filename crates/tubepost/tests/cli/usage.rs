@@ -64,6 +64,8 @@ fn help_of_every_command_is_printed_with_examples_and_exit_0() {
         "definitions import",
         "publish",
         "tail",
+        "verify",
+        "key generate",
         "on",
         "agent",
         "hook git install",

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Arg, ArgMatches, Command};
-use event::{Registry, Schema, SchemaChange, Verdict};
+use event::{Answer, Registry, Schema, SchemaChange};
 use serde_json::{Value, json};
 
 use super::source::{self, Read};
@@ -157,7 +157,7 @@ fn compare(
             };
             faults.push((place.clone(), format!("{reason}; {mend}")));
         }
-        if let verdict @ Verdict::CannotTell(_) = change.body.full() {
+        if let verdict @ Answer::CannotTell(_) = change.body.full() {
             for reason in verdict.reasons() {
                 open.push((place.clone(), reason.clone()));
             }

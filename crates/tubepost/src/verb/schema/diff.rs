@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::{Arg, ArgMatches, Command};
-use event::{Schema, SchemaChange, Verdict};
+use event::{Answer, Schema, SchemaChange};
 use serde_json::json;
 
 use super::source;
@@ -69,7 +69,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         for line in &change.lost {
             print_line(&shown(line))?;
         }
-        if full == Verdict::Yes && change.lost.is_empty() && !change.is_body_changed {
+        if full == Answer::Yes && change.lost.is_empty() && !change.is_body_changed {
             print_line("the body is the same")?;
         }
     }

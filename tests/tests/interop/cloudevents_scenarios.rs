@@ -1,0 +1,16 @@
+//! The CloudEvents SDK for Python, over pika and over Qpid Proton.
+
+use anyhow::Result;
+use harness::{Broker, python_script_with, tubepost_binary};
+
+use super::{still_runs, tubepost};
+
+#[test]
+fn the_cloudevents_sdk_and_tubeposts_commands_read_each_other() -> Result<()> {
+    let (site, mut server) = tubepost()?;
+    let program = tubepost_binary()?.display().to_string();
+    let variables = [("TUBEPOST_PROGRAM", program.as_str())];
+    let url = site.amqp_url();
+    python_script_with("cloudevents_scenarios.py", &url, Broker::Tubepost, &variables)?;
+    still_runs(&mut server)
+}
