@@ -22,6 +22,9 @@ pub struct Description {
     pub packages: Vec<String>,
     /// What it is about; events with the same object belong to one thread.
     pub object: Option<String>,
+    /// All things it touches, as paths: `packages/bash`, `project/infra/ansible`; sorted, none
+    /// twice. Where the schema lists none, its `object`.
+    pub objects: Vec<String>,
     /// Some lines more than the summary.
     pub text: Option<String>,
     /// A unified diff.

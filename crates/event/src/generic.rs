@@ -21,6 +21,10 @@ pub(crate) fn describe(event: &Event) -> Description {
         summary.push_str(&subjects.join(", "));
     }
     let (people, packages) = names(event, agent.as_deref());
+    let about = event.object.as_deref().and_then(|object| {
+        let object = plain_text::one_line(object, super::registry::SUMMARY_CHARS_MAX);
+        (!object.is_empty()).then_some(object)
+    });
     Description {
         summary: plain_text::one_line(&summary, super::registry::SUMMARY_CHARS_MAX),
         link: link(object),
@@ -29,10 +33,8 @@ pub(crate) fn describe(event: &Event) -> Description {
         agent,
         people,
         packages,
-        object: event.object.as_deref().and_then(|object| {
-            let object = plain_text::one_line(object, super::registry::SUMMARY_CHARS_MAX);
-            (!object.is_empty()).then_some(object)
-        }),
+        objects: about.iter().cloned().collect(),
+        object: about,
         text: None,
         patch: None,
         severity: event.severity,

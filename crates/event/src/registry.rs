@@ -2,7 +2,7 @@
 //! it is published, check it, say it to a person.
 
 use std::sync::{
-    Arc, LazyLock, Mutex,
+    Arc, LazyLock, Mutex, PoisonError, RwLock,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -13,11 +13,13 @@ use crate::{
     template::Said,
 };
 
-/// All schemas known to a process. Cheap to clone; a clone that gets more schemas does not give
-/// them to the others, but they count template failures together.
+/// All schemas known to a process. Cheap to clone; clones count template failures together, and
+/// [`Registry::replace`] gives all of them other schemas while they are in use. One that gets more
+/// by [`Registry::add`] goes its own way from there.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    index: Arc<SchemaIndex>,
+    /// What is in force: the outer one is shared by the clones, the inner one by who reads now.
+    index: Arc<RwLock<Arc<SchemaIndex>>>,
     failures: Arc<Failures>,
 }
 
@@ -30,15 +32,23 @@ struct Failures {
 impl Registry {
     /// The schemas that ship with Tubepost. Each is read and compiled on its first use.
     pub fn builtin() -> Registry {
-        static BUILTIN: LazyLock<Registry> = LazyLock::new(|| {
+        static BUILTIN: LazyLock<Arc<SchemaIndex>> = LazyLock::new(|| {
             let mut index = SchemaIndex::default();
             for shipped in SHIPPED {
                 let schema = Schema::shipped(shipped).expect("a test makes every shipped schema");
                 index.add(shipped.file, schema).expect("a test adds every shipped schema");
             }
-            Registry { index: Arc::new(index), failures: Arc::default() }
+            Arc::new(index)
         });
-        BUILTIN.clone()
+        Registry::of(Arc::clone(&BUILTIN))
+    }
+
+    fn of(index: Arc<SchemaIndex>) -> Registry {
+        Registry { index: Arc::new(RwLock::new(index)), failures: Arc::default() }
+    }
+
+    fn index(&self) -> Arc<SchemaIndex> {
+        Arc::clone(&self.index.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Adds one schema file's text; `name` is for messages. A schema of the same name is replaced.
@@ -47,24 +57,38 @@ impl Registry {
     /// [`Error::Schema`] with the place; the registry is as it was.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), Error> {
         let schema = Schema::parse(name, text)?;
-        Arc::make_mut(&mut self.index).add(name, schema)
+        // Without clones there is nobody to leave alone: thousands of files are added so.
+        if let Some(own) = Arc::get_mut(&mut self.index) {
+            let index = own.get_mut().unwrap_or_else(PoisonError::into_inner);
+            return Arc::make_mut(index).add(name, schema);
+        }
+        let mut index = self.index();
+        Arc::make_mut(&mut index).add(name, schema)?;
+        self.index = Arc::new(RwLock::new(index));
+        Ok(())
+    }
+
+    /// Takes over the schemas of another, in this one and all its clones, at once: an event is
+    /// said by the old ones or by the new ones. Failures counted so far stay counted.
+    pub fn replace(&self, other: &Registry) {
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = other.index();
     }
 
     /// All schemas, by name.
-    pub fn schemas(&self) -> impl Iterator<Item = &Schema> {
-        self.index.schemas()
+    pub fn schemas(&self) -> Vec<Arc<Schema>> {
+        self.index().schemas().cloned().collect()
     }
 
     /// The schema a header value or name means.
-    pub fn schema(&self, name: &str) -> Option<&Schema> {
-        self.index.by_name(name)
+    pub fn schema(&self, name: &str) -> Option<Arc<Schema>> {
+        self.index().by_name(name).cloned()
     }
 
     /// The schema of an event: the one it names; else the one whose topic pattern is the most
     /// specific; among equally specific ones the one whose form the body has.
-    pub fn schema_of(&self, event: &Event) -> Option<&Schema> {
+    pub fn schema_of(&self, event: &Event) -> Option<Arc<Schema>> {
         let named = event.schema.as_deref().and_then(|name| self.schema(name));
-        named.or_else(|| choose(&self.index.by_topic(&event.topic), event))
+        named.or_else(|| choose(&self.index().by_topic(&event.topic), event))
     }
 
     /// Fills in what the schema knows: its name and version, severity, object and the filter
@@ -77,9 +101,10 @@ impl Registry {
         let schema = match event.schema.as_deref() {
             Some(name) => self.schema(name),
             None => {
-                let mut candidates = self.index.by_topic(&event.topic);
-                candidates.retain(|schema| !schema.is_deprecated());
-                choose(&candidates, event)
+                let candidates = self.index().by_topic(&event.topic);
+                // Current ones stand first.
+                let current = candidates.partition_point(|schema| !schema.is_deprecated());
+                choose(candidates.get(..current).unwrap_or_default(), event)
             }
         };
         let Some(schema) = schema else { return Ok(()) };
@@ -96,7 +121,7 @@ impl Registry {
                 event.object = event.object.take().or(Some(object).filter(|it| !it.is_empty()));
                 filter_headers::add(&mut event.headers, &said);
             }
-            Err(reason) => self.failed(schema, &event.topic, &reason),
+            Err(reason) => self.failed(&schema, &event.topic, &reason),
         }
         Ok(())
     }
@@ -106,9 +131,9 @@ impl Registry {
     pub fn describe(&self, event: &Event) -> Description {
         let Some(schema) = self.schema_of(event) else { return generic::describe(event) };
         match schema.say(event) {
-            Ok(said) => description(schema, event, said),
+            Ok(said) => description(&schema, event, said),
             Err(reason) => {
-                self.failed(schema, &event.topic, &reason);
+                self.failed(&schema, &event.topic, &reason);
                 generic::describe(event)
             }
         }
@@ -146,12 +171,13 @@ impl Registry {
 }
 
 /// Of schemas that fit a topic equally well, the first the body fits; current ones stand first.
-fn choose<'a>(candidates: &[&'a Schema], event: &Event) -> Option<&'a Schema> {
-    match candidates {
-        [] => None,
-        [only] => Some(only),
-        [first, ..] => Some(candidates.iter().find(|schema| schema.fits(event)).unwrap_or(first)),
-    }
+fn choose(candidates: &[Arc<Schema>], event: &Event) -> Option<Arc<Schema>> {
+    let chosen = match candidates {
+        [] => return None,
+        [only] => only,
+        [first, ..] => candidates.iter().find(|schema| schema.fits(event)).unwrap_or(first),
+    };
+    Some(Arc::clone(chosen))
 }
 
 /// The schema's severity, where the publisher had none of their own.
@@ -169,6 +195,7 @@ pub(crate) fn description(schema: &Schema, event: &Event, said: Said) -> Descrip
         (!line.is_empty()).then_some(line)
     };
     let severity = severity(event, &said);
+    let object = event.object.as_deref().and_then(some).or_else(|| some(&said.object));
     let generic = || generic::describe(event);
     let with_headers = |mut names: Vec<String>, more: std::collections::BTreeSet<&str>| {
         if !more.is_empty() {
@@ -188,7 +215,11 @@ pub(crate) fn description(schema: &Schema, event: &Event, said: Said) -> Descrip
         agent: some(&said.agent),
         people: with_headers(said.people, filter_headers::people(&event.headers)),
         packages: with_headers(said.packages, filter_headers::packages(&event.headers)),
-        object: event.object.as_deref().and_then(some).or_else(|| some(&said.object)),
+        objects: match said.objects.is_empty() {
+            true => object.iter().cloned().collect(),
+            false => said.objects,
+        },
+        object,
         text: (!said.text.trim().is_empty()).then(|| plain_text::lines(&said.text, TEXT_BYTES_MAX)),
         patch: (!said.patch.trim().is_empty()).then(|| plain_text::patch(&said.patch)),
         severity,
@@ -202,3 +233,55 @@ const TEXT_BYTES_MAX: usize = 256 << 10;
 
 /// The files of `schemas/`.
 pub(crate) static SHIPPED: &[Shipped] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn file(name: &str, summary: &str) -> String {
+        json!({
+            "name": name, "version": 1, "title": "t", "description": "", "owner": "o",
+            "topics": [format!("#.{name}")], "body": {}, "render": {"app": "t", "summary": summary},
+            "examples": [{"topic": name, "body": {}, "expect": {}}],
+        })
+        .to_string()
+    }
+
+    fn event(topic: &str) -> Event {
+        Event::new(topic.parse().unwrap(), json!({})).unwrap()
+    }
+
+    #[test]
+    fn clones_see_what_is_replaced_and_others_do_not() {
+        let mut first = Registry::default();
+        first.add("a.json", &file("a", "one")).unwrap();
+        let (clone, mut second) = (first.clone(), first.clone());
+        second.add("a.json", &file("a", "two")).unwrap();
+        assert_eq!(clone.describe(&event("a")).summary, "one");
+        first.replace(&second);
+        assert_eq!(clone.describe(&event("a")).summary, "two");
+        second.add("b.json", &file("b", "three")).unwrap();
+        assert!(clone.schema("b").is_none());
+        Registry::builtin().replace(&Registry::default());
+        assert!(Registry::builtin().schema("git.receive").is_some());
+    }
+
+    #[test]
+    fn a_template_that_fails_and_a_schema_that_is_unknown_give_the_generic_words() {
+        let mut registry = Registry::default();
+        registry.add("a.json", &file("a", "{{ body.n + body.missing.far }}")).unwrap();
+        let mut event = event("org.example.b.a");
+        let told = registry.describe(&event);
+        assert_eq!((told.summary.as_str(), told.schema), ("b.a", None));
+        assert_eq!(registry.failures(), 1);
+        let said = registry.last_failure().unwrap();
+        assert!(said.starts_with("schema a: org.example.b.a: "), "{said}");
+        event.schema = Some("nobody.knows.it".to_owned());
+        event.topic = "org.example.b.c".parse().unwrap();
+        let told = registry.describe(&event);
+        assert_eq!((told.summary.as_str(), told.schema), ("b.c", None));
+        assert_eq!(registry.failures(), 1);
+    }
+}

@@ -7,7 +7,7 @@ use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 use crate::{
-    Error, Event, Pattern, Severity, plain_text,
+    Error, Event, Field, Pattern, Severity, plain_text, schema_fields,
     schema_file::{Example, Fedora, SchemaFile},
     template::{Renderer, Said},
 };
@@ -138,6 +138,11 @@ impl Schema {
     /// The body's JSON Schema.
     pub fn body(&self) -> &Value {
         &self.file().body
+    }
+
+    /// The keys of the body, for people.
+    pub fn fields(&self) -> Vec<Field> {
+        schema_fields::of(self.body())
     }
 
     /// The file's text, as it was read.

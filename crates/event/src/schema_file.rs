@@ -61,6 +61,8 @@ pub(crate) struct Render {
     #[serde(default, rename = "let")]
     pub(crate) bindings: Map<String, Value>,
     #[serde(default)]
+    pub(crate) objects: Vec<String>,
+    #[serde(default)]
     pub(crate) people: Vec<String>,
     #[serde(default)]
     pub(crate) packages: Vec<String>,
@@ -198,9 +200,9 @@ const RESERVED: [&str; 14] = [
     "not", "in", "is",
 ];
 /// The keys of [`crate::Description`].
-pub(crate) const EXPECTED: [&str; 12] = [
-    "summary", "link", "icon", "app", "agent", "people", "packages", "object", "text", "patch",
-    "severity", "schema",
+pub(crate) const EXPECTED: [&str; 13] = [
+    "summary", "link", "icon", "app", "agent", "people", "packages", "object", "objects", "text",
+    "patch", "severity", "schema",
 ];
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Which schema an event has: a table by name, and topic patterns in buckets by their last word,
-//! so that a topic is held against a handful of patterns and not against all.
+//! so that a topic is held against a handful of patterns and not against all. What was found for a
+//! topic is remembered.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use crate::{Error, Pattern, Schema, Topic};
@@ -16,6 +17,17 @@ pub(crate) struct SchemaIndex {
     names: HashMap<String, String>,
     /// Last word of the pattern, or none when that is `*` or `#`.
     topics: HashMap<Option<String>, Vec<Binding>>,
+    found: Found,
+}
+
+/// What `by_topic` found, by topic. A copy of an index begins without.
+#[derive(Debug, Default)]
+struct Found(RwLock<HashMap<String, Arc<[Arc<Schema>]>>>);
+
+impl Clone for Found {
+    fn clone(&self) -> Found {
+        Found::default()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +65,7 @@ impl SchemaIndex {
                 return Err(Error::Schema { name: file.to_owned(), reason });
             }
         }
+        self.found = Found::default();
         if self.schemas.remove(schema.name()).is_some() {
             self.names.retain(|_, owner| owner != schema.name());
             for bucket in self.topics.values_mut() {
@@ -73,21 +86,37 @@ impl SchemaIndex {
         Ok(())
     }
 
-    pub(crate) fn schemas(&self) -> impl Iterator<Item = &Schema> {
-        self.schemas.values().map(Arc::as_ref)
+    pub(crate) fn schemas(&self) -> impl Iterator<Item = &Arc<Schema>> {
+        self.schemas.values()
     }
 
-    pub(crate) fn by_name(&self, name: &str) -> Option<&Schema> {
-        self.schemas.get(self.names.get(name)?).map(Arc::as_ref)
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Arc<Schema>> {
+        self.schemas.get(self.names.get(name)?)
     }
 
     /// The schemas whose patterns match the topic most specifically: current ones first, each
     /// once. More than one when several patterns are equally specific.
-    pub(crate) fn by_topic(&self, topic: &Topic) -> Vec<&Schema> {
+    pub(crate) fn by_topic(&self, topic: &Topic) -> Arc<[Arc<Schema>]> {
+        let known = self.found.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(topic.as_str()) {
+            return Arc::clone(found);
+        }
+        drop(known);
+        let found: Arc<[Arc<Schema>]> = self.look_up(topic).into_iter().cloned().collect();
+        let mut known = self.found.0.write().unwrap_or_else(PoisonError::into_inner);
+        // Topics are a publisher's to make up: what is remembered has an end.
+        if known.len() >= TOPICS_REMEMBERED_MAX {
+            known.clear();
+        }
+        known.insert(topic.as_str().to_owned(), Arc::clone(&found));
+        found
+    }
+
+    fn look_up(&self, topic: &Topic) -> Vec<&Arc<Schema>> {
         let last = topic.words().last().map(str::to_owned);
         let buckets = [self.topics.get(&last), self.topics.get(&None)];
         let mut best: Option<Rank> = None;
-        let mut schemas: Vec<&Schema> = Vec::new();
+        let mut schemas: Vec<&Arc<Schema>> = Vec::new();
         for binding in buckets.into_iter().flatten().flatten() {
             if best.is_some_and(|best| binding.rank < best) || !binding.pattern.matches(topic) {
                 continue;
@@ -104,6 +133,9 @@ impl SchemaIndex {
         schemas
     }
 }
+
+/// Some hundred bytes each.
+const TOPICS_REMEMBERED_MAX: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -158,6 +190,21 @@ mod tests {
         index.add("a", schema("a", &["#.x", "#.y"], json!({"deprecated": true}))).unwrap();
         let found = index.by_topic(&"q.x".parse().unwrap());
         assert_eq!(found.iter().map(|s| s.name()).collect::<Vec<_>>(), ["b", "a"]);
+    }
+
+    #[test]
+    fn what_was_found_is_forgotten_with_a_change_and_has_an_end() {
+        let mut index = index(&[("a", &["#.x"])]);
+        for n in 0..TOPICS_REMEMBERED_MAX * 2 {
+            index.by_topic(&format!("{n}.x").parse().unwrap());
+        }
+        let remembered = |index: &SchemaIndex| index.found.0.read().unwrap().len();
+        assert!((1..=TOPICS_REMEMBERED_MAX).contains(&remembered(&index)));
+        let topic = "0.x".parse().unwrap();
+        assert_eq!(index.by_topic(&topic).len(), 1);
+        index.add("b", schema("b", &["0.x"], json!({}))).unwrap();
+        assert_eq!(index.by_topic(&topic)[0].name(), "b");
+        assert_eq!(remembered(&index.clone()), 0);
     }
 
     #[test]

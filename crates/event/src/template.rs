@@ -25,6 +25,7 @@ pub(crate) struct Said {
     pub(crate) text: String,
     pub(crate) patch: String,
     pub(crate) severity: String,
+    pub(crate) objects: Vec<String>,
     pub(crate) people: Vec<String>,
     pub(crate) packages: Vec<String>,
     pub(crate) groups: Vec<String>,
@@ -60,6 +61,7 @@ impl Renderer {
             source.push_str(&format!("{{% set _{name} %}}{text}{{% endset %}}"));
         }
         let lists = [
+            ("objects", &render.objects),
             ("people", &render.people),
             ("packages", &render.packages),
             ("groups", &render.groups),
@@ -110,6 +112,7 @@ impl Renderer {
             text: text("_text"),
             patch: text("_patch"),
             severity: text("_severity"),
+            objects: list("_objects"),
             people: list("_people"),
             packages: list("_packages"),
             groups: list("_groups"),
@@ -153,7 +156,7 @@ fn context(event: &Event) -> Value {
 }
 
 /// A string, a number, or a list of them to any reasonable depth. Nothing else is a name.
-fn gather(value: &Value, names: &mut Vec<String>, depth: usize) {
+pub(crate) fn gather(value: &Value, names: &mut Vec<String>, depth: usize) {
     if names.len() >= NAMES_MAX || depth > NAMES_DEPTH_MAX {
         return;
     }

@@ -1,11 +1,14 @@
-//! The filters a schema's templates have beyond the engine's own: what packages, accounts and
-//! comments look like. All are pure and linear.
+//! The filters and tests a schema's templates have beyond the engine's own: what packages,
+//! accounts and comments look like. All are pure and linear.
 
 use minijinja::{Environment, Error, ErrorKind, Value};
+
+use crate::template;
 
 /// Puts the filters into an environment.
 pub(crate) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("account", account);
+    environment.add_filter("each", each);
     environment.add_filter("mentions", mentions);
     environment.add_filter("nvr", nvr);
     environment.add_filter("series", series);
@@ -13,6 +16,7 @@ pub(crate) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("until", until);
     environment.add_filter("after", after);
     environment.add_filter("words", words);
+    environment.add_test("containing", containing);
 }
 
 /// The account name in an OpenID URL or before the `@` of an address; what is neither stays.
@@ -24,6 +28,18 @@ fn account(value: &Value) -> Option<String> {
         None => text.split_once('@').map_or(text, |(name, _)| name),
     };
     Some(name.to_owned())
+}
+
+/// Whether a text has a part.
+fn containing(value: &Value, part: &str) -> bool {
+    value.as_str().is_some_and(|text| text.contains(part))
+}
+
+/// Each of a list's texts and numbers, lists in it included, put in place of the form's `{}`.
+fn each(value: &Value, form: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    template::gather(value, &mut names, 0);
+    names.iter().map(|name| form.replacen("{}", name, 1)).collect()
 }
 
 /// The names after each `@` of a comment.
@@ -130,6 +146,10 @@ mod tests {
             ("'http://pingou.id.example.org/'|account", "pingou"),
             ("'ralph@example.org'|account", "ralph"),
             ("'ralph'|account", "ralph"),
+            ("['b', ['a', none]]|each('packages/{}')|join(' ')", "packages/b packages/a"),
+            ("'bash'|each('{}/__git__')|first", "bash/__git__"),
+            ("['a@b', 'c']|reject('containing', '@')|join", "c"),
+            ("missing|each('{}')|length", "0"),
             ("'hi @ada, @bob_2! a@ @'|mentions|join(' ')", "ada bob_2"),
             ("('python-josepy-1.1.0-1.fc28'|nvr).name", "python-josepy"),
             ("('python-josepy-1.1.0-1.fc28'|nvr).release", "1.fc28"),

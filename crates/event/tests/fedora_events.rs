@@ -46,16 +46,26 @@ fn row(line: &str) -> Row {
 /// compared.
 fn differences(registry: &Registry, row: &Row) -> Vec<(&'static str, Value, Value)> {
     let said = serde_json::to_value(registry.describe(&row.event)).unwrap();
-    [("summary", "summary"), ("link", "link"), ("usernames", "people"), ("packages", "packages")]
-        .into_iter()
-        .filter_map(|(theirs, ours)| {
-            let mut expected = row.expected.get(theirs)?.clone();
-            if let Value::Array(names) = &mut expected {
-                names.sort_by_key(|name| name.to_string());
-            }
-            (expected != said[ours]).then(|| (theirs, expected, said[ours].clone()))
-        })
-        .collect()
+    let fields = [
+        ("summary", "summary"),
+        ("link", "link"),
+        ("icon", "icon"),
+        ("usernames", "people"),
+        ("packages", "packages"),
+        ("objects", "objects"),
+    ];
+    let difference = |(theirs, ours): (&'static str, &str)| {
+        let mut expected = row.expected.get(theirs)?.clone();
+        if let Value::Array(names) = &mut expected {
+            // Fedora's objects may be numbers; ours are always texts.
+            let text = |name: &Value| name.as_str().map_or(name.to_string(), str::to_owned);
+            let mut texts: Vec<String> = names.iter().map(text).collect();
+            texts.sort_unstable();
+            expected = texts.into();
+        }
+        (expected != said[ours]).then(|| (theirs, expected, said[ours].clone()))
+    };
+    fields.into_iter().filter_map(difference).collect()
 }
 
 /// Case to fields that differ, with the reason.
@@ -99,7 +109,7 @@ fn covered_topics_are_described_as_fedora_describes_them() {
     }
     println!("{:24} {:>4} {:>8} {:>6}", "all", sum.0, sum.1, sum.2);
     failures.extend(registry.last_failure());
-    assert!(sum.1 >= 420 && sum.2 >= 410, "the shipped schemas cover less than they did");
+    assert!(sum.1 >= 424 && sum.2 >= 405, "the shipped schemas cover less than they did");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 

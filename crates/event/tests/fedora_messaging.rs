@@ -71,7 +71,8 @@ fn as_json(event: &Event) -> Value {
 #[test]
 fn fedora_messaging_reads_ours_and_says_the_same() {
     let registry = Registry::builtin();
-    let (topic, body) = registry.schema("git.receive").unwrap().examples().next().unwrap();
+    let schema = registry.schema("git.receive").unwrap();
+    let (topic, body) = schema.examples().next().unwrap();
     let mut event = Event::new(topic.parse().unwrap(), body.clone()).unwrap();
     event.priority = Some(3);
     registry.complete(&mut event).unwrap();

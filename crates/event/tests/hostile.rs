@@ -36,6 +36,7 @@ fn any_object(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<
 fn any_topic() -> impl Strategy<Value = Topic> {
     let shipped: Vec<String> = Registry::builtin()
         .schemas()
+        .iter()
         .flat_map(|schema| schema.examples().map(|(topic, _)| topic.to_owned()).collect::<Vec<_>>())
         .collect();
     prop_oneof![prop::sample::select(shipped), "[a-z]{1,8}(\\.[a-zä0-9_-]{0,8}){0,6}"]

@@ -89,6 +89,7 @@ pub(crate) fn sample() -> (Event, Description) {
         people: vec!["ada".to_owned(), "grace".to_owned()],
         packages: vec!["kernel".to_owned()],
         object: Some("git/kernel".to_owned()),
+        objects: vec!["git/kernel".to_owned()],
         text: Some("fix the scheduler\n\nIt woke the wrong task.".to_owned()),
         patch: Some("diff --git a/s.c b/s.c\n-\twake(a);\n+\twake(b);\n".to_owned()),
         severity: event::Severity::Info,

@@ -22,6 +22,7 @@ fn description() -> Description {
         people: vec!["ada".to_owned(), "grace".to_owned()],
         packages: vec!["kernel".to_owned()],
         object: Some("git/kernel".to_owned()),
+        objects: vec!["git/kernel".to_owned()],
         text: Some("fix the scheduler".to_owned()),
         patch: Some("diff --git a/s.c b/s.c\n-\twake(a);\n+\twake(b);\n".to_owned()),
         severity: Severity::Info,
@@ -332,6 +333,7 @@ async fn no_text_of_an_event_adds_a_header_a_recipient_or_a_mail() {
             people: vec![text()],
             packages: vec![text()],
             object: Some(text()),
+            objects: vec![text()],
             text: Some(text()),
             patch: Some(text()),
             ..description()

@@ -40,6 +40,8 @@ pub(crate) fn run() -> Result<(), Failure> {
         Some(("tail", matches)) => verb::tail::run(matches),
         Some(("on", matches)) => verb::on::run(matches),
         Some(("agent", matches)) => verb::agent::run(matches),
+        Some(("event", matches)) => verb::event::run(matches),
+        Some(("schema", matches)) => verb::schema::run(matches),
         Some(("hook", matches)) => verb::hook::run(matches),
         Some(("verify", matches)) => verb::verify::run(matches),
         Some(("key", matches)) => verb::key::run(matches),
@@ -89,6 +91,8 @@ pub(crate) fn command() -> Command {
         .subcommand(verb::on::command())
         .subcommand(verb::hook::command())
         .subcommand(verb::agent::command())
+        .subcommand(verb::event::command())
+        .subcommand(verb::schema::command())
         .subcommand(verb::verify::command())
         .subcommand(verb::key::command())
         .subcommand(verb::user::command())

@@ -11,6 +11,7 @@ mod management_part;
 mod metrics;
 mod notify_part;
 mod part;
+mod schemas_part;
 mod web_part;
 mod websockets;
 
@@ -23,7 +24,6 @@ use std::{
 use auth::Users;
 use clap::{ArgMatches, Command};
 use client::BusUrl;
-use event::Registry;
 use futures_util::FutureExt;
 use server::{Listener, tls::Tls};
 
@@ -31,7 +31,7 @@ use crate::{
     cli,
     config::{self, Config, PartName, Verb},
     failure::{Failure, remark},
-    schemas,
+    schemas::live::Live,
     stop::{StopSignals, TOLD_TWICE},
 };
 use broker_part::BrokerPart;
@@ -72,7 +72,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         true => config::notifier(&settings)?,
         false => None,
     };
-    let registry = schemas::registry(&config)?;
+    let schemas = Live::begin(&config.schemas)?;
     logging::begin(&config)?;
     let tls = load_tls(&config)?;
     let data = DataDirectory::prepare(&config.data_dir)?;
@@ -87,7 +87,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     // Before anybody can connect: who is told to stop then stops in order.
     let signals = runtime.block_on(async { StopSignals::take() })?;
     let listeners = Listeners::bind(&config, &users)?;
-    let start = Start { config, notifier, registry, data, users, tls, listeners };
+    let start = Start { config, notifier, schemas, data, users, tls, listeners };
     let outcome = runtime.block_on(start.serve(signals));
     // A thread that still hashes a password must not hold up the end.
     runtime.shutdown_background();
@@ -97,7 +97,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 struct Start {
     config: Config,
     notifier: Option<notify::Config>,
-    registry: Registry,
+    schemas: Live,
     data: DataDirectory,
     users: Arc<Users>,
     tls: Option<Arc<Tls>>,
@@ -116,13 +116,14 @@ impl Start {
         let runs = |part| self.config.parts.has(part);
         let (runs_broker, runs_agent) = (runs(PartName::Broker), runs(PartName::Agent));
         let runs_web = runs(PartName::Web);
-        let Start { config, notifier, registry, data, users, tls, listeners } = self;
+        let Start { config, notifier, schemas, data, users, tls, listeners } = self;
         let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
 
         let (stop, stopping) = Stopping::channel();
-        let mut parts = Vec::new();
+        let registry = schemas.registry().clone();
+        let mut parts = vec![schemas_part::start(schemas, stopping.clone())];
         let mut broker = None;
-        let mut pages = web::Options::default();
+        let mut pages = web::Options { schemas: registry.clone(), ..web::Options::default() };
         if runs_broker {
             let mut amqp: Vec<Listener> = listeners.amqp.into_iter().map(Listener::Plain).collect();
             if let Some(tls) = tls {

@@ -80,6 +80,7 @@ fn push(feed: &Feed, n: usize, at: Timestamp) -> Result<(), Box<dyn Error>> {
         people: sample.people.iter().map(|&name| name.to_owned()).collect(),
         packages: sample.packages.iter().map(|&name| name.to_owned()).collect(),
         object: None,
+        objects: Vec::new(),
         text: sample.text.map(str::to_owned),
         patch: sample.body["commit"]["patch"].as_str().map(str::to_owned),
         severity: sample.severity,

@@ -65,7 +65,7 @@ impl Asset {
 }
 
 /// Tells versions of a file apart; guards nothing.
-fn fnv_1a(content: &[u8]) -> u64 {
+pub(crate) fn fnv_1a(content: &[u8]) -> u64 {
     content.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -20,6 +20,7 @@
 
 mod api;
 mod asset;
+mod catalogue;
 mod entry;
 mod error;
 mod feed;

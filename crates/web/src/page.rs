@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, LazyLock};
 
+use event::{Description, Field, Pattern, Schema};
 use minijinja::{AutoEscape, Environment, Error, Output, State, Value, context, value::Serde};
+use serde_json as json;
 
 use crate::{
     asset::{ICON, SCRIPT, STYLE},
     entry::{Entry, Position},
     feed::{Bus, Feed},
     filter::Problem,
+    json_view,
     limits::ROWS_MAX,
     query::Asked,
     shown,
@@ -74,6 +77,76 @@ pub(crate) fn event_page(entry: &Entry) -> String {
     )
 }
 
+/// The catalogue: those of `count` schemas that were found.
+pub(crate) fn schemas(found: &[&Arc<Schema>], count: usize, text: &str) -> String {
+    let row = |schema: &&Arc<Schema>| {
+        context! {
+            name => schema.name(),
+            path => schema_path(schema.name()),
+            title => shown::line(schema.title(), 200),
+            owner => shown::line(schema.owner(), 200),
+            deprecated => schema.is_deprecated(),
+            topics => schema.topics().iter().map(|it| it.as_str().to_owned()).collect::<Vec<_>>(),
+        }
+    };
+    let rows: Vec<Value> = found.iter().map(row).collect();
+    render("schemas.html", context! { rows, count, text })
+}
+
+/// The page of one schema, with examples: topic, body, what is said.
+pub(crate) fn schema(schema: &Schema, examples: &[(String, json::Value, Description)]) -> String {
+    let topic = |pattern: &Pattern| {
+        let href = format!("/?pattern={}", encoded(pattern.as_str()));
+        context! { href, pattern => pattern.as_str() }
+    };
+    let example = |(topic, body, told): &(String, json::Value, Description)| {
+        context! {
+            topic => shown::line(topic, 255),
+            body_html => json_view::render(&body.to_string()).html,
+            summary => told.summary.as_str(),
+            link => told.link.as_deref(),
+            severity => told.severity.name(),
+            people => told.people.join(", "),
+            packages => told.packages.join(", "),
+            objects => told.objects.join(", "),
+        }
+    };
+    let field = |field: &Field| {
+        context! {
+            path => shown::line(&field.path, 400),
+            kind => shown::line(&field.kind, 400),
+            required => field.required,
+            description => shown::line(&field.description, 1000),
+        }
+    };
+    render(
+        "schema.html",
+        context! {
+            name => schema.name(),
+            path => schema_path(schema.name()),
+            title => shown::line(schema.title(), 200),
+            description => shown::paragraph(schema.description(), 4000),
+            version => schema.version(),
+            owner => shown::line(schema.owner(), 200),
+            deprecated => schema.is_deprecated(),
+            wire_name => schema.wire_name(),
+            topics => schema.topics().iter().map(topic).collect::<Vec<_>>(),
+            fields => schema.fields().iter().map(field).collect::<Vec<_>>(),
+            examples => examples.iter().map(example).collect::<Vec<_>>(),
+        },
+    )
+}
+
+/// Where a schema is, as an address: `/schemas/git.receive`.
+pub(crate) fn schema_path(name: &str) -> String {
+    // Dots may stand as they are, but for those that mean a folder.
+    let name = match name.split('.').any(str::is_empty) {
+        true => encoded(name),
+        false => encoded(name).replace("%2E", "."),
+    };
+    format!("/schemas/{name}")
+}
+
 /// A page that says why there is no other: `title` in a few words, `said` with the mend.
 pub(crate) fn refusal(title: &str, said: &str) -> String {
     render("refusal.html", context! { title, said })
@@ -133,7 +206,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates
 });
 
-const SOURCES: [(&str, &str); 7] = [
+const SOURCES: [(&str, &str); 9] = [
     ("base.html", include_str!("../templates/base.html")),
     ("parts.html", include_str!("../templates/parts.html")),
     ("feed.html", include_str!("../templates/feed.html")),
@@ -141,6 +214,8 @@ const SOURCES: [(&str, &str); 7] = [
     ("row.html", include_str!("../templates/row.html")),
     ("event.html", include_str!("../templates/event.html")),
     ("refusal.html", include_str!("../templates/refusal.html")),
+    ("schemas.html", include_str!("../templates/schemas.html")),
+    ("schema.html", include_str!("../templates/schema.html")),
 ];
 
 #[cfg(test)]

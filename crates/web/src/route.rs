@@ -10,12 +10,13 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::{any, get},
 };
+use event::Registry;
 use http_door::WebSockets;
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    api, asset,
+    api, asset, catalogue,
     feed::{Bus, Feed},
     filter::Problem,
     guard::{Guard, guard},
@@ -34,6 +35,7 @@ pub(crate) struct Site {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) notice: Option<Arc<str>>,
     pub(crate) metrics: Option<Arc<dyn Metrics>>,
+    pub(crate) schemas: Registry,
 }
 
 pub(crate) fn router(site: Site, websockets: Option<WebSockets>, guarded: Guard) -> Router {
@@ -51,6 +53,10 @@ fn pages() -> Router<Site> {
         .route("/events.json", get(events_json))
         .route("/events/stream", get(event_stream))
         .route("/events/{key}", get(event_page))
+        .route("/schemas", get(catalogue::list))
+        .route("/schemas/", get(catalogue::folder))
+        .route("/schemas.json", get(catalogue::index))
+        .route("/schemas/{name}", get(catalogue::one))
         .route("/assets/{file}", get(asset_file))
         .route("/favicon.ico", get(|| async { Redirect::permanent(&asset::ICON.path) }))
         .route("/metrics", get(metrics))
@@ -159,7 +165,10 @@ async fn health_ready(State(site): State<Site>) -> Response {
 async fn metrics(State(site): State<Site>, uri: Uri) -> Response {
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     match site.metrics {
-        Some(metrics) => (content_type, metrics.text()).into_response(),
+        Some(metrics) => {
+            let (text, failures) = (metrics.text(), site.schemas.failures());
+            (content_type, format!("{text}{TEMPLATE_FAILURES}{failures}\n")).into_response()
+        }
         None => no_page(uri).await,
     }
 }
@@ -168,7 +177,7 @@ async fn no_page(uri: Uri) -> Response {
     let path = crate::shown::line(uri.path(), 200);
     let said = format!(
         "Nothing is at {path}. The live feed is at /, an event at /events/ID (as JSON at \
-         /events/ID.json), a list of events at /events.json."
+         /events/ID.json), a list of events at /events.json, the schemas at /schemas."
     );
     match path.ends_with(".json") {
         true => (StatusCode::NOT_FOUND, Json(json!({"error": said}))).into_response(),
@@ -184,3 +193,8 @@ fn refuse_query(problem: &Problem) -> Response {
     let said = json!({"error": problem.message, "field": problem.field});
     (StatusCode::BAD_REQUEST, Json(said)).into_response()
 }
+
+const TEMPLATE_FAILURES: &str = "\
+# HELP tubepost_event_template_failures_total Events said generically: a template failed
+# TYPE tubepost_event_template_failures_total counter
+tubepost_event_template_failures_total ";

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use event::Registry;
 use http_door::{Limits, Socket, WebSockets};
 use tokio::{
     net::TcpListener,
@@ -35,6 +36,8 @@ pub struct Options {
     pub notice: Option<String>,
     /// What `/metrics` tells; without it there is no such page.
     pub metrics: Option<Arc<dyn Metrics>>,
+    /// The schemas that are shown at `/schemas`.
+    pub schemas: Registry,
     /// What is spoken over WebSockets, if anything. It has a login of its own.
     pub websockets: Option<WebSockets>,
 }
@@ -54,6 +57,7 @@ impl Default for Options {
             streams_max: STREAMS_MAX,
             notice: None,
             metrics: None,
+            schemas: Registry::builtin(),
             websockets: None,
         }
     }
@@ -82,6 +86,7 @@ pub async fn serve(
         streams: Arc::new(Semaphore::new(options.streams_max)),
         notice: options.notice.map(Arc::from),
         metrics: options.metrics,
+        schemas: options.schemas,
     };
     let websocket_paths = options.websockets.as_ref().map_or(&[][..], |it| it.paths);
     let guard = Guard::new(address, &options.hosts, options.login, websocket_paths);

@@ -13,7 +13,7 @@ use crate::{
     json_view::Rendered,
     limits::{CHIP_CHARS_MAX, CHIPS_IN_ROW_MAX, CHIPS_ON_PAGE_MAX, HEADERS_SHOWN_MAX},
     limits::{SUMMARY_CHARS_MAX, TEXT_CHARS_MAX},
-    patch_view, shown,
+    page, patch_view, shown,
 };
 
 /// What row and page both show.
@@ -69,6 +69,8 @@ pub(crate) struct DetailView {
     sent: Option<TimeView>,
     received: TimeView,
     schema: Option<String>,
+    /// The page of the schema that said it.
+    schema_href: Option<String>,
     priority: Option<u8>,
     patch_html: Option<String>,
     patch_cut: bool,
@@ -124,6 +126,7 @@ impl DetailView {
             sent: event.sent_at.map(|sent_at| TimeView::new(sent_at, entry.received_at)),
             received: TimeView::new(entry.received_at, entry.received_at),
             schema: line(&event.schema),
+            schema_href: told.schema.as_deref().map(page::schema_path),
             priority: event.priority,
             patch_cut: patch.as_ref().is_some_and(|patch| patch.cut),
             patch_html: patch.map(|patch| patch.html),

@@ -53,8 +53,8 @@ pub(crate) struct Config {
     pub(crate) bus_named: bool,
     /// Stands before each topic.
     pub(crate) topic_prefix: String,
-    /// A directory of further schemas.
-    pub(crate) schemas: Option<PathBuf>,
+    /// Directories of further schemas.
+    pub(crate) schemas: Vec<PathBuf>,
     /// Where events wait for the bus.
     pub(crate) spool_directory: PathBuf,
     /// How many bytes may wait there.
@@ -237,7 +237,7 @@ impl Config {
             bus_url: settings.need(&table::BUS_URL)?,
             bus_named: settings.said(table::BUS_URL.declaration.key).is_some(),
             topic_prefix: settings.need(&table::TOPIC_PREFIX)?,
-            schemas: settings.get(&table::SCHEMAS)?,
+            schemas: settings.get(&table::SCHEMAS)?.unwrap_or_default(),
             spool_directory: settings.need(&table::SPOOL_DIRECTORY)?,
             spool_size_max: settings.need(&table::SPOOL_SIZE_MAX)?,
             agent: Agent {

@@ -112,6 +112,10 @@ pub(crate) enum Verb {
     On,
     /// `tubepost agent`
     Agent,
+    /// `tubepost event render`
+    EventRender,
+    /// `tubepost schema check` and `test`
+    Schema,
     /// `tubepost hook git install` and `run`
     HookGit,
 }

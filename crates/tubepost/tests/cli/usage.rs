@@ -11,6 +11,12 @@ fn help_of_every_command_is_printed_with_examples_and_exit_0() {
     for words in [
         "serve",
         "config",
+        "event render",
+        "schema check",
+        "schema diff",
+        "schema test",
+        "schema new",
+        "schema import",
         "user add",
         "user passwd",
         "user set-tags",

@@ -1,6 +1,7 @@
 //! The pages over a real socket.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod catalogue;
 mod hostile;
 mod http;
 mod live;

@@ -56,6 +56,7 @@ pub(crate) fn described(summary: &str) -> Description {
         people: Vec::new(),
         packages: Vec::new(),
         object: None,
+        objects: Vec::new(),
         text: None,
         patch: None,
         severity: Severity::Info,

@@ -29,6 +29,10 @@ pub(super) fn socket_mode(text: &str) -> Result<u32, String> {
     }
 }
 
+pub(super) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
+    text.split(',').map(|one| path(one.trim())).collect()
+}
+
 pub(super) fn host(text: &str) -> Result<String, String> {
     let named = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     match !text.is_empty() && text.chars().all(named) {

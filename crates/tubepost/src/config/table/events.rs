@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, path::PathBuf};
 use client::parse_size;
 use intake::git::{NamespaceRule, UrlTemplate};
 
-use super::checks::{bus_url, count, namespace, path, topic_prefix, url_template};
+use super::checks::{bus_url, count, namespace, path, paths, topic_prefix, url_template};
 use crate::config::{
     declared::{Declaration, Declared, Fallback, Mask, Verb},
     settings,
@@ -53,19 +53,29 @@ pub(crate) static TOPIC_PREFIX: Declared<String> = Declared {
     parse: topic_prefix,
 };
 
-pub(crate) static SCHEMAS: Declared<PathBuf> = Declared {
+pub(crate) static SCHEMAS: Declared<Vec<PathBuf>> = Declared {
     declaration: Declaration {
         key: "event.schemas",
         flag: Some("schemas"),
         variable: "TUBEPOST_SCHEMAS",
-        value: "DIRECTORY",
+        value: "DIRECTORY,…",
         default: Fallback::Unset("the schemas that ship"),
-        help: "A directory of further schema files (*.json)",
+        help: "Directories or git checkouts of further schema files (*.json, also below); serve reads \
+               them again when they change",
         example: "/etc/tubepost/schemas",
         mask: Mask::Nothing,
-        verbs: &[Verb::Serve, Verb::Config, Verb::Publish, Verb::Tail, Verb::On, Verb::HookGit],
+        verbs: &[
+            Verb::Serve,
+            Verb::Config,
+            Verb::Publish,
+            Verb::Tail,
+            Verb::On,
+            Verb::HookGit,
+            Verb::EventRender,
+            Verb::Schema,
+        ],
     },
-    parse: path,
+    parse: paths,
 };
 
 pub(crate) static SPOOL_DIRECTORY: Declared<PathBuf> = Declared {
