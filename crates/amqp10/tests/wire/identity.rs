@@ -3,6 +3,7 @@
 use amqp10::{
     ChannelId, Composite, Decode, Encode, Frame, FrameDecoder, Performative, Reader, encode_frame,
     messaging::{Header, LifetimePolicy, Properties},
+    transaction::Declare,
     types::{Value, skip},
 };
 use bytes::{Bytes, BytesMut};
@@ -86,7 +87,9 @@ fn every_sasl_frame_is_read_as_it_was_written() {
 fn every_other_composite_is_read_as_it_was_written() {
     run(header(), there_and_back);
     run(properties(), there_and_back);
-    run(declare(), there_and_back);
+    // In a field, a null says that there is nothing (AMQP 1.0 §1.4).
+    let is_said = |it: &Declare| it.global_id != Some(Value::Null);
+    run(declare().prop_filter("a null", is_said).boxed(), there_and_back);
     run(discharge(), there_and_back);
     for strategy in each_delivery_state() {
         run(strategy, there_and_back);
