@@ -269,13 +269,13 @@ fn publish_marked(client: &Client, queue: &str, body: &str, marks: Marks, encodi
     publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new()).unwrap();
 }
 
-/// A large message in two queues, most of it written before it was published.
+/// A large message, most of it written before it was published.
 fn attached(broker: &Broker, client: &Client, body: &str) {
     let mut writer = broker.attach().unwrap();
     writer.write(format!("{body} {:09000}", 0).as_bytes()).unwrap();
     let mut publisher = Publisher::new(client.vhost.clone());
-    let routes = publisher.route(&"x.fanout".into(), &"".into(), &()).unwrap();
-    let label = Label { exchange: "x.fanout".into(), persistent: true, ..Label::default() };
+    let routes = publisher.route(&"".into(), &"dead".into(), &()).unwrap();
+    let label = Label { routing_key: "dead".into(), persistent: true, ..Label::default() };
     let begin = [Bytes::from_static(b"A message ")].into_iter().collect();
     let rest = Some(Arc::new(writer.finish().unwrap()));
     let message = Message { rest, ..Message::new(label, begin) };
