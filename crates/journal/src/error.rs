@@ -13,10 +13,11 @@ pub enum Error {
     #[error("the journal stopped accepting: {0}; check the disk and start again")]
     Failed(String),
 
-    /// There is no room for another segment. Nothing was written and nothing is lost: what is
-    /// pending stays pending, and a commit works again when space was freed.
+    /// There is no room for another segment, or for an attachment. Nothing that was confirmed is
+    /// lost: what is pending stays pending, and a commit works again when space was freed; the
+    /// attachment is to be given up.
     #[error(
-        "no space for the journal's next segment {file} ({bytes} bytes): free space on its file system"
+        "no space for the journal's file {file} ({bytes} bytes): free space on its file system"
     )]
     Full {
         /// The file that could not be made.
