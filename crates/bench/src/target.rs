@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, sync::atomic::AtomicBool};
 
-use client::BusUrl;
+use client::{BusUrl, Protocol};
 
 use crate::{
     Error,
@@ -39,9 +39,18 @@ pub enum Amqp {
     V10(Addresses),
 }
 
+impl Amqp {
+    fn of(url: &BusUrl) -> Amqp {
+        match url.protocol() {
+            Protocol::Amqp091 => Amqp::V091,
+            Protocol::Amqp10 => Amqp::V10(Addresses::default()),
+        }
+    }
+}
+
 impl Target {
-    /// `amqp://…`, `amqps://…` (AMQP 0-9-1, until [`Target::by`] says something else), `nats://…`,
-    /// or `null`.
+    /// `amqp://…`, `amqps://…` (AMQP 0-9-1, until [`Target::by`] says something else),
+    /// `amqp10://…`, `nats://…`, or `null`.
     ///
     /// # Errors
     /// It is none of these.
@@ -50,7 +59,10 @@ impl Target {
             "null" => Ok(Target::Null(Amqp::default())),
             url if NatsUrl::is_one(url) => NatsUrl::parse(url).map(Target::Nats),
             url => match url.parse() {
-                Ok(url) => Ok(Target::Amqp(url, Amqp::default())),
+                Ok(url) => {
+                    let amqp = Amqp::of(&url);
+                    Ok(Target::Amqp(url, amqp))
+                }
                 Err(error) => Err(Error::Wrong(format!("{error}, nats://host:port, or null"))),
             },
         }

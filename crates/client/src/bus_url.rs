@@ -9,7 +9,7 @@ use std::{
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::Error;
+use crate::{Error, amqp10::Dialect};
 
 /// `amqp://user:password@host:port/vhost` or `amqps://…`, as RabbitMQ's URI specification has
 /// it: parts are percent-encoded; the port defaults to 5672 (amqps: 5671); no user means
@@ -32,6 +32,7 @@ pub struct BusUrl(Arc<Parts>);
 
 #[derive(PartialEq, Eq)]
 struct Parts {
+    protocol: Protocol,
     tls: bool,
     user: String,
     password: String,
@@ -39,6 +40,25 @@ struct Parts {
     port: u16,
     vhost: String,
     options: Options,
+}
+
+/// Which AMQP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// 0-9-1, with RabbitMQ's extensions: `amqp://`, `amqps://`.
+    #[default]
+    Amqp091,
+    /// 1.0: `amqp10://`, `amqps10://`.
+    Amqp10,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protocol::Amqp091 => "AMQP 0-9-1",
+            Protocol::Amqp10 => "AMQP 1.0",
+        })
+    }
 }
 
 /// What the query says.
@@ -49,9 +69,15 @@ struct Options {
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
     external: bool,
+    dialect: Option<Dialect>,
 }
 
 impl BusUrl {
+    /// Which AMQP is spoken.
+    pub fn protocol(&self) -> Protocol {
+        self.0.protocol
+    }
+
     /// Whether the connection is encrypted and the broker's certificate verified (`amqps`).
     pub fn is_tls(&self) -> bool {
         self.0.tls
@@ -86,6 +112,11 @@ impl BusUrl {
         self.0.options.heartbeat_s
     }
 
+    /// Whose addresses are used with AMQP 1.0, when the broker is not to be asked.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        self.0.options.dialect
+    }
+
     /// The PEM file of the certificate authorities to trust.
     pub(crate) fn authorities(&self) -> Option<&Path> {
         self.0.options.authorities.as_deref()
@@ -107,6 +138,7 @@ impl Default for BusUrl {
     /// The local broker: `amqp://guest:guest@127.0.0.1:5672/%2F`.
     fn default() -> BusUrl {
         BusUrl(Arc::new(Parts {
+            protocol: Protocol::Amqp091,
             tls: false,
             user: "guest".to_owned(),
             password: "guest".to_owned(),
@@ -129,10 +161,14 @@ impl FromStr for BusUrl {
 fn parse(text: &str) -> Result<BusUrl, String> {
     let (scheme, rest) =
         text.split_once("://").ok_or("it has no scheme such as amqp:// or amqps://")?;
-    let tls = match scheme.to_ascii_lowercase().as_str() {
-        "amqp" => false,
-        "amqps" => true,
-        other => return Err(format!("its scheme is '{other}', not amqp or amqps")),
+    let (protocol, tls) = match scheme.to_ascii_lowercase().as_str() {
+        "amqp" => (Protocol::Amqp091, false),
+        "amqps" => (Protocol::Amqp091, true),
+        "amqp10" => (Protocol::Amqp10, false),
+        "amqps10" => (Protocol::Amqp10, true),
+        other => {
+            return Err(format!("its scheme is '{other}', not amqp, amqps, amqp10 or amqps10"));
+        }
     };
     if rest.contains('#') {
         return Err("it has a '#'; inside a name or password that is written %23".to_owned());
@@ -160,6 +196,7 @@ fn parse(text: &str) -> Result<BusUrl, String> {
     let options = Options::parse(query.unwrap_or_default())?;
     options.check(tls)?;
     Ok(BusUrl(Arc::new(Parts {
+        protocol,
         tls,
         user,
         password,
@@ -227,6 +264,7 @@ impl Options {
                         ));
                     }
                 },
+                "addresses" => options.dialect = Some(value.parse()?),
                 "verify" if value != "verify_peer" => {
                     return Err("it has 'verify': the broker's certificate is always verified; name its authority with cacertfile=FILE".to_owned());
                 }
@@ -293,7 +331,12 @@ fn masked(text: &str) -> String {
 
 impl fmt::Display for BusUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_tls() { "amqps" } else { "amqp" };
+        let scheme = match (self.protocol(), self.is_tls()) {
+            (Protocol::Amqp091, false) => "amqp",
+            (Protocol::Amqp091, true) => "amqps",
+            (Protocol::Amqp10, false) => "amqp10",
+            (Protocol::Amqp10, true) => "amqps10",
+        };
         let user = utf8_percent_encode(self.user(), UNRESERVED);
         let vhost = utf8_percent_encode(self.vhost(), UNRESERVED);
         write!(f, "{scheme}://{user}:***@")?;

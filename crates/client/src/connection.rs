@@ -1,33 +1,30 @@
-//! One AMQP connection, opened within a bounded time and gone for sure when dropped.
+//! One AMQP connection of either protocol, opened within a bounded time and gone when dropped.
 
-use std::{
-    io,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::VecDeque, time::Duration};
 
-use lapin::{
-    AsyncTcpStream, Channel, ConnectionProperties,
-    uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism},
-};
+use bytes::BytesMut;
+use tokio::time::{Instant, timeout};
 
 use crate::{
-    BusUrl, Error,
-    limits::{CLOSE_WAIT, CONNECT_WAIT, HEARTBEAT_S},
-    transport::{self, Cut, Kit},
+    BusUrl, Error, Protocol, amqp10, amqp091,
+    conversation::{Conversation, Ending, Said},
+    limits::{CLOSE_WAIT, CONNECT_WAIT},
+    pipe::{Exchanged, Pipe},
+    transport,
 };
 
 /// An open connection. Dropped, it is cut; [`Connection::close`] ends it in order.
-#[derive(Debug)]
 pub(crate) struct Connection {
-    bus: BusUrl,
-    amqp: lapin::Connection,
-    _cut: Cut,
+    pipe: Pipe,
+    conversation: Conversation,
+    said: VecDeque<Said>,
+    opened_at: Instant,
 }
 
 impl Connection {
     /// Name look-up, TCP, TLS, AMQP handshake, within [`CONNECT_WAIT`] in all.
     pub(crate) async fn open(bus: &BusUrl, app: &str) -> Result<Connection, Error> {
-        match tokio::time::timeout(CONNECT_WAIT, handshake(bus, app)).await {
+        match timeout(CONNECT_WAIT, handshake(bus, app)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::TimedOut {
                 bus: bus.clone(),
@@ -37,87 +34,76 @@ impl Connection {
         }
     }
 
-    pub(crate) async fn channel(&self) -> Result<Channel, Error> {
-        let opened = tokio::time::timeout(CONNECT_WAIT, self.amqp.create_channel()).await;
-        match opened {
-            Ok(Ok(channel)) => Ok(channel),
-            Ok(Err(error)) => Err(Error::of_use(&self.bus, "a channel", &error)),
-            Err(_) => Err(Error::TimedOut {
-                bus: self.bus.clone(),
-                what: "open a channel".to_owned(),
-                after: CONNECT_WAIT,
-            }),
+    /// Something to say: what it needs is handed to `say`, and is written by the next
+    /// [`Connection::step`].
+    pub(crate) fn say<T>(
+        &mut self,
+        say: impl FnOnce(&mut Conversation, &mut BytesMut, &mut VecDeque<Said>) -> T,
+    ) -> T {
+        say(&mut self.conversation, &mut self.pipe.outbox, &mut self.said)
+    }
+
+    /// What the bus said next, if it said something.
+    pub(crate) fn said(&mut self) -> Option<Said> {
+        self.said.pop_front()
+    }
+
+    pub(crate) fn conversation(&self) -> &Conversation {
+        &self.conversation
+    }
+
+    /// Writes what was said, or reads what the bus says; returns after either, and after a sign of
+    /// life. May be cancelled.
+    pub(crate) async fn step(&mut self) -> Result<(), Ending> {
+        let now = self.opened_at.elapsed();
+        let due = self.conversation.tick(now, &mut self.pipe.outbox)?;
+        let longest = due.saturating_sub(now).max(Duration::from_millis(1));
+        match self.pipe.exchange(longest).await {
+            Ok(Exchanged::Read) => {}
+            Ok(Exchanged::Wrote | Exchanged::Nothing) => return Ok(()),
+            Err(error) => return Err(Ending::Lost(words(&error))),
         }
+        let Pipe { inbox, outbox, .. } = &mut self.pipe;
+        self.conversation.receive(inbox, self.opened_at.elapsed(), outbox, &mut self.said)
     }
 
-    pub(crate) fn is_live(&self) -> bool {
-        self.amqp.status().connected()
-    }
-
-    /// The broker takes nothing for want of memory or disk (RabbitMQ: `connection.blocked`).
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.amqp.status().blocked()
+    /// Whether something that was said waits to be written.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        self.pipe.has_unwritten()
     }
 
     /// Says goodbye, for at most [`CLOSE_WAIT`].
-    pub(crate) async fn close(self) {
-        let goodbye = self.amqp.close(REPLY_SUCCESS, "OK".into());
-        // Whatever comes of it, the socket is cut after this.
-        let _ = tokio::time::timeout(CLOSE_WAIT, goodbye).await;
+    pub(crate) async fn close(mut self) {
+        self.say(|conversation, out, _| conversation.close(out));
+        let goodbye = async { while self.step().await.is_ok() {} };
+        // Whatever comes of it, the socket is closed after this.
+        let _ = timeout(CLOSE_WAIT, goodbye).await;
     }
 }
 
 async fn handshake(bus: &BusUrl, app: &str) -> Result<Connection, Error> {
-    let (transport, cut) = transport::connect(bus).await?;
-    let transport = Mutex::new(Some(transport));
-    let connect = async move |_: AMQPUri, _: async_rs::Runtime<Kit>| {
-        let transport = transport.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match transport {
-            Some(transport) => Ok(AsyncTcpStream::Plain(transport)),
-            // A second try is a new Connection, never lapin's.
-            None => Err(lapin::Error::from(io::Error::from(io::ErrorKind::NotConnected))),
+    let mut pipe = Pipe::new(transport::connect(bus).await?);
+    let opened_at = Instant::now();
+    let conversation = match bus.protocol() {
+        Protocol::Amqp091 => {
+            Conversation::Amqp091(Box::new(amqp091::open(&mut pipe, bus, app).await?))
+        }
+        Protocol::Amqp10 => {
+            Conversation::Amqp10(Box::new(amqp10::open(&mut pipe, bus, app).await?))
         }
     };
-    let runtime = async_rs::Runtime::new(Kit::current());
-    let amqp = lapin::Connection::connector(uri(bus), runtime, connect, properties(app))
-        .await
-        .map_err(|error| Error::of_handshake(bus, &error))?;
-    Ok(Connection { bus: bus.clone(), amqp, _cut: cut })
+    let mut connection = Connection { pipe, conversation, said: VecDeque::new(), opened_at };
+    let Connection { pipe: Pipe { inbox, outbox, .. }, conversation, said, .. } = &mut connection;
+    // What came right behind the handshake.
+    conversation
+        .receive(inbox, opened_at.elapsed(), outbox, said)
+        .map_err(|ending| Error::of_ending(bus, "the connection", ending))?;
+    Ok(connection)
 }
 
-fn uri(bus: &BusUrl) -> AMQPUri {
-    AMQPUri {
-        scheme: if bus.is_tls() { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
-        authority: AMQPAuthority {
-            userinfo: AMQPUserInfo {
-                username: bus.user().to_owned(),
-                password: bus.password().to_owned(),
-            },
-            host: bus.host().to_owned(),
-            port: bus.port(),
-        },
-        vhost: bus.vhost().to_owned(),
-        query: AMQPQueryString {
-            frame_max: Some(FRAME_MAX),
-            heartbeat: Some(bus.heartbeat_s().unwrap_or(HEARTBEAT_S)),
-            auth_mechanism: bus.is_external().then_some(SASLMechanism::External),
-            ..AMQPQueryString::default()
-        },
+fn words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => "the bus closed it".to_owned(),
+        _ => error.to_string(),
     }
 }
-
-/// What the broker's list of connections shows.
-fn properties(app: &str) -> ConnectionProperties {
-    let pid = std::process::id();
-    ConnectionProperties::default()
-        .with_client_property("product".into(), "Tubepost".into())
-        .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into())
-        .with_client_property("app".into(), app.into())
-        .with_connection_name(format!("{app} (pid {pid})").into())
-}
-
-const REPLY_SUCCESS: u16 = 200;
-
-/// Bytes. lapin keeps room for 64 frames for each connection, filled or not: 8 MiB with the usual
-/// 128 KiB. An event is seldom longer than one of these, and may have any number of them.
-const FRAME_MAX: u32 = 16 * 1024;

@@ -1,22 +1,38 @@
-//! A running consumer: its connection, queue, bindings and prefetch, begun anew after each outage.
+//! A running consumer: the task that owns its connection, begun anew after each outage.
 
-use lapin::{
-    Channel, Consumer,
-    options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions},
-    types::{FieldTable, ShortString},
+use std::mem;
+
+use tokio::{
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot,
+    },
+    time::{Instant, timeout_at},
 };
 
 use crate::{
-    BusUrl, EXCHANGE, Error, Queue, Subscription, connection::Connection, limits::CONNECT_WAIT,
+    BusUrl, Delivery, Error, Queue, Subscription,
+    connection::Connection,
+    conversation::{Said, Verdict},
+    limits::CONNECT_WAIT,
+    message::Arrived,
 };
 
-/// Deliveries are coming. Dropped, its connection is cut and the broker takes back what was not
+/// Messages are coming. Dropped, its connection is cut and the bus takes back what was not
 /// acknowledged.
 pub(crate) struct Consumption {
-    pub(crate) consumer: Consumer,
-    /// For messages: `queue 'NAME'`.
-    pub(crate) queue: String,
-    connection: Connection,
+    arrivals: mpsc::Receiver<Result<Arrived, Error>>,
+    orders: mpsc::UnboundedSender<Order>,
+    bus: BusUrl,
+}
+
+/// What the owner of the connection is to do.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Say what becomes of a message; tells when that is written.
+    Judge(u64, Verdict, oneshot::Sender<()>),
+    /// Say goodbye; tells when that is done.
+    Close(oneshot::Sender<()>),
 }
 
 impl Consumption {
@@ -26,24 +42,56 @@ impl Consumption {
         app: &str,
         subscription: &Subscription,
     ) -> Result<Consumption, Error> {
-        let connection = Connection::open(bus, app).await?;
-        let channel = connection.channel().await?;
-        match tokio::time::timeout(CONNECT_WAIT, consume(bus, &channel, subscription)).await {
-            Ok(consuming) => {
-                let (consumer, queue) = consuming?;
-                Ok(Consumption { consumer, queue, connection })
+        let mut connection = Connection::open(bus, app).await?;
+        let what = name(&subscription.queue);
+        connection
+            .say(|conversation, out, _| conversation.begin_consuming(subscription, out))
+            .map_err(|refusal| Error::of_refusal(bus, &what, refusal))?;
+        let deadline = Instant::now() + CONNECT_WAIT;
+        loop {
+            match connection.said() {
+                Some(Said::Ready) => break,
+                Some(Said::Refused(refusal)) => {
+                    return Err(Error::of_refusal(bus, &what, refusal));
+                }
+                Some(_) => {}
+                None => match timeout_at(deadline, connection.step()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(ending)) => return Err(Error::of_ending(bus, &what, ending)),
+                    Err(_) => {
+                        let what = format!("let us consume from {what}");
+                        let bus = bus.clone();
+                        return Err(Error::TimedOut { bus, what, after: CONNECT_WAIT });
+                    }
+                },
             }
-            Err(_) => Err(Error::TimedOut {
-                bus: bus.clone(),
-                what: format!("let us consume from {}", name(&subscription.queue)),
-                after: CONNECT_WAIT,
-            }),
+        }
+        // What one connection may have at once: a bus that brings more does not keep its word.
+        let patterns = subscription.patterns.len().max(1);
+        let (arrived, arrivals) =
+            mpsc::channel(usize::from(subscription.prefetch.max(1)).saturating_mul(patterns));
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let owner = Owner { connection, bus: bus.clone(), arrived, unwritten: Vec::new() };
+        tokio::spawn(owner.run(ordered));
+        Ok(Consumption { arrivals, orders, bus: bus.clone() })
+    }
+
+    /// The next message, or why there will be no more. May be cancelled.
+    pub(crate) async fn next(&mut self) -> Result<Delivery, Error> {
+        match self.arrivals.recv().await {
+            Some(Ok(arrived)) => Ok(Delivery::new(arrived, self.orders.clone(), &self.bus)),
+            Some(Err(error)) => Err(error),
+            None => Err(Error::lost(&self.bus, "its runtime has ended")),
         }
     }
 
-    /// `connection.close` ends the consumer too, and everything unacknowledged goes back.
+    /// Ends in order, and everything unacknowledged goes back.
     pub(crate) async fn end(self) {
-        self.connection.close().await;
+        let (done, is_done) = oneshot::channel();
+        if self.orders.send(Order::Close(done)).is_ok() {
+            // No answer: the connection is gone already.
+            let _ = is_done.await;
+        }
     }
 }
 
@@ -55,69 +103,98 @@ pub(crate) fn name(queue: &Queue) -> String {
     }
 }
 
-async fn consume(
-    bus: &BusUrl,
-    channel: &Channel,
-    subscription: &Subscription,
-) -> Result<(Consumer, String), Error> {
-    let what = name(&subscription.queue);
-    let fault = |error| Error::of_use(bus, &what, &error);
-    let (asked, options) = match &subscription.queue {
-        Queue::Durable(name) => {
-            let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-            (short(bus, &what, name)?, options)
-        }
-        Queue::Temporary => {
-            let options = QueueDeclareOptions {
-                exclusive: true,
-                auto_delete: true,
-                ..QueueDeclareOptions::default()
-            };
-            (ShortString::default(), options)
-        }
-    };
-    let declared =
-        channel.queue_declare(asked, options, FieldTable::default()).await.map_err(fault)?;
-    let queue = declared.name().clone();
-    let all = ["#"];
-    let patterns: Vec<&str> = match subscription.patterns.is_empty() {
-        true => all.to_vec(),
-        false => subscription.patterns.iter().map(event::Pattern::as_str).collect(),
-    };
-    for pattern in patterns {
-        let what = format!("the binding of {what} to {EXCHANGE} by '{pattern}'");
-        let key = short(bus, &what, pattern)?;
-        channel
-            .queue_bind(
-                queue.clone(),
-                EXCHANGE.into(),
-                key,
-                QueueBindOptions::default(),
-                FieldTable::default(),
-            )
-            .await
-            .map_err(|error| Error::of_use(bus, &what, &error))?;
-    }
-    let prefetch = subscription.prefetch.max(1);
-    channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(fault)?;
-    let consumer = channel
-        .basic_consume(
-            queue.clone(),
-            ShortString::default(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        )
-        .await
-        .map_err(fault)?;
-    Ok((consumer, format!("queue '{queue}'")))
+/// The connection's.
+struct Owner {
+    connection: Connection,
+    bus: BusUrl,
+    arrived: mpsc::Sender<Result<Arrived, Error>>,
+    /// Who waits until verdicts are written.
+    unwritten: Vec<oneshot::Sender<()>>,
 }
 
-fn short(bus: &BusUrl, what: &str, text: &str) -> Result<ShortString, Error> {
-    ShortString::try_new(text).map_err(|error| Error::Refused {
-        bus: bus.clone(),
-        what: what.to_owned(),
-        // AMQP 0-9-1 §4.2.5.3: names are short strings; the broker could only say the same.
-        code: 502,
-        text: format!("SYNTAX_ERROR - {error}"),
-    })
+impl Owner {
+    async fn run(mut self, mut ordered: mpsc::UnboundedReceiver<Order>) {
+        let mut orders = Vec::new();
+        loop {
+            if let Err(error) = self.listen() {
+                // Whoever is told finds the channel full at worst, and its end behind that.
+                let _ = self.arrived.send(Err(error)).await;
+                return;
+            }
+            if !self.connection.has_unwritten() {
+                self.tell_written();
+            }
+            let stepped = tokio::select! {
+                biased;
+                count = ordered.recv_many(&mut orders, ORDERS_AT_ONCE) => {
+                    if count == 0 {
+                        return;
+                    }
+                    for order in mem::take(&mut orders) {
+                        match order {
+                            Order::Judge(number, verdict, written) => {
+                                self.connection.say(|it, out, _| it.settle(number, verdict, out));
+                                self.unwritten.push(written);
+                            }
+                            Order::Close(done) => {
+                                self.connection.close().await;
+                                for told in self.unwritten.into_iter().chain([done]) {
+                                    let _ = told.send(());
+                                }
+                                return;
+                            }
+                        }
+                    }
+                    Ok(())
+                }
+                stepped = self.connection.step() => stepped,
+                () = self.arrived.closed() => return,
+            };
+            if let Err(ending) = stepped {
+                let what = format!("consuming from {}", self.connection.conversation().queue());
+                let error = Error::of_ending(&self.bus, &what, ending);
+                // What came before it is to be had first.
+                let _ = self.listen();
+                let _ = self.arrived.send(Err(error)).await;
+                return;
+            }
+        }
+    }
+
+    /// All verdicts are written.
+    fn tell_written(&mut self) {
+        for written in self.unwritten.drain(..) {
+            // Who does not wait for it needs not know.
+            let _ = written.send(());
+        }
+    }
+
+    /// Hands on what came.
+    fn listen(&mut self) -> Result<(), Error> {
+        while let Some(said) = self.connection.said() {
+            let queue = || self.connection.conversation().queue().to_owned();
+            match said {
+                Said::Arrived(arrived) => match self.arrived.try_send(Ok(arrived)) {
+                    // Nobody wants more: the connection is cut, and it goes back.
+                    Ok(()) | Err(TrySendError::Closed(_)) => {}
+                    Err(TrySendError::Full(_)) => {
+                        return Err(Error::lost(&self.bus, "it sends more than was asked for"));
+                    }
+                },
+                // Queue deleted, or its node down (RabbitMQ: consumer cancel notify).
+                Said::Cancelled => {
+                    let reason = format!("the broker took {} away", queue());
+                    return Err(Error::lost(&self.bus, reason));
+                }
+                Said::Refused(refusal) => {
+                    let what = format!("consuming from {}", queue());
+                    return Err(Error::of_refusal(&self.bus, &what, refusal));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
+
+const ORDERS_AT_ONCE: usize = 1024;

@@ -3,12 +3,9 @@
 use std::fmt;
 
 use event::Event;
-use lapin::{
-    Acker,
-    options::{BasicAckOptions, BasicRejectOptions},
-};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::{BusUrl, Error, message};
+use crate::{BusUrl, Error, consumption::Order, conversation::Verdict, message::Arrived};
 
 /// A message that is not an event.
 #[derive(Debug, Clone)]
@@ -54,26 +51,27 @@ pub struct Delivery {
     pub event: Result<Event, Undecodable>,
     /// It may have been delivered before.
     pub redelivered: bool,
-    acker: Acker,
+    number: u64,
+    orders: mpsc::UnboundedSender<Order>,
     bus: BusUrl,
 }
 
 impl Delivery {
-    pub(crate) fn new(mut delivery: lapin::message::Delivery, bus: &BusUrl) -> Delivery {
-        Delivery {
-            event: message::decode(&mut delivery),
-            redelivered: delivery.redelivered,
-            acker: delivery.acker,
-            bus: bus.clone(),
-        }
+    pub(crate) fn new(
+        arrived: Arrived,
+        orders: mpsc::UnboundedSender<Order>,
+        bus: &BusUrl,
+    ) -> Delivery {
+        let (number, redelivered) = (arrived.number, arrived.is_redelivered);
+        Delivery { event: arrived.event(), redelivered, number, orders, bus: bus.clone() }
     }
 
-    /// Done with it.
+    /// Done with it. Returns when that is written to the bus.
     ///
     /// # Errors
     /// [`Error::Lost`]: the connection it came by is gone; the event will come again.
     pub async fn ack(self) -> Result<(), Error> {
-        self.judged(self.acker.ack(BasicAckOptions::default()).await)
+        self.judge(Verdict::Ack).await
     }
 
     /// Back into the queue, at once.
@@ -81,7 +79,7 @@ impl Delivery {
     /// # Errors
     /// As [`Delivery::ack`].
     pub async fn requeue(self) -> Result<(), Error> {
-        self.judged(self.acker.reject(BasicRejectOptions { requeue: true }).await)
+        self.judge(Verdict::Requeue).await
     }
 
     /// Not wanted: dropped, or dead-lettered where the queue says so.
@@ -89,15 +87,14 @@ impl Delivery {
     /// # Errors
     /// As [`Delivery::ack`].
     pub async fn reject(self) -> Result<(), Error> {
-        self.judged(self.acker.reject(BasicRejectOptions { requeue: false }).await)
+        self.judge(Verdict::Reject).await
     }
 
-    fn judged(&self, outcome: lapin::Result<bool>) -> Result<(), Error> {
-        match outcome {
-            Ok(true) => Ok(()),
-            // lapin says false when the channel ended before.
-            Ok(false) => Err(Error::lost(&self.bus, "the event will be delivered again")),
-            Err(error) => Err(Error::of_use(&self.bus, "the verdict on an event", &error)),
-        }
+    async fn judge(self, verdict: Verdict) -> Result<(), Error> {
+        let (written, is_written) = oneshot::channel();
+        let gone = || Error::lost(&self.bus, "the event will be delivered again");
+        let order = Order::Judge(self.number, verdict, written);
+        self.orders.send(order).map_err(|_| gone())?;
+        is_written.await.map_err(|_| gone())
     }
 }

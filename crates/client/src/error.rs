@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use lapin::ErrorKind;
-
-use crate::BusUrl;
+use crate::{
+    BusUrl,
+    conversation::{Ending, Refusal},
+};
 
 /// A failure to reach or use the bus, or the spool. The bus is shown without its password.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -49,9 +50,10 @@ pub enum Error {
         /// What the system, TLS or the peer said.
         reason: String,
     },
-    /// What listens there does not speak AMQP 0-9-1.
+    /// What listens there does not speak AMQP, or not this one.
     #[error(
-        "bus {bus}: what listens there does not speak AMQP 0-9-1 ({reason}); is it the right port?"
+        "bus {bus}: what listens there does not speak {} ({reason}); is it the right port, and the right one of amqp:// and amqp10://?",
+        .bus.protocol()
     )]
     NotAmqp {
         /// The bus.
@@ -117,7 +119,7 @@ pub enum Error {
         /// How long.
         after: Duration,
     },
-    /// The event has something AMQP 0-9-1 cannot carry.
+    /// The event has something AMQP cannot carry.
     #[error("event {id}: {reason}")]
     Event {
         /// The event's id.
@@ -254,53 +256,30 @@ impl Error {
         }
     }
 
-    /// An error of the AMQP handshake.
-    pub(crate) fn of_handshake(bus: &BusUrl, error: &lapin::Error) -> Error {
-        let bus = bus.clone();
-        match error.kind() {
-            ErrorKind::ProtocolError(refusal) => {
-                let text = refusal.get_message().to_string();
-                match refusal.get_id() {
-                    ACCESS_REFUSED => Error::LoginRefused { bus, text },
-                    // RabbitMQ says NOT_ALLOWED for a missing and for a forbidden virtual host,
-                    // AMQP 0-9-1 §1.4.2.7 has INVALID_PATH for the missing one.
-                    NOT_ALLOWED | INVALID_PATH => Error::VirtualHost { bus, text },
-                    code => Error::Unreachable { bus, reason: format!("{code} {text}") },
-                }
-            }
-            ErrorKind::InvalidProtocolVersion(version) => {
-                Error::NotAmqp { bus, reason: format!("it offers AMQP {version}") }
-            }
-            ErrorKind::ParsingError(_) => {
-                Error::NotAmqp { bus, reason: "its answer is no AMQP frame".to_owned() }
-            }
-            // A broker that does not know authentication_failure_close hangs up on a wrong
-            // password (AMQP 0-9-1 §2.2.4).
-            ErrorKind::IOError(error) => Error::Unreachable {
-                bus,
-                reason: format!(
-                    "it hung up during the handshake ({error}); is it an AMQP port, and are user and password right?"
-                ),
-            },
-            _ => Error::Unreachable { bus, reason: error.to_string() },
-        }
+    /// The peer went away before the AMQP handshake was over.
+    pub(crate) fn hung_up(bus: &BusUrl, error: &io::Error) -> Error {
+        let reason = match error.kind() {
+            io::ErrorKind::UnexpectedEof => "the end of the stream".to_owned(),
+            _ => error.to_string(),
+        };
+        let reason = format!(
+            "it hung up during the handshake ({reason}); is it an AMQP port, and are user and password right?"
+        );
+        Error::Unreachable { bus: bus.clone(), reason }
     }
 
-    /// An error on an open connection. `what` was asked for.
-    pub(crate) fn of_use(bus: &BusUrl, what: &str, error: &lapin::Error) -> Error {
-        match error.kind() {
-            ErrorKind::ProtocolError(refusal) => {
-                let (code, text) = (refusal.get_id(), refusal.get_message().to_string());
-                match code {
-                    // An operator or a shutdown closes connections; nothing is wrong with `what`.
-                    CONNECTION_FORCED => Error::lost(bus, format!("{code} {text}")),
-                    _ => Error::Refused { bus: bus.clone(), what: what.to_owned(), code, text },
-                }
-            }
-            ErrorKind::InvalidChannelState(..)
-            | ErrorKind::InvalidConnectionState(_)
-            | ErrorKind::InvalidChannel(_) => Error::lost(bus, "it is closed"),
-            _ => Error::lost(bus, error.to_string()),
+    /// `what` was asked for, unless the refusal knows better.
+    pub(crate) fn of_refusal(bus: &BusUrl, what: &str, refusal: Refusal) -> Error {
+        let Refusal { what: known, code, text } = refusal;
+        let what = known.unwrap_or_else(|| what.to_owned());
+        Error::Refused { bus: bus.clone(), what, code, text }
+    }
+
+    /// The end of an open connection on which `what` was asked for.
+    pub(crate) fn of_ending(bus: &BusUrl, what: &str, ending: Ending) -> Error {
+        match ending {
+            Ending::Lost(reason) => Error::lost(bus, reason),
+            Ending::Refused(refusal) => Error::of_refusal(bus, what, refusal),
         }
     }
 }
@@ -320,8 +299,3 @@ fn vhost_mend(bus: &BusUrl) -> &'static str {
         _ => "create it or give the user access, or correct the part after the port",
     }
 }
-
-const CONNECTION_FORCED: u16 = 320;
-const INVALID_PATH: u16 = 402;
-const ACCESS_REFUSED: u16 = 403;
-const NOT_ALLOWED: u16 = 530;

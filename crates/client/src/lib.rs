@@ -37,11 +37,14 @@ mod agent;
 mod agent_connection;
 mod agent_line;
 mod agent_socket;
+mod amqp091;
+mod amqp10;
 mod back_off;
 mod batch;
 mod bus_url;
 mod connection;
 mod consumption;
+mod conversation;
 mod courier;
 mod dead_letter;
 mod delivery;
@@ -52,6 +55,7 @@ mod limits;
 mod message;
 mod outage;
 mod outbox;
+mod pipe;
 mod publish;
 mod publisher;
 mod retry;
@@ -72,7 +76,7 @@ mod usual_places;
 
 pub use agent::{Agent, Reception};
 pub use agent_connection::AgentConnection;
-pub use bus_url::BusUrl;
+pub use bus_url::{BusUrl, Protocol};
 pub use dead_letter::DeadLetters;
 pub use delivery::{Delivery, Undecodable};
 pub use error::Error;
@@ -90,7 +94,7 @@ pub use trace_context::TraceContext;
 pub use transport::tls_config;
 pub use usual_places::{usual_sockets, usual_spool};
 
-pub use event::{Body, Event, Pattern, Severity, Topic};
+pub use event::{Body, Clothing, Event, Pattern, Severity, Topic};
 
 /// The exchange events go through: every RabbitMQ-like broker has it in every virtual host.
 pub const EXCHANGE: &str = "amq.topic";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// From the name's look-up to an open channel. A bus that takes longer counts as away.
 pub(crate) const CONNECT_WAIT: Duration = Duration::from_secs(10);
-/// From the first publish of a window to its last confirm. RabbitMQ confirms after the disk, so
+/// From the publish to its confirm. RabbitMQ confirms after the disk, so
 /// this is the time a disk may take; fedora-messaging waits as long (`publish_timeout`).
 pub(crate) const CONFIRM_WAIT: Duration = Duration::from_secs(30);
 /// For the answer to `connection.close`; after that the socket is cut.
@@ -13,9 +13,15 @@ pub(crate) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// less gets less.
 pub(crate) const HEARTBEAT_S: u16 = 30;
 
-/// How many events go out before their confirms are waited for. One fdatasync of the broker
-/// covers them all.
-pub(crate) const WINDOW_EVENTS: usize = 1024;
+/// How many events are under way at once: sent, and not confirmed. One fdatasync of the broker
+/// covers many.
+pub(crate) const WINDOW_EVENTS: usize = 4096;
+/// How many bytes may wait to be written to the bus before no more is added.
+pub(crate) const UNWRITTEN_BYTES_MAX: usize = 1 << 20;
+/// The largest frame, as most clients have it.
+pub(crate) const FRAME_BYTES_MAX: u32 = 128 << 10;
+/// The largest message that is taken: what RabbitMQ takes at most.
+pub(crate) const MESSAGE_BYTES_MAX: u64 = 512 << 20;
 /// How many events may wait for the connection; who publishes more waits.
 pub(crate) const INBOX_EVENTS: usize = 2048;
 

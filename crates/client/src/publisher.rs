@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     BusUrl, Error,
-    courier::{Command, Courier, Request, Target},
+    courier::{Command, Courier, Request},
     limits::INBOX_EVENTS,
     message::Message,
 };
@@ -72,8 +72,8 @@ impl Publisher {
     /// after one reconnect; [`Error::TimedOut`] after 30 s; what [`Publisher::connect`] says when
     /// there is no connection; [`Error::Event`] for an event AMQP cannot carry.
     pub async fn publish(&self, event: &Event) -> Result<Published, Error> {
-        let message = Message::new(event, self.clothing)?;
-        self.confirmed(self.request(Target::Exchange, message).await?).await
+        let message = Message::new(event, self.clothing, self.bus.protocol())?;
+        self.confirmed(self.request(message).await?).await
     }
 
     /// Publishes all, in order, without waiting for one confirm before the next event. One
@@ -84,8 +84,8 @@ impl Publisher {
     pub async fn publish_all(&self, events: &[Event]) -> Vec<Result<Published, Error>> {
         let mut requests = Vec::with_capacity(events.len());
         for event in events {
-            requests.push(match Message::new(event, self.clothing) {
-                Ok(message) => self.request(Target::Exchange, message).await,
+            requests.push(match Message::new(event, self.clothing, self.bus.protocol()) {
+                Ok(message) => self.request(message).await,
                 Err(error) => Err(error),
             });
         }
@@ -105,9 +105,9 @@ impl Publisher {
     /// # Errors
     /// As [`Publisher::publish`]; also a queue that exists with other properties.
     pub async fn publish_to_queue(&self, queue: &str, event: &Event) -> Result<(), Error> {
-        let message = Message::for_queue(queue, event)?;
-        let what = message.what.clone();
-        match self.confirmed(self.request(Target::Queue, message).await?).await? {
+        let message = Message::for_queue(queue, event, self.bus.protocol())?;
+        let what = message.what();
+        match self.confirmed(self.request(message).await?).await? {
             Published::Routed => Ok(()),
             Published::Unrouted => Err(Error::Refused {
                 bus: self.bus.clone(),
@@ -130,11 +130,10 @@ impl Publisher {
 
     async fn request(
         &self,
-        target: Target,
         message: Message,
     ) -> Result<oneshot::Receiver<Result<Published, Error>>, Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Publish(Request { target, message: Box::new(message), reply })).await?;
+        self.send(Command::Publish(Request::new(message, reply))).await?;
         Ok(answer)
     }
 

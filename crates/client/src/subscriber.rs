@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, pin::Pin, time::Instant};
 
 use event::Pattern;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, stream};
 
 use crate::{
     BusUrl, Delivery, Error,
@@ -106,21 +106,10 @@ impl Subscriber {
                     self.state = State::Consuming(Box::new(consuming));
                     continue;
                 }
-                State::Consuming(consuming) => {
-                    let consumption = &mut consuming.consumption;
-                    match consumption.consumer.next().await {
-                        Some(Ok(delivery)) => return Delivery::new(delivery, &self.bus),
-                        Some(Err(error)) => {
-                            let what = format!("consuming from {}", consumption.queue);
-                            Error::of_use(&self.bus, &what, &error)
-                        }
-                        // Queue deleted, or its node down (RabbitMQ: consumer cancel notify).
-                        None => Error::lost(
-                            &self.bus,
-                            format!("the broker took {} away", consumption.queue),
-                        ),
-                    }
-                }
+                State::Consuming(consuming) => match consuming.consumption.next().await {
+                    Ok(delivery) => return delivery,
+                    Err(reason) => reason,
+                },
             };
             self.begin_again(reason);
         }

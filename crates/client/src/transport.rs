@@ -1,22 +1,7 @@
-//! The byte stream below AMQP: TCP, and TLS with the broker's certificate verified. Its socket
-//! can be cut from outside, so that a peer that is silent costs no thread for ever.
+//! The byte stream below AMQP: TCP, and TLS with the broker's certificate verified.
 
-use std::{
-    fmt,
-    io::{self, Read, Write},
-    net::{Shutdown, SocketAddr},
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, io, net::SocketAddr, path::Path, sync::Arc};
 
-use async_compat::{Compat, CompatExt};
-use async_rs::{
-    Tokio,
-    traits::{Executor, Reactor, RuntimeKit},
-    util::Task,
-};
-use futures_util::{AsyncRead, AsyncWrite, Stream};
 use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
@@ -29,9 +14,6 @@ use tokio_rustls::{
 
 use crate::{BusUrl, Error};
 
-/// What lapin reads and writes.
-pub(crate) type Transport = Compat<Box<dyn ByteStream>>;
-
 /// TCP or TLS.
 pub(crate) trait ByteStream:
     tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static
@@ -40,20 +22,8 @@ pub(crate) trait ByteStream:
 
 impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
 
-/// Cuts the connection when dropped. lapin's thread ends with its socket and in no other way when
-/// the peer says nothing.
-#[derive(Debug)]
-pub(crate) struct Cut(std::net::TcpStream);
-
-impl Drop for Cut {
-    fn drop(&mut self) {
-        // It may be closed already; then there is nothing to cut.
-        let _ = self.0.shutdown(Shutdown::Both);
-    }
-}
-
 /// Connects to the first of the host's addresses that answers.
-pub(crate) async fn connect(bus: &BusUrl) -> Result<(Transport, Cut), Error> {
+pub(crate) async fn connect(bus: &BusUrl) -> Result<Box<dyn ByteStream>, Error> {
     let addresses: Vec<SocketAddr> = match tokio::net::lookup_host((bus.host(), bus.port())).await {
         Ok(addresses) => addresses.collect(),
         Err(error) => {
@@ -63,25 +33,18 @@ pub(crate) async fn connect(bus: &BusUrl) -> Result<(Transport, Cut), Error> {
     let mut failure = Error::UnknownHost { bus: bus.clone(), reason: "no address".to_owned() };
     for address in addresses {
         match open(address).await {
-            Ok((stream, cut)) if bus.is_tls() => {
-                return Ok((encrypt(bus, stream).await?.compat(), cut));
-            }
-            Ok((stream, cut)) => {
-                let stream: Box<dyn ByteStream> = Box::new(stream);
-                return Ok((stream.compat(), cut));
-            }
+            Ok(stream) if bus.is_tls() => return encrypt(bus, stream).await,
+            Ok(stream) => return Ok(Box::new(stream)),
             Err(error) => failure = Error::of_socket(bus, &error),
         }
     }
     Err(failure)
 }
 
-async fn open(address: SocketAddr) -> io::Result<(TcpStream, Cut)> {
+async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let stream = stream.into_std()?;
-    let cut = Cut(stream.try_clone()?);
-    Ok((TcpStream::from_std(stream)?, cut))
+    Ok(stream)
 }
 
 /// How to speak TLS with that bus: whom to trust, and which certificate to show.
@@ -161,71 +124,4 @@ fn authorities(bus: &BusUrl) -> Result<RootCertStore, String> {
         }
     }
     Ok(roots)
-}
-
-/// tokio, with [`Transport`] for its stream: lapin's own would bring a second TLS set-up.
-#[derive(Debug, Clone)]
-pub(crate) struct Kit(Tokio);
-
-impl Kit {
-    /// The runtime this runs in.
-    pub(crate) fn current() -> Kit {
-        Kit(Tokio::current())
-    }
-}
-
-impl RuntimeKit for Kit {}
-
-impl Executor for Kit {
-    type Task<T: Send + 'static> = <Tokio as Executor>::Task<T>;
-
-    fn block_on<T, F: Future<Output = T>>(&self, f: F) -> T {
-        self.0.block_on(f)
-    }
-
-    fn spawn<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
-        &self,
-        f: F,
-    ) -> Task<Self::Task<T>> {
-        self.0.spawn(f)
-    }
-
-    fn spawn_blocking<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
-        &self,
-        f: F,
-    ) -> Task<Self::Task<T>> {
-        self.0.spawn_blocking(f)
-    }
-}
-
-impl Reactor for Kit {
-    type TcpStream = Transport;
-    type Sleep = <Tokio as Reactor>::Sleep;
-
-    /// Not needed: lapin gets a stream that is connected.
-    fn register<H: Read + Write + Send + 'static>(
-        &self,
-        _socket: H,
-    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
-        Err::<Transport, _>(io::ErrorKind::Unsupported.into())
-    }
-
-    fn sleep(&self, dur: Duration) -> Self::Sleep {
-        self.0.sleep(dur)
-    }
-
-    fn interval(&self, dur: Duration) -> impl Stream<Item = Instant> + Send + 'static {
-        self.0.interval(dur)
-    }
-
-    #[expect(clippy::manual_async_fn, reason = "an async fn borrows self, the trait wants 'static")]
-    fn tcp_connect_addr(
-        &self,
-        addr: SocketAddr,
-    ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
-        async move {
-            let stream: Box<dyn ByteStream> = Box::new(TcpStream::connect(addr).await?);
-            Ok(stream.compat())
-        }
-    }
 }

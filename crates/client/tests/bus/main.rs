@@ -7,6 +7,7 @@
 mod rabbitmq;
 
 mod agents;
+mod amqp10;
 mod handing_over;
 mod handling;
 mod outages;

@@ -52,6 +52,12 @@ impl RabbitMq {
         })
     }
 
+    /// The same with a plugin of its own distribution.
+    pub(crate) fn with_plugin(self, name: &str) -> RabbitMq {
+        fs::write(self.path("plugins"), format!("[{name}].\n")).unwrap();
+        self
+    }
+
     /// A broker that takes connections; `None` when RabbitMQ is not on this machine.
     pub(crate) fn start() -> Option<RabbitMq> {
         let mut broker = RabbitMq::prepare("")?;

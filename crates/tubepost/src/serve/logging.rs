@@ -13,7 +13,7 @@ use crate::{
 /// back.
 pub(crate) fn begin_warnings() {
     let log = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("warn,lapin=off"))
+        .with_env_filter(EnvFilter::new("warn"))
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(is_coloured());
@@ -26,13 +26,7 @@ pub(crate) fn begin_warnings() {
 /// # Errors
 /// The level is none; that was checked with the settings.
 pub(crate) fn begin(config: &Config) -> Result<(), Failure> {
-    // The client says once that the bus is away; the library beneath says it in its own words,
-    // for every connection.
-    let level = match config.log_level.contains("lapin") {
-        true => config.log_level.clone(),
-        false => format!("{},lapin=off", config.log_level),
-    };
-    let filter = EnvFilter::builder().parse(&level).map_err(|error| {
+    let filter = EnvFilter::builder().parse(&config.log_level).map_err(|error| {
         Failure::called_wrongly(format!("log.level: '{}': {error}", config.log_level))
     })?;
     let log = tracing_subscriber::fmt()
