@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, sync::atomic::AtomicBool};
 
-use client::{BusUrl, Protocol};
+use client::BusUrl;
 
 use crate::{
     Error,
@@ -42,8 +42,8 @@ pub enum Amqp {
 impl Amqp {
     fn of(url: &BusUrl) -> Amqp {
         match url.protocol() {
-            Protocol::Amqp091 => Amqp::V091,
-            Protocol::Amqp10 => Amqp::V10(Addresses::default()),
+            client::Protocol::Amqp091 => Amqp::V091,
+            client::Protocol::Amqp10 => Amqp::V10(Addresses::default()),
         }
     }
 }
