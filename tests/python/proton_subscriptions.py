@@ -115,6 +115,48 @@ def links_with_selectors_share_a_queue(bus):
 
 
 @scenario
+def a_group_goes_to_one_consumer_in_order_and_to_another_when_that_is_gone(bus):
+    queue, address = queue_of(bus)
+    peer = Peer(bus)
+    links = [taken(peer, address, credit=100) for _ in range(2)]
+    sender = peer.sender(address)
+    for number in range(20):
+        for group in ("ada", "grace", "joan", "mary"):
+            peer.send(sender, text(f"{group} {number:02}", group_id=group))
+    peer.until(lambda: sum(len(it.received) for it in links) == 80, "all of it")
+    came = [bodies(link.received) for link in links]
+    for group in ("ada", "grace", "joan", "mary"):
+        of_group = [[it for it in of_link if it.startswith(group)] for of_link in came]
+        expect_equal(sorted(map(len, of_group)), [0, 20], f"who got {group}")
+        expect_equal(max(of_group), sorted(max(of_group)), f"in order: {group}")
+    expect(all(came), "each has some of the groups")
+    first = came[0][0].split()[0]
+    accept(*links[0].received[1:])
+    peer.round_trip()
+    peer.detach(links[0])
+    more = peer.take(links[1], len(came[1]) + 1)
+    expect_equal(bodies(more)[-1], f"{first} 00", "what the other had not settled")
+
+
+@scenario
+def a_consumer_without_credit_holds_up_its_own_groups_only(bus):
+    queue, address = queue_of(bus)
+    peer = Peer(bus)
+    busy = taken(peer, address, credit=1)
+    sender = peer.sender(address)
+    for number in range(3):
+        peer.send(sender, text(f"ada {number}", group_id="ada"))
+    free = taken(peer, address, credit=100)
+    peer.send(sender, text("alone"))
+    peer.send(sender, text("grace 0", group_id="grace"))
+    expect_equal(bodies(peer.take(free, 2)), ["alone", "grace 0"], "what is nobody's yet")
+    expect_equal(bodies(peer.take(busy, 1)), ["ada 0"], "of its own group")
+    expect_equal(waiting(bus, queue), 2, "messages held for who has no credit")
+    busy.flow(2)
+    expect_equal(bodies(peer.take(busy, 3)), ["ada 0", "ada 1", "ada 2"], "in order")
+
+
+@scenario
 def what_one_selector_gives_back_another_gets(bus):
     _, address = queue_of(bus)
     peer = Peer(bus)

@@ -443,8 +443,11 @@ impl Backlog {
 fn entries_of(chunk: &Chunk, slots: Vec<Slot>) -> impl Iterator<Item = Entry> {
     let again = chunk.redelivered;
     (chunk.first_order..).zip(slots).map(move |(order, slot)| {
-        let redelivered = slot.ticket.redelivered || again;
-        Entry::of_slot(Slot { ticket: Ticket { redelivered, ..slot.ticket }, ..slot }, order)
+        let flags = match again {
+            true => slot.ticket.flags.redelivered(),
+            false => slot.ticket.flags,
+        };
+        Entry::of_slot(Slot { ticket: Ticket { flags, ..slot.ticket }, ..slot }, order)
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use journal::Position;
 
-use crate::{Message, Timestamp, index::Slot};
+use crate::{Group, Message, Timestamp, index::Slot};
 
 /// One message in one queue: where it stands, and either the message itself or where the journal
 /// has it.
@@ -27,14 +27,43 @@ pub struct Entry {
 pub(crate) struct Ticket {
     /// Bytes of the body.
     pub(crate) size: u32,
-    /// It may have been delivered before.
-    pub(crate) redelivered: bool,
+    /// Whether it was delivered before, and its group.
+    pub(crate) flags: Flags,
     /// The higher the sooner.
     pub(crate) priority: u8,
     /// How often it came back from a consumer.
     pub(crate) returns: u16,
     /// When it expires.
     pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// Bit 0: it may have been delivered before. Bits 1 to 7: its [`Group`], 0 for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flags(pub(crate) u8);
+
+impl Flags {
+    /// Of what nobody has had.
+    pub(crate) fn fresh(group: Option<Group>) -> Flags {
+        Flags(group.map_or(0, Group::number) << 1)
+    }
+
+    /// Somebody may have had it.
+    pub(crate) fn redelivered(self) -> Flags {
+        Flags(self.0 | 1)
+    }
+
+    /// Nobody has had it.
+    pub(crate) fn not_delivered(self) -> Flags {
+        Flags(self.0 & !1)
+    }
+
+    pub(crate) fn is_redelivered(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    pub(crate) fn group(self) -> Option<Group> {
+        Group::numbered(self.0 >> 1)
+    }
 }
 
 impl Ticket {
@@ -46,7 +75,7 @@ impl Ticket {
 impl Entry {
     /// Whether it may have been delivered before.
     pub fn is_redelivered(&self) -> bool {
-        self.ticket.redelivered
+        self.ticket.flags.is_redelivered()
     }
 
     /// How often it came back from a consumer.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use journal::Attachment;
 
-use crate::{ConnectionId, Deaths, Error, Timestamp, error::Kind};
+use crate::{ConnectionId, Deaths, Error, Group, Timestamp, error::Kind};
 
 /// The pieces of a body, in order: one slice for each frame it came in.
 pub type Body = SmallVec<[Bytes; 1]>;
@@ -65,6 +65,8 @@ pub struct Marks {
     /// Further routing keys that nobody who receives it is to see; its dead letters go by them as
     /// well (RabbitMQ: the header `BCC`). Few messages have any: for the others it is a pointer.
     pub bcc: Option<Arc<Vec<ByteString>>>,
+    /// Which group it belongs to, if to any: queues give a group to one consumer.
+    pub group: Option<Group>,
 }
 
 /// What its label says, a message says.

@@ -5,12 +5,15 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{Headers, Label, Value};
+use crate::{Encoding, Group, Headers, Label, Value};
 
 /// Reads and changes encoded properties ([`crate::Label::properties`]).
 pub trait Properties: Send + Sync + fmt::Debug {
     /// What routing reads of them. What cannot be read has no headers.
     fn headers<'a>(&self, label: &'a Label) -> Box<dyn Headers + 'a>;
+
+    /// Which group a message of these properties belongs to.
+    fn group(&self, properties: &[u8], encoding: Encoding) -> Option<Group>;
 
     /// The same properties with this header, in place of one of that name. What cannot be read, or
     /// would be too long, stays as it is.
@@ -27,6 +30,10 @@ pub(crate) struct Opaque;
 impl Properties for Opaque {
     fn headers<'a>(&self, _: &'a Label) -> Box<dyn Headers + 'a> {
         Box::new(())
+    }
+
+    fn group(&self, _: &[u8], _: Encoding) -> Option<Group> {
+        None
     }
 
     fn with_header(&self, label: &Label, _: &str, _: Value) -> Bytes {

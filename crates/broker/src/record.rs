@@ -9,8 +9,8 @@ use journal::Position;
 use smallvec::SmallVec;
 
 use crate::{
-    Deaths, Encoding, Error, Label, Marks, Message, Properties, Queue, Timestamp, error::Kind,
-    queue::QueueId, stream::FilterMark,
+    Deaths, Encoding, Error, Group, Label, Marks, Message, Properties, Queue, Timestamp,
+    error::Kind, queue::QueueId, stream::FilterMark,
 };
 
 /// A message with the durable queues that took it:
@@ -153,11 +153,16 @@ pub(crate) struct Head {
     /// Bytes of the body.
     pub(crate) size: u32,
     pub(crate) in_streams: InStreams,
+    pub(crate) group: Option<Group>,
 }
 
 impl Head {
     /// Of what stands behind a record's queues.
-    pub(crate) fn decode(mut payload: &[u8], is_plain: bool) -> Option<Head> {
+    pub(crate) fn decode(
+        mut payload: &[u8],
+        is_plain: bool,
+        reader: &dyn Properties,
+    ) -> Option<Head> {
         let told = decode_told(&mut payload, is_plain)?;
         for _ in 0..2 {
             let length = payload.try_get_u8().ok()?.into();
@@ -167,7 +172,9 @@ impl Head {
         let size = payload.len().checked_sub(length)? as u64;
         let size = u32::try_from(size.saturating_add(told.attached)).unwrap_or(u32::MAX);
         let Told { published_at, marks: Marks { ttl, priority, .. }, in_streams, .. } = told;
-        Some(Head { published_at, priority, ttl, size, in_streams })
+        let properties = payload.get(..length)?;
+        let group = reader.group(properties, told.encoding);
+        Some(Head { published_at, priority, ttl, size, in_streams, group })
     }
 }
 
@@ -278,7 +285,8 @@ fn put_told(
     in_streams: &InStreams,
     attached: u64,
 ) -> Result<(), Error> {
-    let Marks { ttl, priority, deaths, bcc } = &label.marks;
+    // The group is the publisher's to say, in the properties.
+    let Marks { ttl, priority, deaths, bcc, group: _ } = &label.marks;
     let is_other = label.encoding != Encoding::default();
     let flags = u8::from(published_at.0 > 0)
         | u8::from(*priority > 0) << 1
@@ -443,6 +451,7 @@ mod tests {
             priority: 3,
             deaths: Some(Arc::new(deaths)),
             bcc: Some(Arc::new(vec!["hidden".into(), "".into()])),
+            group: None,
         };
         let in_streams = InStreams {
             filter: FilterMark(9),
@@ -459,7 +468,7 @@ mod tests {
         assert_eq!((queues, &*message.routing_key), (vec![QueueId(7)], "a.b"));
         assert_eq!((&message.marks, &message.body[0][..]), (&label.marks, &b"body"[..]));
         assert_eq!(message.encoding, encoding);
-        let head = Head::decode(&record[10..], false).unwrap();
+        let head = Head::decode(&record[10..], false, &crate::properties::Opaque).unwrap();
         assert_eq!((head.priority, head.ttl, head.size), (3, Some(9), 4));
         assert_eq!(head.in_streams, in_streams);
         assert_eq!(in_streams.of(QueueId(8)).map(|it| it.offset), Some(6));

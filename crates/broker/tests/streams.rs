@@ -48,6 +48,10 @@ impl Headers for Of {
 }
 
 impl broker::Properties for ValueOnly {
+    fn group(&self, _: &[u8], _: broker::Encoding) -> Option<broker::Group> {
+        None
+    }
+
     fn headers<'a>(&self, label: &'a Label) -> Box<dyn Headers + 'a> {
         Box::new(Of(String::from_utf8(label.properties.to_vec()).unwrap()))
     }

@@ -1,6 +1,6 @@
 //! The properties of messages for the broker, whatever protocol they came by.
 
-use broker::{Headers, Label, Properties, Value};
+use broker::{Encoding, Group, Headers, Label, Properties, Value};
 use bytes::Bytes;
 
 use crate::{
@@ -17,6 +17,14 @@ impl Properties for MessageProperties {
         match label.encoding {
             amqp10::ENCODING => SectionProperties.headers(label),
             _ => ContentProperties.headers(label),
+        }
+    }
+
+    fn group(&self, properties: &[u8], encoding: Encoding) -> Option<Group> {
+        match encoding {
+            amqp10::ENCODING => SectionProperties.group(properties),
+            // There an application may say who it is in every message; that is no group.
+            _ => None,
         }
     }
 

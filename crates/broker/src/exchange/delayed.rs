@@ -126,7 +126,7 @@ impl DelayQueue {
                 self.set_aside(entry, store, None);
                 continue;
             };
-            entry.ticket.redelivered = false;
+            entry.ticket.flags = entry.ticket.flags.not_delivered();
             store.hold(ENTRY_BYTES);
             let order = entry.order;
             waiting.due.push(Reverse((due, order)));

@@ -182,12 +182,17 @@ const OLDEST_VERSION: u32 = 2;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Timestamp, entry::Ticket, stream::FilterMark};
+    use crate::{
+        Timestamp,
+        entry::{Flags, Ticket},
+        stream::FilterMark,
+    };
 
     fn slot(position: u64) -> Slot {
         let redelivered = position.is_multiple_of(2);
         let expires_at = redelivered.then_some(Timestamp(position * 1000));
-        let ticket = Ticket { size: 7, redelivered, priority: 3, returns: 2, expires_at };
+        let flags = Flags(u8::from(redelivered) | 9 << 1);
+        let ticket = Ticket { size: 7, flags, priority: 3, returns: 2, expires_at };
         Slot { position: Position::from_bits(position), ticket }
     }
 

@@ -3,7 +3,10 @@
 use bytes::{Buf, BufMut};
 use journal::Position;
 
-use crate::{Timestamp, entry::Ticket};
+use crate::{
+    Timestamp,
+    entry::{Flags, Ticket},
+};
 
 /// What a chunk file has of one entry, in [`ROW_BYTES`].
 pub(crate) trait Row: Copy {
@@ -47,12 +50,13 @@ impl Row for Slot {
     }
 
     /// `u64 position, u32 size, u8 flags, u8 priority, u16 returns, u64 expires at`. Flags: bit 0,
-    /// redelivered. Milliseconds since 1970, 0 for never. Little endian.
+    /// redelivered; bits 1 to 7, the group or 0. Milliseconds since 1970, 0 for never. Little
+    /// endian.
     fn encode(&self, out: &mut Vec<u8>) {
-        let Ticket { size, redelivered, priority, returns, expires_at } = self.ticket;
+        let Ticket { size, flags, priority, returns, expires_at } = self.ticket;
         out.put_u64_le(self.position.to_bits());
         out.put_u32_le(size);
-        out.put_u8(redelivered.into());
+        out.put_u8(flags.0);
         out.put_u8(priority);
         out.put_u16_le(returns);
         out.put_u64_le(expires_at.map_or(0, |at| at.0));
@@ -61,11 +65,11 @@ impl Row for Slot {
     fn decode(bytes: &mut &[u8]) -> Option<Slot> {
         let position = Position::from_bits(bytes.try_get_u64_le().ok()?);
         let size = bytes.try_get_u32_le().ok()?;
-        let redelivered = bytes.try_get_u8().ok()? & 1 == 1;
+        let flags = Flags(bytes.try_get_u8().ok()?);
         let priority = bytes.try_get_u8().ok()?;
         let returns = bytes.try_get_u16_le().ok()?;
         let expires_at = Some(Timestamp(bytes.try_get_u64_le().ok()?)).filter(|at| at.0 > 0);
-        let ticket = Ticket { size, redelivered, priority, returns, expires_at };
+        let ticket = Ticket { size, flags, priority, returns, expires_at };
         Some(Slot { position, ticket })
     }
 }

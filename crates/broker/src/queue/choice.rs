@@ -67,7 +67,11 @@ impl Queue {
         let mut ahead = ReadAhead::default();
         loop {
             let now = self.store.now();
-            let seen = lock(&self.state).ready.look(looked, max, window, self.store.chunks());
+            let seen = {
+                let mut state = lock(&self.state);
+                state.release_held();
+                state.ready.look(looked, max, window, self.store.chunks())
+            };
             let seen = seen.map_err(|it| it.error)?;
             if seen.is_empty() {
                 return Ok(Vec::new());
@@ -112,6 +116,12 @@ impl Queue {
             let is_served =
                 state.active.as_ref().is_none_or(|it| std::ptr::eq(Arc::as_ptr(it), consumer));
             if !is_served || state.deleted {
+                return Ok(None);
+            }
+            // Who chooses takes for itself, and nothing of a group that somebody else has.
+            let group = waiting.entry.ticket.flags.group();
+            let owner = group.and_then(|group| state.owner(group));
+            if owner.is_some_and(|owner| !std::ptr::eq(Arc::as_ptr(owner), consumer)) {
                 return Ok(None);
             }
             let entry = state.ready.take_at(waiting.entry.order, self.store.chunks());

@@ -8,8 +8,8 @@ use super::{
     state::{Place, State},
 };
 use crate::{
-    Consumer, ConsumerRequest, DeathReason, Error, Letter, Supply, Timestamp, index::Unreadable,
-    stream::Stream, sync::lock,
+    Consumer, ConsumerRequest, DeathReason, Error, Group, Letter, Supply, Timestamp,
+    index::Unreadable, stream::Stream, sync::lock,
 };
 
 impl Queue {
@@ -76,6 +76,7 @@ impl Queue {
         let before = state.consumers.len();
         state.consumers.retain(|slot| !Arc::ptr_eq(&slot.consumer, consumer));
         state.turn = 0;
+        state.disown(consumer);
         if state.active.as_ref().is_some_and(|active| Arc::ptr_eq(active, consumer)) {
             state.active = None;
             state.choose_active();
@@ -95,6 +96,7 @@ impl Queue {
         }
         let mut state = lock(&self.state);
         state.active = None;
+        state.disown_all();
         state.consumers.clear();
         state.choosers = 0;
     }
@@ -126,6 +128,7 @@ impl Queue {
 
     /// The same, as it was at that time.
     pub(super) fn dispatch_at(&self, state: &mut State, now: Timestamp) {
+        self.dispatch_held(state, now);
         let mut from = 0;
         while let Some(first) = state.consumers.get(from) {
             let priority = first.consumer.priority();
@@ -172,16 +175,30 @@ impl Queue {
             };
             // One that may live no time at all still reaches who waits for it.
             let is_over = first.ticket.expires_at.is_some_and(|at| at < now);
+            let (size, its_group) = (first.size_bytes(), first.ticket.flags.group());
             let at = from + state.turn % group;
             if !is_over {
+                if let Some(its_group) = its_group
+                    && let Some(owner) = state.owner(its_group)
+                {
+                    let owner = owner.clone();
+                    match self.dispatch_to_owner(state, &owner, its_group, size) {
+                        true => continue,
+                        false => return false,
+                    }
+                }
                 state.turn = (state.turn + 1) % group;
                 let Some(place) = state.consumers.get_mut(at) else { return false };
                 let Place { consumer, room, .. } = place;
                 let is_served = !consumer.chooses()
                     && state.active.as_ref().is_none_or(|it| Arc::ptr_eq(it, consumer));
-                if !is_served || !room.take(consumer, first.size_bytes()) {
+                if !is_served || !room.take(consumer, size) {
                     full += 1;
                     continue;
+                }
+                if let Some(its_group) = its_group {
+                    let consumer = consumer.clone();
+                    state.own(its_group, &consumer);
                 }
                 full = 0;
             }
@@ -190,12 +207,32 @@ impl Queue {
                 state.die(entry, DeathReason::Expired);
                 continue;
             }
-            state.go_out(&entry);
-            let Some(place) = state.consumers.get_mut(at) else { return false };
-            let no_ack = place.consumer.is_no_ack();
-            state.unacknowledged += usize::from(!no_ack);
-            state.counted.deliver(no_ack, entry.is_redelivered(), entry.ticket.size);
-            place.batch.push(entry);
+            state.hand_over(at, entry);
+        }
+        true
+    }
+
+    /// Hands the first entry to the owner of its group, or holds it for that. `false`: no more can
+    /// be held.
+    fn dispatch_to_owner(
+        &self,
+        state: &mut State,
+        owner: &Arc<Consumer>,
+        group: Group,
+        size: usize,
+    ) -> bool {
+        let its_place = |place: &Place| Arc::ptr_eq(&place.consumer, owner);
+        let at = state.consumers.iter().position(its_place);
+        let is_behind = state.holds(group);
+        let place = at.and_then(|at| state.consumers.get_mut(at));
+        let has_room = !is_behind && place.is_some_and(|it| it.room.take(&it.consumer, size));
+        if !has_room && !state.may_hold() {
+            return false;
+        }
+        let Ok(Some(entry)) = state.ready.pop_front(self.store.chunks()) else { return false };
+        match at.filter(|_| has_room) {
+            Some(at) => state.hand_over(at, entry),
+            None => state.hold_for_owner(group, entry),
         }
         true
     }

@@ -114,18 +114,25 @@ impl Queue {
         if !state.expiring {
             return;
         }
+        if state.holds_expired(now) {
+            state.release_held();
+        }
         while let Ok(Some(first)) = state.ready.front(self.store.chunks())
             && first.ticket.is_expired(now)
             && let Ok(Some(entry)) = state.ready.pop_front(self.store.chunks())
         {
             state.die(entry, DeathReason::Expired);
         }
-        if state.ready.len() == 0 {
+        if state.waiting().0 == 0 {
             state.expiring = state.effective.message_ttl.is_some();
         }
     }
 
     pub(super) fn drop_surplus(&self, state: &mut State) {
+        if state.is_over_length() {
+            // The oldest may be held.
+            state.release_held();
+        }
         while state.is_over_length()
             && let Ok(Some(entry)) = state.ready.pop_front(self.store.chunks())
         {
@@ -218,6 +225,7 @@ impl Queue {
     pub(crate) fn revive(&self, dead: impl IntoIterator<Item = Dead>) {
         let mut state = lock(&self.state);
         let mut entries: Vec<Entry> = dead.into_iter().map(|it| it.entry).collect();
+        state.release_held_behind(&entries);
         entries.sort_unstable_by_key(|entry| entry.order);
         for mut entry in entries.into_iter().rev() {
             entry.position = state.come_back(&entry);

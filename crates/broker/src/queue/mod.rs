@@ -8,6 +8,7 @@ mod choice;
 mod dispatch;
 mod duplicates;
 mod dying;
+mod groups;
 mod report;
 mod settle;
 mod state;
@@ -36,7 +37,7 @@ use crate::{
     Arguments, Entry, Error, Letter, Message, Timestamp, Value, VirtualHost,
     connection::ConnectionId,
     counters::Counted,
-    entry::Ticket,
+    entry::{Flags, Ticket},
     error::Resource,
     incoming::{Incoming, Sources},
     index::CheckpointPart,
@@ -144,6 +145,7 @@ impl Queue {
             incoming: Incoming::default(),
             effective: Arc::new(effective),
             duplicates: deduplicates.then(Duplicates::new),
+            groups: None,
         };
         let is_stream = asked.queue_type == QueueType::Stream;
         let queue = Arc::new_cyclic(|this| Queue {
@@ -216,7 +218,7 @@ impl Queue {
         }
         let state = lock(&self.state);
         QueueCounts {
-            ready: state.ready.len(),
+            ready: state.waiting().0,
             unacknowledged: state.unacknowledged,
             consumers: state.consumers.len(),
         }
@@ -257,7 +259,7 @@ impl Queue {
             let ttl = marks.ttl.into_iter().chain(queue_ttl).min();
             let ticket = Ticket {
                 size: u32::try_from(new.message.body_len()).unwrap_or(u32::MAX),
-                redelivered: false,
+                flags: Flags::fresh(marks.group),
                 priority: marks.priority,
                 returns: 0,
                 expires_at: ttl.map(|ttl| new.message.published_at.after(ttl)),
@@ -379,7 +381,7 @@ impl Queue {
             first.map(|entry| {
                 state.unacknowledged += 1;
                 state.go_out(&entry);
-                (entry, state.ready.len())
+                (entry, state.waiting().0)
             })
         };
         self.touch();
@@ -427,7 +429,11 @@ impl Queue {
     /// The journal failed. A stream cannot be purged.
     pub fn purge(&self) -> Result<usize, Error> {
         self.refuse_stream("queue.purge not supported by stream queues")?;
-        let mut purged = lock(&self.state).ready.take();
+        let mut purged = {
+            let mut state = lock(&self.state);
+            state.release_held();
+            state.ready.take()
+        };
         let count = purged.len();
         let (mut held, mut positions, mut bytes) = (0, Vec::new(), 0);
         let drained = purged.drain(self.store.chunks(), &mut |entry| {
@@ -463,6 +469,7 @@ impl Queue {
             if state.deleted {
                 return Ok(None);
             }
+            state.release_held();
             allowed(&QueueCounts {
                 ready: state.ready.len(),
                 unacknowledged: state.unacknowledged,

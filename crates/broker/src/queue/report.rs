@@ -81,8 +81,8 @@ impl Queue {
         let state = lock(&self.state);
         let count = |of: &AtomicI64| u64::try_from(of.load(Relaxed)).unwrap_or(0);
         QueueReport {
-            ready: state.ready.len(),
-            ready_bytes: state.ready.bytes(),
+            ready: state.waiting().0,
+            ready_bytes: state.waiting().1,
             unacknowledged: state.unacknowledged,
             unacknowledged_bytes: state.counted.unacknowledged_bytes,
             persistent: count(&self.held.persistent),

@@ -210,7 +210,9 @@ impl Queue {
             }
         }
         for entry in &mut entries {
-            entry.ticket.redelivered |= how != Return::Unsent;
+            if how != Return::Unsent {
+                entry.ticket.flags = entry.ticket.flags.redelivered();
+            }
             if how == Return::Failed {
                 entry.ticket.returns = entry.ticket.returns.saturating_add(1);
             }
@@ -220,6 +222,7 @@ impl Queue {
             drop(state);
             return self.forget(entries.into_iter());
         }
+        state.release_held_behind(&entries);
         entries.sort_unstable_by_key(|entry| entry.order);
         let first_order = entries.first().map_or(0, |entry| entry.order);
         let limit = state.effective.delivery_limit;

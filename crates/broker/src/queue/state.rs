@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use journal::Position;
 
-use super::duplicates::Duplicates;
+use super::{duplicates::Duplicates, groups::Groups};
 use crate::{
     Consumer, DeathReason, Entry, Timestamp,
     consumer::Room,
@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) counted: Counted,
     /// From where what came came.
     pub(super) incoming: Incoming,
+    /// Whose the groups are; none while nothing of any was handed out.
+    pub(super) groups: Option<Box<Groups>>,
 }
 
 pub(super) struct Place {
@@ -96,6 +98,16 @@ impl State {
         }
     }
 
+    /// Hands an entry to the consumer in that place, who has room for it.
+    pub(super) fn hand_over(&mut self, at: usize, entry: Entry) {
+        self.go_out(&entry);
+        let Some(place) = self.consumers.get_mut(at) else { return };
+        let no_ack = place.consumer.is_no_ack();
+        self.unacknowledged += usize::from(!no_ack);
+        self.counted.deliver(no_ack, entry.is_redelivered(), entry.ticket.size);
+        place.batch.push(entry);
+    }
+
     pub(super) fn take_dead(&mut self) -> VecDeque<Dead> {
         std::mem::take(&mut self.dead)
     }
@@ -117,8 +129,8 @@ impl State {
         if limits.overflow == Overflow::DropHead {
             return false;
         }
-        let count = self.ready.len() as u64 + more.0;
-        let bytes = self.ready.bytes() + more.1;
+        let (count, bytes) = self.waiting();
+        let (count, bytes) = (count as u64 + more.0, bytes + more.1);
         limits.max_length.is_some_and(|max| count >= max)
             || limits.max_length_bytes.is_some_and(|max| bytes + size > max)
     }
@@ -126,8 +138,9 @@ impl State {
     /// Whether there is more in it than a queue may have that drops its oldest.
     pub(super) fn is_over_length(&self) -> bool {
         let limits = &self.effective;
+        let (count, bytes) = self.waiting();
         limits.overflow == Overflow::DropHead
-            && (limits.max_length.is_some_and(|max| self.ready.len() as u64 > max)
-                || limits.max_length_bytes.is_some_and(|max| self.ready.bytes() > max))
+            && (limits.max_length.is_some_and(|max| count as u64 > max)
+                || limits.max_length_bytes.is_some_and(|max| bytes > max))
     }
 }

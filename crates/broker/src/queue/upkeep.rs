@@ -90,7 +90,7 @@ impl Queue {
         let delivered = state.outstanding.iter();
         let delivered: Vec<(u64, Slot)> = delivered
             .map(|(order, slot)| {
-                let ticket = Ticket { redelivered: true, ..slot.ticket };
+                let ticket = Ticket { flags: slot.ticket.flags.redelivered(), ..slot.ticket };
                 (*order, Slot { ticket, ..*slot })
             })
             .collect();

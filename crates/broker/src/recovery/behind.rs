@@ -9,8 +9,8 @@ use journal::{Position, Record, Recovery};
 
 use super::declared::Declared;
 use crate::{
-    Error,
-    entry::Ticket,
+    Error, Properties,
+    entry::{Flags, Ticket},
     error::Kind,
     index::Slot,
     queue::QueueId,
@@ -25,6 +25,7 @@ use crate::{
 /// wherever compaction moved it since.
 pub(super) struct Behind<'a> {
     declared: &'a Declared,
+    properties: &'a dyn Properties,
     /// How long queues let a message live.
     ttls: Map<QueueId, Option<u64>>,
     /// Where the checkpoint ends.
@@ -63,16 +64,16 @@ enum Said {
 }
 
 impl Said {
-    fn of(kind: u8, mut payload: &[u8]) -> Option<Said> {
+    fn of(kind: u8, mut payload: &[u8], properties: &dyn Properties) -> Option<Said> {
         match kind {
             record::MESSAGE | record::PLAIN_MESSAGE => {
                 let queues = record::decode_queues(&mut payload)?;
-                let head = Head::decode(payload, kind == record::PLAIN_MESSAGE)?;
+                let head = Head::decode(payload, kind == record::PLAIN_MESSAGE, properties)?;
                 Some(Said::Message(queues, head))
             }
             record::MOVED => {
                 let moved = Moved::decode(&mut payload)?;
-                Some(Said::Moved(moved, Head::decode(payload, false)?))
+                Some(Said::Moved(moved, Head::decode(payload, false, properties)?))
             }
             record::TRIM => {
                 record::decode_trim(payload).map(|(id, first)| Said::Trimmed(id, first))
@@ -134,9 +135,14 @@ impl Settled {
 }
 
 impl<'a> Behind<'a> {
-    pub(super) fn new(declared: &'a Declared, from: Position) -> Behind<'a> {
+    pub(super) fn new(
+        declared: &'a Declared,
+        properties: &'a dyn Properties,
+        from: Position,
+    ) -> Behind<'a> {
         Behind {
             declared,
+            properties,
             ttls: Map::default(),
             from,
             added: Map::default(),
@@ -161,11 +167,11 @@ impl<'a> Behind<'a> {
         }
         let said = match record.kind {
             record::PART => Part::decode(&mut payload).and_then(|part| {
-                let said = Said::of(part.kind, payload)?;
+                let said = Said::of(part.kind, payload, self.properties)?;
                 self.part(part, &record, (position, said));
                 Some(())
             }),
-            kind => Said::of(kind, payload).map(|said| {
+            kind => Said::of(kind, payload, self.properties).map(|said| {
                 self.end_parts(record.follows);
                 if let Said::Message(..) | Said::Moved(..) = said {
                     self.commit_of(&record).messages.push(position);
@@ -319,7 +325,7 @@ impl<'a> Behind<'a> {
         let ttl = head.ttl.into_iter().chain(*of_queue).min();
         let ticket = Ticket {
             size: head.size,
-            redelivered: true,
+            flags: Flags::fresh(head.group).redelivered(),
             priority: head.priority,
             returns: 0,
             expires_at: ttl.map(|ttl| head.published_at.after(ttl)),

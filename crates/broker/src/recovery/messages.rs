@@ -61,7 +61,7 @@ impl Messages {
         }
         let chunks = Chunks::new(disks.index.clone());
         chunks.begin_anew().map_err(|error| cannot_begin(&error))?;
-        let mut behind = Behind::new(declared, Position::from_bits(0));
+        let mut behind = Behind::new(declared, &*options.properties, Position::from_bits(0));
         let disk = disks.messages.clone();
         let (journal, report) =
             Journal::open(disk, options.journal.clone(), &mut |record| behind.visit(record))?;
@@ -92,7 +92,7 @@ impl Messages {
         let Checkpoint { from, next_queue_id, queues } = checkpoint;
         let queues: Vec<QueueCheckpoint> =
             queues.into_iter().filter(|queue| declared.keeps(queue.id)).collect();
-        let mut behind = Behind::new(declared, from);
+        let mut behind = Behind::new(declared, &*options.properties, from);
         behind.highest_id = next_queue_id.saturating_sub(1);
         let (disk, options) = (disks.messages.clone(), options.journal.clone());
         let retained = retained(queues.iter().flat_map(|queue| &queue.parts));
@@ -315,7 +315,7 @@ impl Since<'_> {
             // checkpoint was settled, even if what said so was not on the medium yet.
             let position = position.filter(|it| !self.reclaimed.contains(&it.segment()));
             let position = self.follow(slot.position, position);
-            let ticket = Ticket { redelivered: true, ..slot.ticket };
+            let ticket = Ticket { flags: slot.ticket.flags.redelivered(), ..slot.ticket };
             position.map(|position| Slot { position, ticket })
         });
         CheckpointPart::Slots(left.collect())

@@ -118,6 +118,7 @@ impl VirtualHost {
             priority: marks.priority,
             deaths: Some(Arc::new(deaths)),
             bcc,
+            group: properties.group(&message.properties, message.encoding),
         };
         let (persistent, encoding) = (message.persistent, message.encoding);
         let exchange = exchange.clone();

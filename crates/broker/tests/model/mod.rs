@@ -6,10 +6,10 @@ use std::{path::Path, sync::Arc};
 
 use broker::policy::{Policy, PolicyKind};
 use broker::{
-    Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Disks, Entry, Error,
-    ExchangeDeclaration, ExchangeKind, Headers, Label, Letter, Mailbox, Message, Options,
-    Properties, Publish, Publisher, QueueCounts, QueueDeclaration, ReadFrom, Reading,
-    RecoveryReport, Routes, SharedLimit, Supply, Value, VirtualHost, Wake,
+    Arguments, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest, Disks, Encoding, Entry,
+    Error, ExchangeDeclaration, ExchangeKind, Group, Headers, Label, Letter, Mailbox, Marks,
+    Message, Options, Properties, Publish, Publisher, QueueCounts, QueueDeclaration, ReadFrom,
+    Reading, RecoveryReport, Routes, SharedLimit, Supply, Value, VirtualHost, Wake,
 };
 use bytes::Bytes;
 use journal::FileDisk;
@@ -114,6 +114,7 @@ impl Client {
         bodies: &[&str],
     ) -> usize {
         let routes = self.route(exchange, key, headers).unwrap();
+        let group = Plain.group(&properties, Encoding::default());
         let mut batch: Vec<Publish> = bodies
             .iter()
             .map(|body| Publish {
@@ -124,7 +125,7 @@ impl Client {
                         properties: properties.clone(),
                         encoding: Default::default(),
                         persistent: true,
-                        marks: Default::default(),
+                        marks: Marks { group, ..Marks::default() },
                     },
                     [body.to_string().into()].into_iter().collect(),
                 ),
@@ -265,6 +266,13 @@ pub struct Plain;
 impl Properties for Plain {
     fn headers<'a>(&self, label: &'a Label) -> Box<dyn Headers + 'a> {
         Box::new(read(&label.properties))
+    }
+
+    fn group(&self, properties: &[u8], _: Encoding) -> Option<Group> {
+        match read(&Bytes::copy_from_slice(properties)).get("group") {
+            Some(Value::Longstr(name)) => Some(Group::of(name.as_bytes())),
+            _ => None,
+        }
     }
 
     fn with_header(&self, label: &Label, name: &str, value: Value) -> Bytes {

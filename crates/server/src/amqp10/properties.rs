@@ -6,7 +6,7 @@ use amqp10::{
     section::{Pieces, encode_map_section},
     types::{Map, MessageId, Symbol, Value as Given},
 };
-use broker::{Headers, Label, Properties as _, Property, Value};
+use broker::{Group, Headers, Label, Properties as _, Property, Value};
 use bytes::{Bytes, BytesMut};
 
 use super::value::told;
@@ -24,6 +24,12 @@ impl SectionProperties {
         }
     }
 
+    /// That of `group-id`.
+    pub(crate) fn group(&self, properties: &[u8]) -> Option<Group> {
+        let sections = Message::parse(Pieces::from_iter([Bytes::copy_from_slice(properties)]));
+        group(&sections.ok()?.properties().ok()??)
+    }
+
     /// As an annotation: what is the broker's own is one (RabbitMQ: `x-delay`).
     pub(crate) fn with_header(&self, label: &Label, name: &str, value: &Value) -> Bytes {
         match (Symbol::try_from(name), given(value)) {
@@ -38,6 +44,13 @@ impl SectionProperties {
             Err(_) => label.properties.clone(),
         }
     }
+}
+
+//= amqp-1.0 §3.2.4
+/// group-id: identifies the group the message belongs to.
+pub(super) fn group(properties: &amqp10::messaging::Properties) -> Option<Group> {
+    let name = properties.group_id.as_ref().filter(|name| !name.is_empty());
+    name.map(|name| Group::of(name.as_bytes()))
 }
 
 /// What stands before a stored message's body.

@@ -17,7 +17,7 @@ use super::{
     ENCODING,
     connection::{Connection, Link},
     node::{Prefers, To},
-    properties::Reader,
+    properties::{Reader, group},
     refusal,
 };
 
@@ -257,6 +257,7 @@ impl Connection {
             marks: Marks {
                 ttl: ttl.into_iter().chain(until_then).min(),
                 priority: header.priority.unwrap_or(PRIORITY),
+                group: properties.as_ref().and_then(group),
                 ..Marks::default()
             },
         };
