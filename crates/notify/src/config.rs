@@ -2,11 +2,12 @@
 
 use std::{fs, net::IpAddr, path::Path, time::Duration};
 
-use event::Pattern;
+use event::{Pattern, Severity};
 use lettre::message::Mailbox;
 
 use crate::{
-    Error, MailSettings, Rule, Secret, Settings, Subscription, SubscriptionSettings, Tls, rule::ALL,
+    Error, MailSettings, Secret, Settings, Subscription, SubscriptionSettings, Tls,
+    rule::{Condition, Names, Who},
 };
 
 /// A notifier's configuration.
@@ -14,7 +15,7 @@ use crate::{
 pub struct Config {
     /// How mail leaves.
     pub mail: Mail,
-    /// Who hears of what; at least one.
+    /// Who hears of what, by the configuration file; maybe nobody.
     pub subscriptions: Vec<Subscription>,
 }
 
@@ -61,10 +62,10 @@ impl Config {
     pub fn patterns(&self) -> Vec<Pattern> {
         let mut patterns: Vec<Pattern> = Vec::new();
         for subscription in &self.subscriptions {
-            if subscription.rule.patterns.is_empty() {
-                return ALL.parse().into_iter().collect();
+            match subscription.what.topics() {
+                Some(topics) => patterns.extend(topics),
+                None => return "#".parse().into_iter().collect(),
             }
-            patterns.extend_from_slice(&subscription.rule.patterns);
         }
         patterns.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         patterns.dedup();
@@ -74,7 +75,7 @@ impl Config {
 
 impl Settings {
     /// Resolves defaults, reads the files that are named and checks what belongs together.
-    /// `None` when nobody subscribes: there is nothing to do.
+    /// `None` when nothing is said of mail, and nobody subscribes.
     ///
     /// # Errors
     /// [`Error::Settings`] with everything that is wrong.
@@ -96,15 +97,15 @@ impl Settings {
         }
         match mail {
             _ if !problems.is_empty() => Err(Error::Settings(problems)),
-            Some(mail) if !subscriptions.is_empty() => Ok(Some(Config { mail, subscriptions })),
-            _ => Ok(None),
+            Some(mail) => Ok(Some(Config { mail, subscriptions })),
+            None => Ok(None),
         }
     }
 }
 
 impl SubscriptionSettings {
     fn check(self, number: usize, problems: &mut Vec<String>) -> Subscription {
-        let name = self.name.unwrap_or_else(|| format!("subscription {number}"));
+        let name = self.name.clone().unwrap_or_else(|| format!("subscription {number}"));
         if name.trim().is_empty() || name.chars().count() > 100 || name.contains(char::is_control) {
             problems.push(format!(
                 "notify.subscription {number}: name {name:?} is not a line of 1 to 100 characters"
@@ -124,15 +125,44 @@ impl SubscriptionSettings {
                 ));
             }
         }
-        let rule = Rule {
-            patterns: self.patterns,
-            people: self.people,
-            packages: self.packages,
-            apps: self.apps,
-            severity_min: self.severity_min,
-            except_agents: self.except_agents,
-        };
-        Subscription { name, to: self.to, rule }
+        let what = self.condition();
+        if let Err(faults) = what.check() {
+            problems.extend(
+                faults
+                    .iter()
+                    .map(|fault| format!("notify.subscription {number} ({name}): {fault}")),
+            );
+        }
+        Subscription { name, to: self.to, what }
+    }
+
+    /// Kinds of tests must all hold; within a kind one must.
+    fn condition(&self) -> Condition {
+        let named = |names: &[String]| Names(names.to_vec());
+        let people = |names: &[String]| names.iter().cloned().map(Who::Person).collect();
+        let mut all = Vec::new();
+        if !self.patterns.is_empty() {
+            all.push(Condition::Topic(self.patterns.clone()));
+        }
+        if !self.people.is_empty() {
+            all.push(Condition::People(people(&self.people)));
+        }
+        if !self.packages.is_empty() {
+            all.push(Condition::Package(named(&self.packages)));
+        }
+        if !self.apps.is_empty() {
+            all.push(Condition::App(named(&self.apps)));
+        }
+        if let Some(min) = self.severity_min {
+            let severities = [Severity::Debug, Severity::Info, Severity::Warning, Severity::Error];
+            let wanted = severities.into_iter().filter(|severity| *severity >= min);
+            all.push(Condition::Severity(wanted.collect()));
+        }
+        if !self.except_agents.is_empty() {
+            let by = Condition::Agent(people(&self.except_agents));
+            all.push(Condition::Not(Box::new(by)));
+        }
+        Condition::All(all)
     }
 }
 
@@ -357,9 +387,9 @@ mod tests {
     }
 
     #[test]
-    fn without_subscriptions_there_is_nothing_to_do_and_without_mail_there_is_a_mend() {
+    fn mail_alone_is_enough_for_a_store_and_a_subscription_without_it_has_a_mend() {
         let settings: Settings = toml::from_str("[mail]\nfrom = 'a@b.org'").unwrap();
-        assert!(settings.check().unwrap().is_none());
+        assert!(settings.check().unwrap().unwrap().subscriptions.is_empty());
         assert!(Settings::default().check().unwrap().is_none());
         let settings: Settings = toml::from_str(SUBSCRIPTION).unwrap();
         let error = settings.check().unwrap_err().to_string();

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
-    Counters, Destination, Notice, Subscription,
+    Audience, Counters, Destination,
     dead_letters::{DeadLetters, dead_letter},
     in_flight::{Arrival, InFlight},
     limits::{CROWDED, DRAIN_MAX, IDLE_MAX, IN_FLIGHT_MAX},
@@ -18,7 +18,7 @@ use crate::{
 
 /// What the loop works with.
 pub(crate) struct Dispatcher<'a, D, L, F> {
-    pub(crate) subscriptions: &'a [Subscription],
+    pub(crate) audience: &'a Audience,
     pub(crate) describe: F,
     pub(crate) destination: &'a D,
     pub(crate) dead_letters: &'a L,
@@ -122,7 +122,7 @@ where
             Arrival::Told(receipt) => return unheard(receipt.ack().await),
         };
         let description = Arc::new((self.describe)(&event));
-        let notices = Notice::all(self.subscriptions, &event, &description, Timestamp::now());
+        let notices = self.audience.notices(&event, &description, Timestamp::now());
         if notices.is_empty() {
             return unheard(receipt.ack().await);
         }

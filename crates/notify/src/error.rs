@@ -17,4 +17,7 @@ pub enum Error {
         /// What the TLS library said.
         reason: String,
     },
+    /// The store of rules cannot be read.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
 }

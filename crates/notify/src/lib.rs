@@ -33,6 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod audience;
 mod backoff;
 mod config;
 mod counters;
@@ -40,18 +41,22 @@ mod dead_letters;
 mod destination;
 mod dispatcher;
 mod error;
+mod follower;
 mod in_flight;
 mod limits;
 mod mail;
+mod matcher;
 mod notice;
 mod notifier;
 mod outbox;
-mod rule;
+pub mod rule;
 mod secret;
 mod settings;
 mod source;
+pub mod store;
 mod subscription;
 
+pub use audience::Audience;
 pub use config::{Config, Login, Mail};
 pub use counters::{Counters, Counts};
 pub use dead_letters::DEAD_LETTER_QUEUE;
@@ -59,9 +64,9 @@ pub use destination::{Destination, Failure};
 pub use error::Error;
 pub use lettre::message::Mailbox;
 pub use mail::{Letterhead, Mailer};
+pub use matcher::{Failures, Matcher, Scratch};
 pub use notice::{Notice, Reason};
 pub use notifier::{Notifier, QUEUE};
-pub use rule::{Miss, Rule};
 pub use secret::Secret;
 pub use settings::{MailSettings, Settings, SubscriptionSettings, Tls};
 pub use subscription::Subscription;

@@ -1,12 +1,10 @@
 //! What one address is told of one event.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use event::{Description, Event};
 use jiff::Timestamp;
 use lettre::message::Mailbox;
-
-use crate::Subscription;
 
 /// An event on its way to one address.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,41 +24,13 @@ pub struct Notice {
 /// Why somebody is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// The subscription's name.
+    /// The rule's name, as its owner or the file has it.
     pub subscription: String,
-    /// The pattern that matched.
+    /// The topic pattern of it that fits; `#` when it asks for no topic.
     pub pattern: String,
 }
 
 impl Notice {
-    /// The notices of one event: one for each address, however many subscriptions ask for it.
-    pub fn all(
-        subscriptions: &[Subscription],
-        event: &Arc<Event>,
-        description: &Arc<Description>,
-        received_at: Timestamp,
-    ) -> Vec<Notice> {
-        let mut notices: Vec<Notice> = Vec::new();
-        let mut places: HashMap<String, usize> = HashMap::new();
-        for subscription in subscriptions {
-            let Ok(pattern) = subscription.rule.test(event, description) else { continue };
-            let place = *places.entry(address(&subscription.to)).or_insert(notices.len());
-            let reason =
-                Reason { subscription: subscription.name.clone(), pattern: pattern.to_owned() };
-            match notices.get_mut(place) {
-                Some(notice) => notice.reasons.push(reason),
-                None => notices.push(Notice {
-                    event: Arc::clone(event),
-                    description: Arc::clone(description),
-                    to: subscription.to.clone(),
-                    reasons: vec![reason],
-                    received_at,
-                }),
-            }
-        }
-        notices
-    }
-
     /// The address as a key.
     pub(crate) fn address(&self) -> String {
         address(&self.to)
@@ -68,7 +38,7 @@ impl Notice {
 }
 
 /// RFC 5321 §2.4: the local part has its case, the domain has none.
-fn address(mailbox: &Mailbox) -> String {
+pub(crate) fn address(mailbox: &Mailbox) -> String {
     format!("{}@{}", mailbox.email.user(), mailbox.email.domain().to_ascii_lowercase())
 }
 
@@ -96,58 +66,4 @@ pub(crate) fn sample() -> (Event, Description) {
         schema: Some("git.receive".to_owned()),
     };
     (event, description)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Rule;
-
-    fn subscription(name: &str, to: &str, pattern: &str) -> Subscription {
-        let rule = Rule { patterns: vec![pattern.parse().unwrap()], ..Rule::default() };
-        Subscription { name: name.to_owned(), to: to.parse().unwrap(), rule }
-    }
-
-    fn told(subscriptions: &[Subscription]) -> Vec<(String, Vec<String>)> {
-        let (event, description) = sample();
-        Notice::all(subscriptions, &event.into(), &description.into(), Timestamp::UNIX_EPOCH)
-            .into_iter()
-            .map(|notice| {
-                let names = notice.reasons.into_iter().map(|r| r.subscription).collect();
-                (notice.to.email.to_string(), names)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn an_address_is_told_once_and_hears_every_reason() {
-        let told = told(&[
-            subscription("one", "ada@example.org", "#"),
-            subscription("two", "grace@example.org", "#.git.*"),
-            subscription("three", "Ada <ada@EXAMPLE.org>", "org.#"),
-            subscription("four", "ada@example.org", "#.koji.#"),
-        ]);
-        let names = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>();
-        assert_eq!(
-            told,
-            [
-                ("ada@example.org".to_owned(), names(&["one", "three"])),
-                ("grace@example.org".to_owned(), names(&["two"])),
-            ]
-        );
-    }
-
-    #[test]
-    fn two_local_parts_of_different_case_are_two_people() {
-        let told = told(&[
-            subscription("one", "ada@example.org", "#"),
-            subscription("two", "Ada@example.org", "#"),
-        ]);
-        assert_eq!(told.len(), 2);
-    }
-
-    #[test]
-    fn nobody_is_told_what_nobody_asked_for() {
-        assert!(told(&[subscription("one", "ada@example.org", "#.koji.#")]).is_empty());
-    }
 }

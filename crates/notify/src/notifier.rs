@@ -7,17 +7,24 @@ use event::Registry;
 use tokio::sync::watch;
 
 use crate::{
-    Config, Counters, Error, Mailer, dead_letters::BusDeadLetters, dispatcher::Dispatcher,
+    Audience, Config, Counters, Error, Mailer,
+    dead_letters::BusDeadLetters,
+    dispatcher::Dispatcher,
+    follower::{self, Follower},
     limits::PREFETCH,
+    store::Store,
 };
 
-/// The durable queue the notifier consumes. Bound to every pattern somebody subscribes to.
+/// The durable queue the notifier consumes. Bound to every pattern that the file's
+/// subscriptions have; with a store of rules, to every topic.
 pub const QUEUE: &str = "tubepost.notify.mail";
 
 /// Tells people by mail what they subscribed to. Several on one bus share the work.
 #[derive(Debug)]
 pub struct Notifier {
     config: Config,
+    audience: Arc<Audience>,
+    follower: Option<Follower>,
     registry: Registry,
     bus: BusUrl,
     mailer: Mailer,
@@ -33,7 +40,32 @@ impl Notifier {
     pub fn new(config: Config, registry: Registry, bus: BusUrl) -> Result<Notifier, Error> {
         let mailer = Mailer::new(&config.mail)?;
         let listening = watch::Sender::new(false);
-        Ok(Notifier { config, registry, bus, mailer, counters: Arc::default(), listening })
+        let audience = Arc::new(Audience::of(&config.subscriptions));
+        Ok(Notifier {
+            config,
+            audience,
+            follower: None,
+            registry,
+            bus,
+            mailer,
+            counters: Arc::default(),
+            listening,
+        })
+    }
+
+    /// Tells what the rules of a store ask for, too, as they are at any moment. Reads them all;
+    /// waits for that.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn following(mut self, store: Arc<Store>) -> Result<Notifier, Error> {
+        self.follower = Some(follower::follow(store, &self.audience).map_err(Error::Store)?);
+        Ok(self)
+    }
+
+    /// Whom it tells: rules, groups, destinations as they are now.
+    pub fn audience(&self) -> Arc<Audience> {
+        Arc::clone(&self.audience)
     }
 
     /// Ready once the notifier's queue is there, or the notifier is gone: what is published from
@@ -51,9 +83,13 @@ impl Notifier {
     /// Runs until `shutdown`; waits through any outage of the bus and of the mail server. What is
     /// being sent then has a few seconds to end; everything else stays in the queue.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let patterns = self.config.patterns();
+        // What people ask for changes, and a queue is bound once: then it takes every event.
+        let patterns = match self.follower {
+            None => self.config.patterns(),
+            Some(_) => "#".parse().into_iter().collect(),
+        };
         tracing::info!(
-            subscriptions = self.config.subscriptions.len(),
+            rules = self.audience.len(),
             queue = QUEUE,
             server = format!("{}:{}", self.config.mail.host, self.config.mail.port),
             "mail notifier started"
@@ -68,7 +104,7 @@ impl Notifier {
         };
         self.listening.send_replace(true);
         let dispatcher = Dispatcher {
-            subscriptions: &self.config.subscriptions,
+            audience: &self.audience,
             describe: |event: &event::Event| self.registry.describe(event),
             destination: &self.mailer,
             dead_letters: &dead_letters,

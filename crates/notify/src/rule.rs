@@ -1,160 +1,162 @@
-//! What somebody wants to hear of: a test on an event and its description. Pure.
+//! A rule: what somebody wants to hear of, where, and when. The model and its checks; pure.
+//!
+//! The JSON form is the one people write and stores keep; `docs/notify.md` has it. It says
+//! `"version": 1`, and a reader refuses versions it does not know.
 
-use std::fmt;
+mod check;
+mod compile;
+mod condition;
+mod cost;
+mod directory;
+mod expression;
+mod facts;
+mod fault;
+mod glob;
+mod schedule;
+mod test;
+pub(crate) mod texts;
+mod when;
+mod who;
 
-use event::{Description, Event, Pattern, Severity};
+use event::Severity;
+use serde::{Deserialize, Serialize};
 
-/// Tests of different kinds must all hold; within a kind one must. A kind with nothing in it
-/// holds for every event.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) use compile::Compiled;
+pub use condition::{Condition, Names};
+pub use directory::{Directory, Maintainers};
+pub use expression::Expression;
+pub use facts::Facts;
+pub use fault::Fault;
+pub use glob::Glob;
+pub use schedule::{Due, next_due};
+pub use test::Miss;
+pub(crate) use test::{GRAM, Key, Kind, Test, Truth};
+pub use when::{Clock, Digest, Quiet, Rate, Weekday, Weekly, When};
+pub use who::Who;
+
+/// What a person or a group wants to hear of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// The topic is one of those.
-    pub patterns: Vec<Pattern>,
-    /// It concerns one of these people.
-    pub people: Vec<String>,
-    /// It concerns one of these packages.
-    pub packages: Vec<String>,
-    /// One of these applications said it; upper and lower case are the same.
-    pub apps: Vec<String>,
-    /// It matters at least so much.
-    pub severity_min: Option<Severity>,
-    /// None of these did it: for those who do not want to hear of their own doings.
-    pub except_agents: Vec<String>,
+    /// The version of this form: 1.
+    #[serde(default = "version")]
+    pub version: u32,
+    /// Unique among all rules, 1 to 64 letters, digits, `-`, `_` and `.`. Empty in a rule that is
+    /// new: the store gives it one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What its owner calls it, a line of 1 to 100 characters; shown in each notice.
+    pub name: String,
+    /// A rule that is not enabled matches nothing.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// What events it wants.
+    pub what: Condition,
+    /// Where they go; at least one.
+    pub outlets: Vec<Outlet>,
 }
 
-/// The first test that did not hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Miss {
-    /// No pattern matches the topic.
-    Topic,
-    /// None of the people.
-    People,
-    /// None of the packages.
-    Packages,
-    /// Another application.
-    App,
-    /// Matters too little.
-    Severity,
-    /// Done by one of those left out.
-    Agent,
+/// Whose a rule, a destination or a mute is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    /// One person, by the name that events use.
+    Person(String),
+    /// All members of a group together.
+    Group(String),
+}
+
+/// Where events of some severities go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outlet {
+    /// Only events of these; empty: of all.
+    #[serde(default, with = "texts::severities", skip_serializing_if = "Vec::is_empty")]
+    pub severities: Vec<Severity>,
+    /// Destinations of the owner, by id: `mail:ada@example.org`. At least one.
+    pub to: Vec<String>,
+    /// When they go; at once if nothing is said.
+    #[serde(default, skip_serializing_if = "When::is_at_once")]
+    pub when: When,
 }
 
 impl Rule {
-    /// Whether the rule wants the event: the pattern that matched first (`#` when the rule has
-    /// none), or the first test that did not hold.
+    /// Reads one from JSON and checks it.
     ///
     /// # Errors
-    /// The [`Miss`], for explaining.
-    pub fn test(&self, event: &Event, description: &Description) -> Result<&str, Miss> {
-        let pattern = match self.patterns.iter().find(|pattern| pattern.matches(&event.topic)) {
-            Some(pattern) => pattern.as_str(),
-            None if self.patterns.is_empty() => ALL,
-            None => return Err(Miss::Topic),
-        };
-        let same_app = |app: &String| app.eq_ignore_ascii_case(&description.app);
-        let (miss, agent) = (Err, description.agent.as_ref());
-        if !one_of(&self.people, &description.people) {
-            miss(Miss::People)
-        } else if !one_of(&self.packages, &description.packages) {
-            miss(Miss::Packages)
-        } else if !self.apps.is_empty() && !self.apps.iter().any(same_app) {
-            miss(Miss::App)
-        } else if self.severity_min.is_some_and(|min| description.severity < min) {
-            miss(Miss::Severity)
-        } else if agent.is_some_and(|agent| self.except_agents.contains(agent)) {
-            miss(Miss::Agent)
-        } else {
-            Ok(pattern)
+    /// Every [`Fault`] there is; a fault of syntax comes alone, with line and column.
+    pub fn from_json(text: &str) -> Result<Rule, Vec<Fault>> {
+        let rule: Rule = serde_json::from_str(text).map_err(|error| vec![Fault::syntax(&error)])?;
+        rule.check()?;
+        Ok(rule)
+    }
+
+    /// One line of JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a rule has only strings as keys")
+    }
+}
+
+impl Owner {
+    /// The name of the person or group.
+    pub fn name(&self) -> &str {
+        let (Owner::Person(name) | Owner::Group(name)) = self;
+        name
+    }
+
+    /// `person` or `group`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Owner::Person(_) => "person",
+            Owner::Group(_) => "group",
         }
     }
 }
 
-impl fmt::Display for Miss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Miss::Topic => "no pattern matches the topic",
-            Miss::People => "it concerns none of the people",
-            Miss::Packages => "it concerns none of the packages",
-            Miss::App => "another application said it",
-            Miss::Severity => "it matters less than asked for",
-            Miss::Agent => "it was done by somebody left out",
-        })
+/// `ada` or `group:kernel`, as commands take it.
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Owner::Person(name) => f.write_str(name),
+            Owner::Group(name) => write!(f, "group:{name}"),
+        }
     }
 }
 
-fn one_of(wanted: &[String], found: &[String]) -> bool {
-    wanted.is_empty() || wanted.iter().any(|name| found.contains(name))
+impl std::str::FromStr for Owner {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Owner, String> {
+        let (owner, name) = match text.strip_prefix("group:") {
+            Some(name) => (Owner::Group(name.to_owned()), name),
+            None => (Owner::Person(text.to_owned()), text),
+        };
+        match who::is_name(name) {
+            true => Ok(owner),
+            false => Err(format!("'{text}' is nobody's name; write ada, or group:kernel")),
+        }
+    }
 }
 
-/// The pattern of a rule without one.
-pub(crate) const ALL: &str = "#";
+impl Outlet {
+    /// Whether it takes events of this severity.
+    pub fn takes(&self, severity: Severity) -> bool {
+        self.severities.is_empty() || self.severities.contains(&severity)
+    }
+}
+
+fn version() -> u32 {
+    VERSION
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The form this release reads and writes.
+pub(crate) const VERSION: u32 = 1;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::notice::sample;
-
-    fn rule(change: impl FnOnce(&mut Rule)) -> Rule {
-        let mut rule = Rule::default();
-        change(&mut rule);
-        rule
-    }
-
-    fn names(names: &[&str]) -> Vec<String> {
-        names.iter().map(|&name| name.to_owned()).collect()
-    }
-
-    #[test]
-    fn an_empty_rule_wants_everything() {
-        let (event, description) = sample();
-        assert_eq!(Rule::default().test(&event, &description), Ok("#"));
-    }
-
-    #[test]
-    fn the_pattern_that_matched_is_named() {
-        let (event, description) = sample();
-        let rule = rule(|r| {
-            r.patterns = ["a.#", "#.git.*", "#"].map(|p| p.parse().unwrap()).into();
-        });
-        assert_eq!(rule.test(&event, &description), Ok("#.git.*"));
-    }
-
-    #[test]
-    fn within_a_kind_one_is_enough_and_between_kinds_all_must_hold() {
-        let (event, description) = sample();
-        let both = |people: &[&str], packages: &[&str]| {
-            rule(|r| (r.people, r.packages) = (names(people), names(packages)))
-                .test(&event, &description)
-                .map(drop)
-        };
-        assert_eq!(both(&["nobody", "ada"], &["kernel", "glibc"]), Ok(()));
-        assert_eq!(both(&["nobody"], &["kernel"]), Err(Miss::People));
-        assert_eq!(both(&["ada"], &["glibc"]), Err(Miss::Packages));
-        assert_eq!(both(&["ad"], &[]), Err(Miss::People), "names are whole");
-        assert_eq!(both(&["Ada"], &[]), Err(Miss::People), "names have their case");
-    }
-
-    #[test]
-    fn every_kind_of_test_can_say_no() {
-        let (event, description) = sample();
-        for (rule, expected) in [
-            (rule(|r| r.patterns = vec!["#.koji.#".parse().unwrap()]), Err(Miss::Topic)),
-            (rule(|r| r.apps = names(&["koji"])), Err(Miss::App)),
-            (rule(|r| r.apps = names(&["koji", "GIT"])), Ok("#")),
-            (rule(|r| r.severity_min = Some(Severity::Warning)), Err(Miss::Severity)),
-            (rule(|r| r.severity_min = Some(Severity::Info)), Ok("#")),
-            (rule(|r| r.except_agents = names(&["ada"])), Err(Miss::Agent)),
-            (rule(|r| r.except_agents = names(&["grace"])), Ok("#")),
-        ] {
-            assert_eq!(rule.test(&event, &description), expected, "{rule:?}");
-        }
-    }
-
-    #[test]
-    fn an_event_nobody_did_is_nobodys_own() {
-        let (event, mut description) = sample();
-        description.agent = None;
-        let rule = rule(|r| r.except_agents = names(&["ada"]));
-        assert_eq!(rule.test(&event, &description), Ok("#"));
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use event::{Event, Registry};
-use notify::{Letterhead, Notice, Settings};
+use notify::{Audience, Letterhead, Settings};
 
 const PAGE: &str = include_str!("../../../docs/mail.md");
 
@@ -44,8 +44,7 @@ fn every_header_that_is_sent_is_in_the_table_and_the_other_way_round() {
     description.packages = vec!["kernel".to_owned()];
     description.object = Some("git/kernel".to_owned());
     let event = Event { schema: Some("git.receive".to_owned()), ..event };
-    let notices = Notice::all(
-        &config.subscriptions,
+    let notices = Audience::of(&config.subscriptions).notices(
         &Arc::new(event),
         &Arc::new(description),
         jiff::Timestamp::now(),

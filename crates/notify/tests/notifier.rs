@@ -16,7 +16,7 @@ use std::{
 
 use client::{BusUrl, Published, Publisher, Queue, Subscriber, Subscription};
 use event::{Event, Registry};
-use notify::{Config, Counters, DEAD_LETTER_QUEUE, Notifier, QUEUE};
+use notify::{Config, Counters, DEAD_LETTER_QUEUE, Notifier, QUEUE, rule::Condition};
 use rabbitmq::RabbitMq;
 use smtp::{Received, SmtpServer, config};
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
@@ -144,7 +144,7 @@ async fn what_is_published_is_in_the_mailbox_and_then_acknowledged() {
     let bus = some!(Bus::new("whole-way").await);
     let mut server = some!(SmtpServer::start(&[]).await);
     let mut config = config(server.port, "", &[ADA, GRACE]);
-    config.subscriptions[1].rule.patterns = vec!["#.nothing".parse().unwrap()];
+    config.subscriptions[1].what = Condition::Topic(vec!["#.nothing".parse().unwrap()]);
     let running = Running::start(&bus, config);
     bus.publish("one").await;
     bus.publish("two").await;

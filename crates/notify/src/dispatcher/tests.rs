@@ -11,7 +11,7 @@ use client::Undecodable;
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
-use crate::{Failure, Rule, notice::sample};
+use crate::{Failure, Notice, Subscription, notice::sample, rule::Condition};
 
 /// What was done with a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl Bench {
             .map(|address| Subscription {
                 name: (*address).to_owned(),
                 to: address.parse().unwrap(),
-                rule: Rule { patterns: vec!["#.git.#".parse().unwrap()], ..Rule::default() },
+                what: Condition::Topic(vec!["#.git.#".parse().unwrap()]),
             })
             .collect();
         let task = tokio::spawn({
@@ -130,7 +130,7 @@ impl Bench {
                 (Arc::clone(&post), Arc::clone(&graves), Arc::clone(&counters));
             async move {
                 let dispatcher = Dispatcher {
-                    subscriptions: &subscriptions,
+                    audience: &Audience::of(&subscriptions),
                     describe: |_: &Event| sample().1,
                     destination: &*post,
                     dead_letters: &*graves,

@@ -1,0 +1,242 @@
+//! Whom an event is told: the rules that want it, whose owners do not want to be left alone, and
+//! where they want it. The rules of the configuration file and those of the store are one.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use event::{Description, Event};
+use jiff::Timestamp;
+use lettre::message::Mailbox;
+
+use crate::{
+    Notice, Reason, Subscription,
+    follower::Stored,
+    matcher::{Failures, Matcher, Scratch},
+    notice::address,
+    rule::{Owner, Rule},
+    store::{Change, Destination, Silence},
+};
+
+/// Rules, destinations and silences as they are now. Shared by the loop that tells and the one that
+/// follows the store.
+#[derive(Debug, Default)]
+pub struct Audience {
+    known: RwLock<Known>,
+    scratch: Mutex<Scratch>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    matcher: Matcher,
+    /// Of the store; the file's rules name addresses.
+    destinations: HashMap<Owner, BTreeMap<String, Destination>>,
+    silences: HashMap<Owner, Silence>,
+    /// Of the file, by rule: it was parsed when the file was read.
+    addresses: HashMap<String, Mailbox>,
+}
+
+impl Audience {
+    /// Those of the configuration file.
+    pub fn of(subscriptions: &[Subscription]) -> Audience {
+        let audience = Audience::default();
+        let mut known = audience.known.write().unwrap_or_else(PoisonError::into_inner);
+        for (index, subscription) in subscriptions.iter().enumerate() {
+            let rule = subscription.rule(index + 1);
+            known.addresses.insert(rule.id.clone(), subscription.to.clone());
+            known.put(rule);
+        }
+        drop(known);
+        audience
+    }
+
+    /// Takes a change of the store over; it holds for the next event.
+    pub fn apply(&self, change: Change) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        match change {
+            Change::Rule(rule) => known.put(rule),
+            Change::RuleGone(id) => known.matcher.remove(&id),
+            Change::Group { name, members } => known.matcher.set_group(&name, &members),
+            Change::Maintainers { package, maintainers } => {
+                known.matcher.set_maintainers(&package, maintainers);
+            }
+            Change::Destinations(owner, all) if all.is_empty() => {
+                known.destinations.remove(&owner);
+            }
+            Change::Destinations(owner, all) => {
+                let by_id = all.into_iter().map(|one| (one.id.clone(), one)).collect();
+                known.destinations.insert(owner, by_id);
+            }
+            Change::Silence(owner, silence) => match silence == Silence::default() {
+                true => drop(known.silences.remove(&owner)),
+                false => drop(known.silences.insert(owner, silence)),
+            },
+        }
+    }
+
+    /// What came from the store.
+    pub(crate) fn stored(&self) -> Stored {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let of_store = |id: &&str| !known.addresses.contains_key(*id);
+        let directory = known.matcher.directory();
+        Stored {
+            rules: known.matcher.ids().filter(of_store).map(str::to_owned).collect(),
+            groups: directory.groups().map(str::to_owned).collect(),
+            packages: directory.packages().map(str::to_owned).collect(),
+            destinations: known.destinations.keys().cloned().collect(),
+            silences: known.silences.keys().cloned().collect(),
+        }
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).matcher.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Expressions that failed so far.
+    pub fn failures(&self) -> Failures {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).matcher.failures()
+    }
+
+    /// The notices of one event: one for each address, however many rules ask for it.
+    pub fn notices(
+        &self,
+        event: &Arc<Event>,
+        description: &Arc<Description>,
+        received_at: Timestamp,
+    ) -> Vec<Notice> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rules = known.matcher.matches(event, description, &mut scratch);
+        // In an order that people find again in each mail: the file's, then as they were made.
+        rules.sort_unstable_by(|a, b| {
+            let of_store = |rule: &Rule| !known.addresses.contains_key(&rule.id);
+            (of_store(a), &a.id).cmp(&(of_store(b), &b.id))
+        });
+        let mut notices: Vec<Notice> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for rule in rules {
+            if known.is_silent(&rule.owner, description, received_at) {
+                continue;
+            }
+            for to in known.addresses_of(rule, description) {
+                let place = *places.entry(address(&to)).or_insert(notices.len());
+                let reason = Reason {
+                    subscription: rule.name.clone(),
+                    pattern: rule.what.pattern_for(&event.topic).to_owned(),
+                };
+                match notices.get_mut(place) {
+                    // Two outlets of one rule may go to one address.
+                    Some(notice) if notice.reasons.contains(&reason) => {}
+                    Some(notice) => notice.reasons.push(reason),
+                    None => notices.push(Notice {
+                        event: Arc::clone(event),
+                        description: Arc::clone(description),
+                        to,
+                        reasons: vec![reason],
+                        received_at,
+                    }),
+                }
+            }
+        }
+        notices
+    }
+}
+
+impl Known {
+    fn put(&mut self, rule: Rule) {
+        let id = rule.id.clone();
+        if let Err(reason) = self.matcher.put(Arc::new(rule)) {
+            // The store checks what it takes; an older release may have taken something else.
+            tracing::warn!(
+                rule = id,
+                "rule left out, save it again to see what is wrong: {reason}"
+            );
+        }
+    }
+
+    fn is_silent(&self, owner: &Owner, told: &Description, now: Timestamp) -> bool {
+        self.silences.get(owner).is_some_and(|silence| silence.covers(told, now))
+    }
+
+    /// The addresses a rule tells this event.
+    fn addresses_of(&self, rule: &Rule, description: &Description) -> Vec<Mailbox> {
+        if let Some(address) = self.addresses.get(&rule.id) {
+            return vec![address.clone()];
+        }
+        let Some(destinations) = self.destinations.get(&rule.owner) else { return Vec::new() };
+        let outlets = rule.outlets.iter().filter(|outlet| outlet.takes(description.severity));
+        let mut addresses = Vec::new();
+        for id in outlets.flat_map(|outlet| &outlet.to) {
+            match id.strip_prefix('@') {
+                Some(kind) => {
+                    let of_kind = destinations.values().filter(|one| one.kind() == kind);
+                    addresses.extend(of_kind.filter_map(Destination::mailbox));
+                }
+                None => addresses.extend(destinations.get(id).and_then(Destination::mailbox)),
+            }
+        }
+        addresses
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{notice::sample, rule::Condition};
+
+    fn subscription(name: &str, to: &str, pattern: &str) -> Subscription {
+        let what = Condition::Topic(vec![pattern.parse().unwrap()]);
+        Subscription { name: name.to_owned(), to: to.parse().unwrap(), what }
+    }
+
+    fn told(subscriptions: &[Subscription]) -> Vec<(String, Vec<String>)> {
+        let (event, description) = sample();
+        Audience::of(subscriptions)
+            .notices(&event.into(), &description.into(), Timestamp::UNIX_EPOCH)
+            .into_iter()
+            .map(|notice| {
+                let names = notice.reasons.into_iter().map(|r| r.subscription).collect();
+                (notice.to.email.to_string(), names)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_address_is_told_once_and_hears_every_reason() {
+        let told = told(&[
+            subscription("one", "ada@example.org", "#"),
+            subscription("two", "grace@example.org", "#.git.*"),
+            subscription("three", "Ada <ada@EXAMPLE.org>", "org.#"),
+            subscription("four", "ada@example.org", "#.koji.#"),
+        ]);
+        let names = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            told,
+            [
+                ("ada@example.org".to_owned(), names(&["one", "three"])),
+                ("grace@example.org".to_owned(), names(&["two"])),
+            ]
+        );
+    }
+
+    #[test]
+    fn two_local_parts_of_different_case_are_two_people() {
+        let told = told(&[
+            subscription("one", "ada@example.org", "#"),
+            subscription("two", "Ada@example.org", "#"),
+        ]);
+        assert_eq!(told.len(), 2);
+    }
+
+    #[test]
+    fn nobody_is_told_what_nobody_asked_for() {
+        assert!(told(&[subscription("one", "ada@example.org", "#.koji.#")]).is_empty());
+    }
+}

@@ -1,0 +1,146 @@
+//! Where somebody can be told.
+
+use lettre::message::Mailbox;
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Store, change, database::Session};
+use crate::rule::{Owner, Rule};
+
+/// One of an owner's destinations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Destination {
+    /// How rules name it, `KIND:ADDRESS`: `mail:ada@example.org`.
+    pub id: String,
+    /// Events stay away while it is not.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+impl Destination {
+    /// One by its id.
+    ///
+    /// # Errors
+    /// It is of no kind that is known, or its address is none.
+    pub fn new(id: &str) -> Result<Destination, Error> {
+        let refused = |problem: String| Error::Refused(format!("destination '{id}' {problem}"));
+        let Some((kind, address)) = id.split_once(':') else {
+            return Err(refused("has no kind; write mail:ada@example.org".to_owned()));
+        };
+        if !KINDS.contains(&kind) {
+            let known = KINDS.join(", ");
+            return Err(refused(format!("is of no kind that is known: {known}")));
+        }
+        let destination = Destination { id: id.to_owned(), enabled: true };
+        let is_address = match kind {
+            MAIL => destination.mailbox().is_some(),
+            _ => !address.is_empty() && !address.contains(char::is_control) && id.len() <= 255,
+        };
+        match is_address {
+            true => Ok(destination),
+            false => Err(refused("has no address; write mail:ada@example.org".to_owned())),
+        }
+    }
+
+    /// `mail`, `matrix`, `irc`.
+    pub fn kind(&self) -> &str {
+        self.id.split_once(':').map_or("", |(kind, _)| kind)
+    }
+
+    /// Its mail address, when it is one and enabled.
+    pub(crate) fn mailbox(&self) -> Option<Mailbox> {
+        let address = self.id.strip_prefix("mail:").filter(|_| self.enabled)?;
+        address.parse().ok()
+    }
+}
+
+impl Store {
+    /// Keeps a destination, in the place of the one with its id.
+    ///
+    /// # Errors
+    /// Too many; the database's.
+    pub fn put_destination(&self, owner: &Owner, destination: &Destination) -> Result<(), Error> {
+        Destination::new(&destination.id)?;
+        self.change(|session| {
+            let key = owner.to_string();
+            let there = of_owner(session, owner)?;
+            let is_new = there.iter().all(|one| one.id != destination.id);
+            if is_new && there.len() >= DESTINATIONS_MAX {
+                let problem = format!("{owner} has {DESTINATIONS_MAX} destinations; remove one");
+                return Err(Error::Refused(problem));
+            }
+            let body = serde_json::to_string(destination)
+                .map_err(|error| Error::Database(error.to_string()))?;
+            session.run(
+                "INSERT INTO destination (owner, id, body) VALUES ($1, $2, $3) \
+                 ON CONFLICT (owner, id) DO UPDATE SET body = excluded.body",
+                &[&key, &destination.id, &body],
+            )?;
+            change::note(session, "destination", &key)
+        })
+    }
+
+    /// Removes a destination; false when there is none. Rules that name it tell nobody there.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn remove_destination(&self, owner: &Owner, id: &str) -> Result<bool, Error> {
+        self.change(|session| {
+            let key = owner.to_string();
+            let sql = "DELETE FROM destination WHERE owner = $1 AND id = $2";
+            let removed = session.run(sql, &[&key, id])? > 0;
+            if removed {
+                change::note(session, "destination", &key)?;
+            }
+            Ok(removed)
+        })
+    }
+
+    /// An owner's destinations, by id.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn destinations(&self, owner: &Owner) -> Result<Vec<Destination>, Error> {
+        self.read(|session| of_owner(session, owner))
+    }
+}
+
+/// Within a transaction.
+pub(super) fn of_owner(
+    session: &mut dyn Session,
+    owner: &Owner,
+) -> Result<Vec<Destination>, Error> {
+    let sql = "SELECT body, id FROM destination WHERE owner = $1 ORDER BY id";
+    let rows = session.rows(sql, &[&owner.to_string()])?;
+    rows.iter().map(|row| super::parse(row, "destination")).collect()
+}
+
+/// Whether all that a rule names is its owner's. `@mail` is all there is of a kind, if only later.
+pub(super) fn check(session: &mut dyn Session, rule: &Rule) -> Result<(), Error> {
+    let there = of_owner(session, &rule.owner)?;
+    let named =
+        rule.outlets.iter().flat_map(|outlet| outlet.to.iter().chain(&outlet.when.fallback));
+    for id in named {
+        let is_known = match id.strip_prefix('@') {
+            Some(kind) => KINDS.contains(&kind),
+            None => there.iter().any(|one| one.id == *id),
+        };
+        if !is_known {
+            return Err(Error::Refused(format!(
+                "destination '{id}' is not {owner}'s; add it with tubepost notify destination add \
+                 {owner} {id}",
+                owner = rule.owner
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn yes() -> bool {
+    true
+}
+
+const MAIL: &str = "mail";
+/// Those that can be kept. This release tells by mail.
+const KINDS: [&str; 3] = [MAIL, "matrix", "irc"];
+const DESTINATIONS_MAX: usize = 50;
