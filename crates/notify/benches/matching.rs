@@ -1,6 +1,6 @@
 //! How many events a second are held against 100,000 rules of 10,000 people on one core, through
-//! the index and rule by rule. `cargo bench -p tubepost-notify --bench matching`; 20,000 are promised:
-//! below it exits 1. What both find is compared.
+//! the index and rule by rule. `cargo bench -p tubepost-notify --bench matching`; 20,000 are
+//! promised: below it exits 1. What both find is compared.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement prints, and may panic")]
 
 use std::{

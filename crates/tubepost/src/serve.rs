@@ -142,8 +142,17 @@ impl Start {
         }
         let mut ready = async {}.boxed();
         if let Some(notifier) = notifier {
-            let (part, listening) =
-                notify_part::start(notifier, registry.clone(), bus.clone(), stopping.clone())?;
+            let rules = notify_part::Rules {
+                store: config.notify_store.clone(),
+                named: config.notify_store_named,
+            };
+            let (part, listening) = notify_part::start(
+                notifier,
+                rules,
+                registry.clone(),
+                bus.clone(),
+                stopping.clone(),
+            )?;
             parts.push(part);
             ready = listening.boxed();
         }

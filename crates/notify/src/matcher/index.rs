@@ -96,6 +96,9 @@ impl Index {
             directory.for_each_maintainer(package, |person| look(Kind::Maintainer, person));
             directory.for_each_maintaining_group(package, |group| look(Kind::MaintainerOf, group));
         }
+        if !self.names[Kind::Header as usize].is_empty() {
+            facts.event.headers.keys().for_each(|name| look(Kind::Header, name));
+        }
         for object in facts.objects() {
             look(Kind::Object, object);
             if !self.names[Kind::ObjectBelow as usize].is_empty() {

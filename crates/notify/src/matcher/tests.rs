@@ -175,6 +175,7 @@ fn condition() -> impl Strategy<Value = Condition> {
         "'kernel' in packages && size(people) > 1",
         "app == 'git'",
         "body.n > 3",
+        "agent == 'bob' || 'bash' in packages && app != 'x'",
         "people.exists(p, p == 'bob') || severity == 'error'",
     ];
     let leaf = prop_oneof![

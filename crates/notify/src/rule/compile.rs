@@ -177,27 +177,21 @@ fn of_leaf(leaf: &Test) -> Option<Cover<'_>> {
             }
             needles.iter().map(|needle| (Key::Text(needle), 5000)).collect()
         }
-        Test::App(names) => of_names(Kind::App, names, 100_000),
+        Test::App(names) => of_names(Kind::App, names),
         Test::People(people) => of_people(Kind::Person, Kind::PersonOf, people),
         Test::Agent(people) => of_people(Kind::Agent, Kind::AgentOf, people),
         Test::Maintainer(people) => of_people(Kind::Maintainer, Kind::MaintainerOf, people),
-        Test::Package(names) => of_names(Kind::Package, names, 100),
-        Test::Schema(names) => of_names(Kind::Schema, names, 10_000),
+        Test::Package(names) => of_names(Kind::Package, names),
+        Test::Schema(names) => of_names(Kind::Schema, names),
         Test::Object(paths) => {
-            let key = |path| match str::ends_with(path, '/') {
-                true => (Key::Name(Kind::ObjectBelow, path), 1000),
-                false => (Key::Name(Kind::Object, path), 100),
+            let kind = |path: &str| match path.ends_with('/') {
+                true => Kind::ObjectBelow,
+                false => Kind::Object,
             };
-            paths.iter().map(|path| key(&**path)).collect()
+            paths.iter().map(|path| keyed(kind(path), path)).collect()
         }
         Test::Cel(expression) => {
-            let often = |kind| match kind {
-                Kind::App => 100_000,
-                Kind::Schema => 10_000,
-                _ => 100,
-            };
-            let (kind, name) = expression.key()?;
-            vec![(Key::Name(kind, name), often(kind))]
+            expression.keys()?.into_iter().map(|(kind, name)| keyed(kind, name)).collect()
         }
         Test::TopicGlob(_) | Test::All(_) | Test::Any(_) | Test::Not(_) => return None,
     };
@@ -216,12 +210,16 @@ fn topic_often(pattern: &event::Pattern) -> Option<u64> {
     }
 }
 
-fn of_names(kind: Kind, names: &[Box<str>], often: u64) -> Vec<(Key<'_>, u64)> {
-    names.iter().map(|name| (Key::Name(kind, name), often)).collect()
+fn keyed(kind: Kind, name: &str) -> (Key<'_>, u64) {
+    (Key::Name(kind, name), kind.often())
+}
+
+fn of_names(kind: Kind, names: &[Box<str>]) -> Vec<(Key<'_>, u64)> {
+    names.iter().map(|name| keyed(kind, name)).collect()
 }
 
 fn of_people(person: Kind, group: Kind, people: &People) -> Vec<(Key<'_>, u64)> {
-    let mut keys = of_names(person, &people.people, 100);
-    keys.extend(of_names(group, &people.groups, 2000));
+    let mut keys = of_names(person, &people.people);
+    keys.extend(of_names(group, &people.groups));
     keys
 }

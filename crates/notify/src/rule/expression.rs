@@ -117,28 +117,26 @@ impl Expression {
             .unwrap_or_else(|_| Err("the interpreter failed".to_owned()))
     }
 
-    /// A name that an event has if the expression is true of it, the rarest: of `A && B` either's,
-    /// of `agent == 'ada'` the agent.
-    pub(crate) fn key(&self) -> Option<(Kind, &str)> {
-        key(self.program.expression())
+    /// Names of which an event has at least one if the expression is true of it: of `A && B` the
+    /// rarer's, of `A || B` both's, of `agent == 'ada'` the agent.
+    pub(crate) fn keys(&self) -> Option<Vec<(Kind, &str)>> {
+        keys(self.program.expression())
     }
 }
 
-fn key(expression: &IdedExpr) -> Option<(Kind, &str)> {
+fn keys(expression: &IdedExpr) -> Option<Vec<(Kind, &str)>> {
     let Expr::Call(call) = &expression.expr else { return None };
     let [left, right] = call.args.as_slice() else { return None };
-    let name = |e: &IdedExpr| match &e.expr {
-        Expr::Ident(name) => Some(name.clone()),
-        _ => None,
-    };
     match call.func_name.as_str() {
         "_&&_" => {
-            let rank = |(kind, _): &(Kind, &str)| match kind {
-                Kind::App => 2,
-                Kind::Schema => 1,
-                _ => 0,
-            };
-            [key(left), key(right)].into_iter().flatten().min_by_key(rank)
+            let often =
+                |keys: &Vec<(Kind, &str)>| keys.iter().map(|(kind, _)| kind.often()).sum::<u64>();
+            [keys(left), keys(right)].into_iter().flatten().min_by_key(often)
+        }
+        "_||_" => {
+            let mut both = keys(left)?;
+            both.extend(keys(right)?);
+            Some(both)
         }
         "_==_" => {
             let (name, text) = match (literal(left), literal(right)) {
@@ -146,24 +144,32 @@ fn key(expression: &IdedExpr) -> Option<(Kind, &str)> {
                 (None, Some(text)) => (name(left)?, text),
                 _ => return None,
             };
-            match name.as_str() {
-                "agent" if !text.is_empty() => Some((Kind::Agent, text)),
-                "schema" if !text.is_empty() => Some((Kind::Schema, text)),
-                "app" if text.is_ascii() && !text.bytes().any(|b| b.is_ascii_uppercase()) => {
-                    Some((Kind::App, text))
-                }
+            let is_lower = text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+            match name {
+                "agent" if !text.is_empty() => Some(vec![(Kind::Agent, text)]),
+                "schema" if !text.is_empty() => Some(vec![(Kind::Schema, text)]),
+                "app" if is_lower => Some(vec![(Kind::App, text)]),
                 _ => None,
             }
         }
         "@in" => {
             let text = literal(left)?;
-            match name(right)?.as_str() {
-                "people" => Some((Kind::Person, text)),
-                "packages" => Some((Kind::Package, text)),
-                "objects" => Some((Kind::Object, text)),
-                _ => None,
-            }
+            let kind = match name(right)? {
+                "people" => Kind::Person,
+                "packages" => Kind::Package,
+                "objects" => Kind::Object,
+                "headers" => Kind::Header,
+                _ => return None,
+            };
+            Some(vec![(kind, text)])
         }
+        _ => None,
+    }
+}
+
+fn name(expression: &IdedExpr) -> Option<&str> {
+    match &expression.expr {
+        Expr::Ident(name) => Some(name),
         _ => None,
     }
 }

@@ -55,6 +55,10 @@ pub(crate) struct Config {
     pub(crate) topic_prefix: String,
     /// Directories of further schemas.
     pub(crate) schemas: Vec<PathBuf>,
+    /// Where people's rules are.
+    pub(crate) notify_store: PathBuf,
+    /// Whether somebody named it; else it is looked for.
+    pub(crate) notify_store_named: bool,
     /// Where events wait for the bus.
     pub(crate) spool_directory: PathBuf,
     /// How many bytes may wait there.
@@ -238,6 +242,8 @@ impl Config {
             bus_named: settings.said(table::BUS_URL.declaration.key).is_some(),
             topic_prefix: settings.need(&table::TOPIC_PREFIX)?,
             schemas: settings.get(&table::SCHEMAS)?.unwrap_or_default(),
+            notify_store: settings.need(&table::NOTIFY_STORE)?,
+            notify_store_named: settings.said(table::NOTIFY_STORE.declaration.key).is_some(),
             spool_directory: settings.need(&table::SPOOL_DIRECTORY)?,
             spool_size_max: settings.need(&table::SPOOL_SIZE_MAX)?,
             agent: Agent {

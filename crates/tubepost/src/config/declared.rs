@@ -112,6 +112,8 @@ pub(crate) enum Verb {
     On,
     /// `tubepost agent`
     Agent,
+    /// `tubepost notify …`
+    Notify,
     /// `tubepost event render`
     EventRender,
     /// `tubepost schema check` and `test`

@@ -44,15 +44,12 @@ impl SmtpUrl {
     }
 }
 
-/// Resolves the notifier's configuration; `None` when nobody subscribes. Reads the files that the
-/// settings name.
+/// Resolves the notifier's configuration; maybe without subscriptions, as rules of a store may be
+/// all there are. Reads the files that the settings name.
 ///
 /// # Errors
 /// All that does not go together, each with its key.
 pub(crate) fn notifier(settings: &Settings) -> Result<Option<notify::Config>, Vec<Fault>> {
-    if settings.subscriptions().is_empty() {
-        return Ok(None);
-    }
     let mail = mail(settings).map_err(|fault| vec![fault])?;
     let subscriptions = settings.subscriptions().to_vec();
     notify::Settings { mail: Some(mail), subscriptions }.check().map_err(|error| {
@@ -157,7 +154,8 @@ mod tests {
         let config = check(SUBSCRIPTION).unwrap().unwrap();
         assert_eq!((config.mail.host.as_str(), config.mail.port), ("localhost", 25));
         assert_eq!(config.subscriptions.len(), 1);
-        assert!(check("[notify.mail]\nhost = \"mail.example.org\"\n").unwrap().is_none());
+        let alone = check("[notify.mail]\nhost = \"mail.example.org\"\n").unwrap().unwrap();
+        assert!(alone.subscriptions.is_empty());
     }
 
     #[test]

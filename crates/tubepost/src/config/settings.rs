@@ -198,6 +198,12 @@ pub(super) fn spool_directory(settings: &Settings) -> Option<String> {
     Some(directory.display().to_string())
 }
 
+/// Where people's rules are when nobody named a place.
+pub(super) fn notify_store(settings: &Settings) -> Option<String> {
+    let directory = settings.need(&table::DATA_DIR).ok()?;
+    Some(directory.join("notify.db").display().to_string())
+}
+
 /// Where the agent listens when nobody named a place.
 pub(super) fn agent_socket(settings: &Settings) -> Option<String> {
     let environment = settings.environment();

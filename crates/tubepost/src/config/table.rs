@@ -8,6 +8,7 @@ mod checks;
 mod events;
 mod mail;
 mod management;
+mod notify;
 mod server;
 mod tls;
 
@@ -31,6 +32,7 @@ pub(crate) use self::{
         MAIL_PATCH_BYTES_MAX, MAIL_PORT, MAIL_SMTP_URL, MAIL_TIMEOUT, MAIL_TLS, MAIL_USER,
     },
     management::MANAGEMENT_URL,
+    notify::NOTIFY_STORE,
     server::{
         AMQP_CHANNEL_MAX, AMQP_CONNECTIONS_MAX, AMQP_FRAME_MAX, AMQP_HANDSHAKE_TIMEOUT,
         AMQP_HEARTBEAT, AMQP_LARGE_MESSAGE_BYTES_MAX, AMQP_LISTEN, AMQP_MESSAGE_BYTES_MAX,
@@ -106,6 +108,7 @@ pub(crate) static GROUPS: &[Group] = &[
         title: "Git",
         options: &[&GIT_PATCH_BYTES_MAX, &GIT_COMMITS_MAX, &GIT_URL_TEMPLATE, &GIT_NAMESPACE],
     },
+    Group { title: "Rules", options: &[&NOTIFY_STORE] },
     Group {
         title: "Mail",
         options: &[

@@ -1,30 +1,98 @@
-//! The mail notifier of the server, when somebody subscribes.
+//! The notifier of the server. It runs when the configuration file has subscriptions or when there
+//! is a store of rules, which somebody may make at any time.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use client::BusUrl;
 use event::Registry;
-use notify::Notifier;
+use notify::{Notifier, store::Store};
+use tokio::sync::watch;
 
 use crate::{
     failure::Failure,
     serve::part::{Part, Stopping},
 };
 
-/// Starts it. Also gives what is ready once its queue is there.
+/// Where the rules are.
+pub(crate) struct Rules {
+    /// The file.
+    pub(crate) store: PathBuf,
+    /// Whether it is to be made when it is not there.
+    pub(crate) named: bool,
+}
+
+/// Starts it. Also gives what is ready once its queue is there, or there is nobody to tell.
 ///
 /// # Errors
 /// The certificates to trust cannot be used.
 pub(crate) fn start(
     config: notify::Config,
+    rules: Rules,
     registry: Registry,
     bus: BusUrl,
     stopping: Stopping,
 ) -> Result<(Part, impl Future<Output = ()> + Send + 'static), Failure> {
-    let notifier =
-        Notifier::new(config, registry, bus).map_err(|error| Failure::failed(error.to_string()))?;
-    let listening = notifier.listening();
+    // What is wrong with mail is said before anything starts.
+    Notifier::new(config.clone(), registry.clone(), bus.clone()).map_err(failed)?;
+    let (ready, listening) = watch::channel(false);
     let part = Part::start("notify", async move {
+        let notifier = || Notifier::new(config.clone(), registry.clone(), bus.clone());
+        if !rules.named && !rules.store.exists() {
+            let appeared = appearance(rules.store.clone());
+            if config.subscriptions.is_empty() {
+                ready.send_replace(true);
+                tokio::select! {
+                    () = stopping.clone().wait() => return Ok(()),
+                    () = appeared => {}
+                }
+            } else {
+                let notifier = notifier().map_err(failed)?;
+                let ends = stopping.clone();
+                let until = async move {
+                    tokio::select! {
+                        () = ends.wait() => {}
+                        () = appeared => {}
+                    }
+                };
+                announce(&notifier, &ready);
+                notifier.run(until).await;
+                if stopping.is_told() {
+                    return Ok(());
+                }
+            }
+        }
+        let notifier = notifier().map_err(failed)?;
+        // Reading all rules takes the disk.
+        let following = tokio::task::spawn_blocking(move || {
+            notifier.following(Arc::new(Store::open(&rules.store)?))
+        });
+        let notifier = following.await.map_err(failed)?.map_err(failed)?;
+        announce(&notifier, &ready);
         notifier.run(stopping.wait()).await;
         Ok(())
     });
-    Ok((part, listening))
+    let mut listening = listening;
+    let ready = async move { drop(listening.wait_for(|ready| *ready).await) };
+    Ok((part, ready))
 }
+
+fn announce(notifier: &Notifier, ready: &watch::Sender<bool>) {
+    let (listening, ready) = (notifier.listening(), ready.clone());
+    tokio::spawn(async move {
+        listening.await;
+        ready.send_replace(true);
+    });
+}
+
+async fn appearance(path: PathBuf) {
+    while !path.exists() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::failed(error.to_string())
+}
+
+/// With what reading it takes, the first rule of all is in force within a second, too.
+const LOOK_EVERY: Duration = Duration::from_millis(250);

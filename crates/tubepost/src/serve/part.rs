@@ -22,6 +22,11 @@ impl Stopping {
         (stop, Stopping(stopping))
     }
 
+    /// Whether it stops already.
+    pub(crate) fn is_told(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits for it.
     pub(crate) async fn wait(mut self) {
         // A sender that is gone means stop, too.

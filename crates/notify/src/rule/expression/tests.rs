@@ -119,18 +119,21 @@ fn an_expression_that_is_cheap_for_most_events_is_not_run_on_one_that_is_too_lar
 
 #[test]
 fn what_it_is_found_by_is_what_an_event_must_have() {
-    let key = |text: &str| {
+    let keys = |text: &str| {
         let expression = Expression::parse(text).unwrap();
-        expression.key().map(|(kind, name)| (kind, name.to_owned()))
+        let keys = expression.keys()?;
+        Some(keys.into_iter().map(|(kind, name)| (kind, name.to_owned())).collect::<Vec<_>>())
     };
-    let some = |kind, name: &str| Some((kind, name.to_owned()));
-    assert_eq!(key("agent == 'ada'"), some(Kind::Agent, "ada"));
-    assert_eq!(key("'koji' == app && body.n > 1"), some(Kind::App, "koji"));
-    assert_eq!(key("app == 'koji' && 'bash' in packages"), some(Kind::Package, "bash"));
-    assert_eq!(key("app == 'Koji'"), None, "an application is found by its name in lower case");
-    assert_eq!(key("agent == ''"), None);
-    assert_eq!(key("agent == 'ada' || app == 'koji'"), None);
-    assert_eq!(key("!(agent == 'ada')"), None);
+    let one = |kind, name: &str| Some(vec![(kind, name.to_owned())]);
+    assert_eq!(keys("agent == 'ada'"), one(Kind::Agent, "ada"));
+    assert_eq!(keys("'koji' == app && body.n > 1"), one(Kind::App, "koji"));
+    assert_eq!(keys("app == 'koji' && 'bash' in packages"), one(Kind::Package, "bash"));
+    assert_eq!(keys("'x' in headers"), one(Kind::Header, "x"));
+    assert_eq!(keys("agent == 'ada' || 'bash' in packages").map(|keys| keys.len()), Some(2));
+    assert_eq!(keys("app == 'Koji'"), None, "an application is found by its name in lower case");
+    assert_eq!(keys("agent == ''"), None);
+    assert_eq!(keys("agent == 'ada' || size(people) > 3"), None);
+    assert_eq!(keys("!(agent == 'ada')"), None);
 }
 
 #[test]

@@ -73,6 +73,7 @@ pub(crate) static SCHEMAS: Declared<Vec<PathBuf>> = Declared {
             Verb::HookGit,
             Verb::EventRender,
             Verb::Schema,
+            Verb::Notify,
         ],
     },
     parse: paths,

@@ -25,7 +25,14 @@ pub(crate) static DATA_DIR: Declared<PathBuf> = Declared {
         help: "Where serve keeps messages and users",
         example: "/var/lib/tubepost",
         mask: Mask::Nothing,
-        verbs: &[Verb::Serve, Verb::Config, Verb::User, Verb::Management, Verb::JournalCheck],
+        verbs: &[
+            Verb::Serve,
+            Verb::Config,
+            Verb::User,
+            Verb::Management,
+            Verb::JournalCheck,
+            Verb::Notify,
+        ],
     },
     parse: path,
 };

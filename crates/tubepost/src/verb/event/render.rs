@@ -2,19 +2,19 @@
 //! say them. A line that is no event is told of and passed over.
 
 use std::{
-    fs::File,
-    io::{BufRead, BufReader, Write, stdin},
+    io::{BufRead, Write},
     path::PathBuf,
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use event::{Description, Event, Registry};
+use event::{Description, Registry};
 use serde::Serialize;
 
 use crate::{
     cli,
     config::Verb,
-    failure::{Failure, complain, remark},
+    event_lines,
+    failure::{Failure, remark},
     schemas,
     terminal::shown,
 };
@@ -47,23 +47,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let registry = schemas::registry(&cli::config(matches)?)?;
     let files: Vec<&PathBuf> = matches.get_many("file").into_iter().flatten().collect();
     let mut out = anstream::stdout().lock();
-    let mut wrong = 0;
-    match files.is_empty() {
-        true => wrong += render("standard input", &mut stdin().lock(), &registry, &mut out)?,
-        false => {
-            for file in files {
-                let place = shown(&file.display().to_string()).into_owned();
-                if place == "-" {
-                    wrong += render("standard input", &mut stdin().lock(), &registry, &mut out)?;
-                    continue;
-                }
-                let opened = File::open(file).map_err(|error| {
-                    Failure::failed(format!("{place}: cannot be opened: {error}"))
-                })?;
-                wrong += render(&place, &mut BufReader::new(opened), &registry, &mut out)?;
-            }
-        }
-    }
+    let wrong = event_lines::of_files(&files, &mut |place, input| {
+        render(place, input, &registry, &mut out)
+    })?;
     if let Some(failure) = registry.last_failure() {
         let count = registry.failures();
         remark(&shown(&format!(
@@ -109,53 +95,15 @@ fn render(
     registry: &Registry,
     out: &mut impl Write,
 ) -> Result<u64, Failure> {
-    let mut wrong = 0;
-    let mut line = Vec::new();
-    for number in 1_u64.. {
-        line.clear();
-        let unreadable = |error: std::io::Error| {
-            Failure::failed(format!("{place}, line {number}: cannot be read: {error}"))
-        };
-        let mut bounded = std::io::Read::take(&mut *input, LINE_BYTES_MAX + 1);
-        let read = bounded.read_until(b'\n', &mut line).map_err(unreadable)?;
-        if read == 0 {
-            break;
-        }
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let event = if line.len() as u64 > LINE_BYTES_MAX {
-            input.skip_until(b'\n').map_err(unreadable)?;
-            Err(format!("has more than {} MiB; leave it out", LINE_BYTES_MAX >> 20))
-        } else {
-            read_event(&line)
-        };
-        match event {
-            Ok(event) => {
-                let told = registry.describe(&event);
-                let said = serde_json::to_string(&Line::from(&told))
-                    .map_err(|error| Failure::failed(format!("{place}, line {number}: {error}")))?;
-                writeln!(out, "{said}").map_err(|error| Failure::of_output(&error))?;
-            }
-            Err(reason) => {
-                wrong += 1;
-                complain(&shown(&format!("{place}, line {number}: {reason}")));
-            }
-        }
-    }
+    let wrong = event_lines::read(place, input, |number, event| {
+        let told = registry.describe(&event);
+        let said = serde_json::to_string(&Line::from(&told))
+            .map_err(|error| Failure::failed(format!("{place}, line {number}: {error}")))?;
+        writeln!(out, "{said}").map_err(|error| Failure::of_output(&error))
+    })?;
     out.flush().map_err(|error| Failure::of_output(&error))?;
     Ok(wrong)
 }
-
-fn read_event(line: &[u8]) -> Result<Event, String> {
-    const MEND: &str = "write {\"topic\": \"org.example.door\", \"body\": {…}}";
-    let text = std::str::from_utf8(line)
-        .map_err(|error| format!("is not UTF-8 from byte {}; {MEND}", error.valid_up_to() + 1))?;
-    Event::from_dump(text).map_err(|error| format!("is no event: {error}; {MEND}"))
-}
-
-/// What the bus carries at most, with room for JSON's escapes.
-const LINE_BYTES_MAX: u64 = 128 << 20;
 
 #[cfg(test)]
 mod tests {
