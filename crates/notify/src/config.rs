@@ -7,7 +7,7 @@ use lettre::message::Mailbox;
 
 use crate::{
     Error, MailSettings, Secret, Settings, Subscription, SubscriptionSettings, Tls,
-    rule::{Condition, Names, Who},
+    rule::{Condition, Names, Rule, Who},
 };
 
 /// A notifier's configuration.
@@ -58,6 +58,11 @@ pub struct Login {
 }
 
 impl Config {
+    /// The subscriptions as the rules that they are.
+    pub fn rules(&self) -> Vec<Rule> {
+        self.subscriptions.iter().zip(1..).map(|(one, number)| one.rule(number)).collect()
+    }
+
     /// The topics that somebody wants: what the notifier's queue is bound to. Sorted, none twice.
     pub fn patterns(&self) -> Vec<Pattern> {
         let mut patterns: Vec<Pattern> = Vec::new();

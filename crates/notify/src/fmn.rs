@@ -147,6 +147,9 @@ pub fn import(text: &str) -> Result<Import, Fault> {
     Ok(import)
 }
 
+/// An outlet, with what its `to` names.
+type Told = (Outlet, Vec<Destination>);
+
 impl FmnRule {
     /// Generation rules that differ in severities only are outlets of one rule; others are rules.
     fn translate(self) -> Result<Vec<Imported>, String> {
@@ -154,7 +157,7 @@ impl FmnRule {
         if self.generation_rules.is_empty() {
             return Err("it has no generation rule, so it tells nobody".to_owned());
         }
-        let mut groups: Vec<(Filters, Vec<(Outlet, Vec<Destination>)>)> = Vec::new();
+        let mut groups: Vec<(Filters, Vec<Told>)> = Vec::new();
         for generation in self.generation_rules {
             let outlet = generation.outlet()?;
             let filters = Filters { severities: None, ..generation.filters };
@@ -242,7 +245,7 @@ fn followed(all: &[Artifact]) -> Result<Condition, String> {
 }
 
 impl GenerationRule {
-    fn outlet(&self) -> Result<(Outlet, Vec<Destination>), String> {
+    fn outlet(&self) -> Result<Told, String> {
         let named = self.filters.severities.clone().unwrap_or_default();
         let severities: Result<Vec<Severity>, String> = match named.is_empty() {
             // FMN's own default.

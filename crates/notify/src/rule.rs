@@ -22,6 +22,7 @@ use event::Severity;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use compile::Compiled;
+pub use compile::Probe;
 pub use condition::{Condition, Names};
 pub use directory::{Directory, Maintainers};
 pub use expression::Expression;
@@ -156,7 +157,7 @@ fn yes() -> bool {
 }
 
 /// The form this release reads and writes.
-pub(crate) const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 
 #[cfg(test)]
 mod tests;

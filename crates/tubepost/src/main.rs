@@ -6,6 +6,7 @@
 mod cli;
 mod config;
 mod event_line;
+mod event_lines;
 mod failure;
 mod keys;
 mod listing;

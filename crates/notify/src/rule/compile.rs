@@ -69,6 +69,32 @@ impl Rule {
     }
 }
 
+/// A rule that is asked of many events, outside of any matcher.
+#[derive(Debug)]
+pub struct Probe(Compiled);
+
+impl Rule {
+    /// Compiles it to be asked of many events.
+    ///
+    /// # Errors
+    /// The rule is wrong; see [`Rule::check`].
+    pub fn probe(&self, directory: &Directory) -> Result<Probe, String> {
+        Compiled::of(&self.what, &self.owner, directory).map(Probe)
+    }
+}
+
+impl Probe {
+    /// Whether the event is wanted. Expressions that fail are told to `failed`.
+    pub fn wants(
+        &self,
+        facts: &Facts<'_>,
+        directory: &Directory,
+        failed: &mut dyn FnMut(&str),
+    ) -> bool {
+        self.0.wants(facts, directory, failed)
+    }
+}
+
 struct Compiler<'a> {
     owner: &'a Owner,
     directory: &'a Directory,

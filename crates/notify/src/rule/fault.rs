@@ -20,7 +20,7 @@ impl Fault {
     }
 
     /// JSON that cannot be read as a rule.
-    pub(crate) fn syntax(error: &serde_json::Error) -> Fault {
+    pub fn syntax(error: &serde_json::Error) -> Fault {
         let said = error.to_string();
         // serde_json puts the place behind its words; here it has a field.
         let problem = said.rsplit_once(" at line ").map_or(said.as_str(), |(words, _)| words);

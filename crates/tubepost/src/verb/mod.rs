@@ -17,6 +17,7 @@ pub(crate) mod key;
 pub(crate) mod man;
 mod management;
 mod named_value;
+pub(crate) mod notify;
 pub(crate) mod on;
 pub(crate) mod permission;
 pub(crate) mod policy;

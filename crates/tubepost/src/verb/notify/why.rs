@@ -1,0 +1,188 @@
+//! `tubepost notify why`: which rules want an event, or the first test that did not hold.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use event::Event;
+use jiff::Timestamp;
+use notify::{
+    rule::{Directory, Facts, Owner, Rule},
+    store::{Change, News, Store},
+};
+use serde_json::{Value, json};
+
+use super::{on_the_store, open_at, owner};
+use crate::{
+    cli, config, event_lines,
+    failure::Failure,
+    schemas,
+    terminal::{print_line, shown},
+};
+
+pub(super) fn command() -> Command {
+    let command = Command::new("why")
+        .about("Say which rules want an event, or the first test of each that did not hold")
+        .arg(
+            Arg::new("event")
+                .value_name("EVENT")
+                .required(true)
+                .value_parser(value_parser!(PathBuf))
+                .help("A file of events, as tail --json prints them; '-' is standard input"),
+        )
+        .arg(owner().value_name("PERSON").help("Whose rules; all that want it, if not said"))
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("One JSON object a line, for each event and rule"),
+        )
+        .after_help(
+            "Examples:\n  \
+             tubepost notify why event.json ada\n  \
+             tubepost tail --json --limit 1 | tubepost notify why - ada\n  \
+             tubepost notify why events.jsonl --json | jq 'select(.matches)'\n\n\
+             A person's rules are those of their groups, too. Without a person, rules that do not want\n\
+             the event are left out. Subscriptions of the configuration file are looked at, too.",
+        );
+    on_the_store(command)
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let settings = cli::settings(matches)?;
+    let config = config::Config::check(&settings)?;
+    let registry = schemas::registry(&config)?;
+    let person = matches.get_one::<Owner>("owner");
+    let mut rules = match person {
+        // The file's have addresses, and nobody's names.
+        Some(_) => Vec::new(),
+        None => config::notifier(&settings)?.map_or_else(Vec::new, |notifier| notifier.rules()),
+    };
+    let mut directory = Directory::default();
+    let mut store = None;
+    if config.notify_store.exists() {
+        let opened = open_at(&config, false)?;
+        directory = self::directory(&opened)?;
+        rules.extend(rules_of(&opened, person, &directory)?);
+        store = Some(opened);
+    }
+    if rules.is_empty() {
+        let whose = person
+            .map_or("there are no rules".to_owned(), |person| format!("{person} has no rules"));
+        return Err(Failure::failed(format!("{whose}; make one with tubepost notify rule add")));
+    }
+    let file = matches.get_one::<PathBuf>("event").cloned().unwrap_or_default();
+    let is_json = matches.get_flag("json");
+    let mut asked = 0_u64;
+    let wrong = event_lines::of_files(&[&file], &mut |place, input| {
+        event_lines::read(place, input, |_, event| {
+            asked += 1;
+            let told = registry.describe(&event);
+            let facts = Facts::new(&event, &told);
+            if !is_json {
+                print_line(&shown(&format!("{}  {}  {}", event.id, event.topic, told.summary)))?;
+            }
+            for rule in &rules {
+                let answer = answer(rule, &facts, &directory, store.as_ref())?;
+                if answer["matches"] == Value::Bool(false) && person.is_none() {
+                    continue;
+                }
+                match is_json {
+                    true => print_line(&with_event(answer, &event).to_string())?,
+                    false => print_line(&shown(&in_words(&answer)))?,
+                }
+            }
+            Ok(())
+        })
+    })?;
+    match (wrong, asked) {
+        (0, 0) => Err(Failure::failed("there is no event to ask of; give a line of JSON")),
+        (0, _) => Ok(()),
+        _ => Err(Failure::Said(1)),
+    }
+}
+
+/// What a rule says of an event.
+fn answer(
+    rule: &Rule,
+    facts: &Facts<'_>,
+    directory: &Directory,
+    store: Option<&Store>,
+) -> Result<Value, Failure> {
+    let mut answer = json!({"rule": rule.id, "owner": rule.owner.to_string(), "name": rule.name});
+    let miss = rule.explain(facts, directory).map_err(Failure::failed)?;
+    let outlets = rule.outlets.iter().filter(|outlet| outlet.takes(facts.description.severity));
+    let to: Vec<&String> = outlets.flat_map(|outlet| &outlet.to).collect();
+    let silence = match store {
+        Some(store) => store.silence(&rule.owner)?,
+        None => notify::store::Silence::default(),
+    };
+    let reason = match miss {
+        Some(miss) => Some((miss.path, miss.reason)),
+        None if to.is_empty() => {
+            let severity = facts.description.severity;
+            Some(("outlets".to_owned(), format!("none takes events of severity {severity}")))
+        }
+        None if silence.covers(facts.description, Timestamp::now()) => {
+            Some(("silence".to_owned(), "its owner wants to be left alone now".to_owned()))
+        }
+        None => None,
+    };
+    answer["matches"] = reason.is_none().into();
+    match reason {
+        None => answer["to"] = json!(to),
+        Some((path, reason)) => {
+            answer["path"] = path.into();
+            answer["reason"] = reason.into();
+        }
+    }
+    Ok(answer)
+}
+
+fn with_event(mut answer: Value, event: &Event) -> Value {
+    answer["event"] = event.id.as_str().into();
+    answer["topic"] = event.topic.as_str().into();
+    answer
+}
+
+fn in_words(answer: &Value) -> String {
+    let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
+    let rule = format!("rule {} of {} ({})", text("rule"), text("owner"), text("name"));
+    match answer["matches"] == Value::Bool(true) {
+        true => {
+            let to = answer["to"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            format!("  yes  {rule}: tells {}", to.collect::<Vec<_>>().join(", "))
+        }
+        false => format!("  no   {rule}: {}: {}", text("path"), text("reason")),
+    }
+}
+
+/// The rules of somebody and of their groups; all, of nobody in particular.
+fn rules_of(
+    store: &Store,
+    person: Option<&Owner>,
+    directory: &Directory,
+) -> Result<Vec<Rule>, Failure> {
+    let mut rules = store.rules(person)?;
+    if let Some(Owner::Person(name)) = person {
+        for group in directory.groups_of(name) {
+            rules.extend(store.rules(Some(&Owner::Group(group.to_string())))?);
+        }
+    }
+    Ok(rules)
+}
+
+/// Groups and maintainers of a store.
+pub(super) fn directory(store: &Store) -> Result<Directory, Failure> {
+    let mut directory = Directory::default();
+    let (_, News::Everything(all) | News::Changes(all)) = store.news(None)?;
+    for change in all {
+        match change {
+            Change::Group { name, members } => drop(directory.set_group(&name, &members)),
+            Change::Maintainers { package, maintainers } => {
+                directory.set_maintainers(&package, maintainers);
+            }
+            _ => {}
+        }
+    }
+    Ok(directory)
+}
