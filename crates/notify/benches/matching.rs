@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let mut matcher = Matcher::default();
     for group in 0..GROUPS {
-        let members: Vec<String> = (0..20).map(|_| person(random.skewed(PEOPLE))).collect();
+        let members: Vec<String> = (0..20).map(|_| person(random.below(PEOPLE))).collect();
         matcher.set_group(&format!("group{group}"), &members);
     }
     for package in 0..PACKAGES {
@@ -261,6 +261,6 @@ impl Random {
     /// Few are busy, and most are not.
     fn skewed(&mut self, end: usize) -> usize {
         let n = self.below(1 << 20) as f64 / f64::from(1 << 20);
-        ((n * n * n) * end as f64) as usize
+        ((n * n) * end as f64) as usize
     }
 }

@@ -130,6 +130,7 @@ impl Audience {
                 let reason = Reason {
                     subscription: rule.name.clone(),
                     pattern: rule.what.pattern_for(&event.topic).to_owned(),
+                    rule: (!known.addresses.contains_key(&rule.id)).then(|| rule.id.clone()),
                 };
                 match notices.get_mut(place) {
                     // Two outlets of one rule may go to one address.

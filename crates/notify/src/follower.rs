@@ -145,9 +145,10 @@ mod tests {
     fn an_audience_keeps_up_with_its_store_and_ends_with_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("notify.db");
-        let writer = Store::open(&path).unwrap();
+        let open = || crate::store::Location::File(path.clone()).open().unwrap();
+        let writer = open();
         let audience = Arc::new(Audience::default());
-        let following = follow(Arc::new(Store::open(&path).unwrap()), &audience).unwrap();
+        let following = follow(Arc::new(open()), &audience).unwrap();
         let ada: Owner = "ada".parse().unwrap();
         let mail = crate::store::Destination::new("mail:ada@example.org").unwrap();
         writer.put_destination(&ada, &mail).unwrap();

@@ -28,6 +28,8 @@ pub struct Reason {
     pub subscription: String,
     /// The topic pattern of it that fits; `#` when it asks for no topic.
     pub pattern: String,
+    /// The rule's id in the store; `None` when it stands in the configuration file.
+    pub rule: Option<String>,
 }
 
 impl Notice {

@@ -1,5 +1,6 @@
 //! What people want to hear of, kept: rules, destinations, silences, groups, maintainers and
-//! default rules. In a SQLite file; `database` is the seam to that, and the SQL is plain.
+//! default rules. In a SQLite file or in PostgreSQL; `database` is the seam between, and the SQL
+//! is the same.
 //!
 //! Every change is a row in a journal, in the transaction that makes it. Notifiers follow it
 //! ([`Store::follow`]), so several processes see a change within a second. Values are JSON in text
@@ -10,19 +11,19 @@ mod database;
 mod defaults;
 mod destination;
 mod error;
+mod location;
 mod migration;
+mod postgres;
 mod silence;
 mod sqlite;
 
-use std::{
-    path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use change::{Change, Cursor, News};
 pub use defaults::{DefaultRule, Defaults, Scope};
 pub use destination::Destination;
 pub use error::Error;
+pub use location::Location;
 pub use silence::Silence;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -50,14 +51,6 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the SQLite file, makes it if it is not there, and brings it to this release's form.
-    ///
-    /// # Errors
-    /// The file cannot be opened, is none of ours, or a newer release's.
-    pub fn open(path: &Path) -> Result<Store, Error> {
-        Store::with(Box::new(sqlite::Sqlite::open(path)?))
-    }
-
     /// A store that is gone when it is dropped.
     ///
     /// # Errors
@@ -96,7 +89,8 @@ impl Store {
                 let problem = format!("rule {}: is {other}'s, not {owner}'s", rule.id);
                 return Err(Error::Refused(problem));
             }
-            let count = session.rows("SELECT COUNT(*) FROM rule WHERE owner = $1", &[&owner])?;
+            let count = session
+                .rows("SELECT CAST(COUNT(*) AS TEXT) FROM rule WHERE owner = $1", &[&owner])?;
             let count = count.first().and_then(|row| row.first()?.parse().ok()).unwrap_or(0);
             if before.is_empty() && count >= RULES_MAX {
                 let problem = format!("{owner} has {count} rules, and no more are kept for one");

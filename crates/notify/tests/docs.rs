@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use event::{Event, Registry};
-use notify::{Audience, Letterhead, Settings};
+use notify::{Audience, Letterhead, Settings, rule::Rule};
 
 const PAGE: &str = include_str!("../../../docs/mail.md");
 
@@ -65,4 +65,22 @@ fn every_header_that_is_sent_is_in_the_table_and_the_other_way_round() {
     sent.sort_unstable();
     shown.sort_unstable();
     assert_eq!(sent, shown);
+}
+
+#[test]
+fn the_rule_that_is_shown_and_the_expressions_are_right_and_show_every_key() {
+    const RULES: &str = include_str!("../../../docs/notify.md");
+    let (_, behind) = RULES.split_once("```json\n").unwrap();
+    let text = behind.split("```").next().unwrap();
+    let rule = Rule::from_json(text).unwrap();
+    let shown: serde_json::Value = serde_json::from_str(text).unwrap();
+    let keys = shown.as_object().unwrap().len();
+    assert_eq!(keys, serde_json::to_value(&rule).unwrap().as_object().unwrap().len());
+    let (_, section) = RULES.split_once("### Expressions").unwrap();
+    let expressions: Vec<&str> =
+        section.lines().filter_map(|line| line.strip_prefix("    ")).take(3).collect();
+    assert_eq!(expressions.len(), 3);
+    for text in expressions {
+        notify::rule::Expression::parse(text).unwrap();
+    }
 }

@@ -38,7 +38,11 @@ fn notice(id: &str, to: &str, description: Description) -> Notice {
         event: Arc::new(event),
         description: Arc::new(description),
         to: to.parse().unwrap(),
-        reasons: vec![Reason { subscription: "kernel".to_owned(), pattern: "#".to_owned() }],
+        reasons: vec![Reason {
+            subscription: "kernel".to_owned(),
+            pattern: "#".to_owned(),
+            rule: None,
+        }],
         received_at: Timestamp::now(),
     }
 }

@@ -11,12 +11,16 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::TcpListener,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use client::{BusUrl, Published, Publisher, Queue, Subscriber, Subscription};
 use event::{Event, Registry};
-use notify::{Config, Counters, DEAD_LETTER_QUEUE, Notifier, QUEUE, rule::Condition};
+use notify::{
+    Config, Counters, DEAD_LETTER_QUEUE, Notifier, QUEUE,
+    rule::{Condition, Rule},
+    store::Location,
+};
 use rabbitmq::RabbitMq;
 use smtp::{Received, SmtpServer, config};
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
@@ -86,7 +90,10 @@ struct Running {
 
 impl Running {
     fn start(bus: &Bus, config: Config) -> Running {
-        let notifier = Notifier::new(config, Registry::builtin(), bus.url.clone()).unwrap();
+        Running::of(Notifier::new(config, Registry::builtin(), bus.url.clone()).unwrap())
+    }
+
+    fn of(notifier: Notifier) -> Running {
         let (stop, stopped) = oneshot::channel::<()>();
         let counters = notifier.counters();
         let task = tokio::spawn(notifier.run(async move { drop(stopped.await) }));
@@ -155,6 +162,48 @@ async fn what_is_published_is_in_the_mailbox_and_then_acknowledged() {
     bus.drained().await;
     running.stop().await;
     assert!(server.stop().await.is_empty(), "Grace asked for something else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_of_the_store_is_told_from_when_it_is_made_to_when_it_is_removed() {
+    let bus = some!(Bus::new("rules").await);
+    let mut server = some!(SmtpServer::start(&[]).await);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify.db");
+    let open = || Location::File(path.clone()).open().unwrap();
+    let (ours, theirs) = (open(), open());
+    let notifier =
+        Notifier::new(config(server.port, "", &[]), Registry::builtin(), bus.url.clone());
+    let notifier = notifier.unwrap().following(Arc::new(ours)).unwrap();
+    let audience = notifier.audience();
+    let running = Running::of(notifier);
+    bus.publish("before").await;
+    bus.drained().await;
+
+    let ada = "ada".parse().unwrap();
+    let mail = notify::store::Destination::new(&format!("mail:{ADA}")).unwrap();
+    theirs.put_destination(&ada, &mail).unwrap();
+    let json = r#"{"owner": {"person": "ada"}, "name": "mine", "what": {"people": "@me"},
+        "outlets": [{"to": ["@mail"]}]}"#;
+    let rule = theirs.put_rule(Rule::from_json(json).unwrap()).unwrap();
+    let in_force = async |count: usize| {
+        let began = Instant::now();
+        while audience.len() != count {
+            tokio::time::sleep(Duration::from_millis(5)).await; // tidy: looks again
+            assert!(began.elapsed() < Duration::from_secs(20), "{}", audience.len());
+        }
+    };
+    in_force(1).await;
+    bus.publish("while").await;
+    let mail = server.mail().await;
+    assert_eq!((mail.id(), mail.to()), ("while", ADA));
+    assert_eq!(mail.header("X-Tubepost-Subscription"), Some("mine"));
+    theirs.remove_rule(&rule.id).unwrap();
+    in_force(0).await;
+    bus.publish("after").await;
+    bus.drained().await;
+    running.stop().await;
+    assert!(server.stop().await.is_empty(), "one mail, and no more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ pub(super) struct Need {
 }
 
 /// Of `cargo xtask test`.
-pub(super) const OF_TESTS: [Need; 12] = [
+pub(super) const OF_TESTS: [Need; 13] = [
     Need {
         what: "git (the hook's tests push with it)",
         is_there: || find_program(&["git"]).is_some(),
@@ -59,6 +59,14 @@ pub(super) const OF_TESTS: [Need; 12] = [
         packages: &["fontconfig", "fonts-dejavu-core"],
     },
     RABBITMQ,
+    Need {
+        what: "PostgreSQL (people's rules are kept in one, too)",
+        is_there: || {
+            let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+            versions.flatten().any(|version| version.path().join("bin/initdb").exists())
+        },
+        packages: &["postgresql"],
+    },
     Need {
         what: "rabbitmq-c's amqp-* tools (they publish and consume)",
         is_there: || find_program(&["amqp-declare-queue"]).is_some(),
@@ -128,7 +136,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update
 apt-get install --yes --no-install-recommends "$@"
 if [ -d /run/systemd/system ]; then
-    for server in rabbitmq-server nats-server; do
+    for server in rabbitmq-server nats-server postgresql; do
         case " $* " in *" $server "*) systemctl disable --now "$server" ;; esac
     done
 fi

@@ -76,12 +76,17 @@ fn push_visible(body: &mut String, text: &str) {
 /// RFC 3676 §4.3: what follows `-- ` is no part of the text; mail programs leave it out of answers.
 fn push_footer(body: &mut String, notice: &Notice, page_url: Option<&str>) {
     body.push_str("\n-- \nYou get this mail because you subscribed:\n");
-    for Reason { subscription, pattern } in &notice.reasons {
+    for Reason { subscription, pattern, .. } in &notice.reasons {
         let _ = writeln!(body, "  {subscription} (topic {pattern})");
     }
     let _ =
         writeln!(body, "Topic {}, event {}", notice.event.topic, one_line(&notice.event.id, 100));
-    body.push_str("To change it: [[notify.subscription]] in Tubepost's configuration.\n");
+    if notice.reasons.iter().any(|reason| reason.rule.is_none()) {
+        body.push_str("To change it: [[notify.subscription]] in Tubepost's configuration.\n");
+    }
+    for rule in notice.reasons.iter().filter_map(|reason| reason.rule.as_deref()) {
+        let _ = writeln!(body, "To change it: tubepost notify rule edit {rule}");
+    }
     if let Some(url) = page_url {
         let _ = writeln!(body, "{url}");
     }
@@ -96,6 +101,11 @@ mod tests {
     use crate::notice::sample;
     use event::Description;
 
+    fn reason(subscription: &str, pattern: &str, rule: Option<&str>) -> Reason {
+        let (subscription, pattern) = (subscription.to_owned(), pattern.to_owned());
+        Reason { subscription, pattern, rule: rule.map(str::to_owned) }
+    }
+
     fn rendered(patch_bytes_max: usize, change: impl FnOnce(&mut Description)) -> String {
         let (event, mut description) = sample();
         change(&mut description);
@@ -103,10 +113,7 @@ mod tests {
             event: event.into(),
             description: description.into(),
             to: "ada@example.org".parse().unwrap(),
-            reasons: vec![
-                Reason { subscription: "kernel".to_owned(), pattern: "#.git.*".to_owned() },
-                Reason { subscription: "all of it".to_owned(), pattern: "#".to_owned() },
-            ],
+            reasons: vec![reason("kernel", "#.git.*", None), reason("all of it", "#", Some("r7"))],
             received_at: jiff::Timestamp::UNIX_EPOCH,
         };
         render(&notice, patch_bytes_max, Some("https://bus.example.org/"))
@@ -133,6 +140,7 @@ You get this mail because you subscribed:
   all of it (topic #)
 Topic org.example.git.receive, event 0199d0c4-7b1e-7000-8000-00000000002a
 To change it: [[notify.subscription]] in Tubepost's configuration.
+To change it: tubepost notify rule edit r7
 https://bus.example.org/
 ";
         assert_eq!(rendered(10_000, |_| {}), golden);

@@ -1,7 +1,7 @@
 //! Texts that have to stand in an event, found by three bytes of each: an event's text is read
 //! once, however many are looked for.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::index::{Slot, take};
 use crate::rule::{Facts, GRAM};

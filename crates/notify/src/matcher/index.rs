@@ -1,8 +1,7 @@
 //! From what an event has to the rules that may want it.
 
-use std::collections::HashMap;
-
 use event::Severity;
+use foldhash::HashMap;
 
 use super::{grams::Grams, topics::Topics};
 use crate::rule::{Directory, Facts, Key, Kind};

@@ -1,8 +1,7 @@
 //! A trie of topic patterns: the rules of all patterns that fit a topic, in one walk.
 
-use std::collections::HashMap;
-
 use event::Pattern;
+use foldhash::HashMap;
 
 use super::index::{Slot, take};
 

@@ -21,7 +21,8 @@ impl Stepped {
 
     fn push(&mut self, flight: u64, address: &str) {
         let (event, description) = self.shared.clone();
-        let reasons = vec![Reason { subscription: "s".to_owned(), pattern: "#".to_owned() }];
+        let reasons =
+            vec![Reason { subscription: "s".to_owned(), pattern: "#".to_owned(), rule: None }];
         let to = address.parse().unwrap();
         let received_at = Timestamp::UNIX_EPOCH;
         let notice = Notice { event, description, to, reasons, received_at };

@@ -1,7 +1,9 @@
 //! Who is in which group, and who maintains which package: what rules speak of and events do not
 //! say. Asked when an event is tested, so that a change needs no rule to be compiled again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use foldhash::HashMap;
 
 use super::{Owner, who::People};
 

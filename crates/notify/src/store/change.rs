@@ -167,4 +167,4 @@ fn readable(change: Result<Option<Change>, Error>) -> Result<Option<Change>, Err
 }
 
 /// So many changes can be missed before everything is read again.
-const KEPT: u64 = 10_000;
+const KEPT: u64 = if cfg!(test) { 100 } else { 10_000 };

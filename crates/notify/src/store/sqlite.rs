@@ -25,10 +25,11 @@ impl Sqlite {
         let fault = |error: rusqlite::Error| {
             Error::Database(format!("{} cannot be opened: {error}", path.display()))
         };
+        let is_new = !path.exists();
         let connection = Connection::open(path).map_err(fault)?;
-        // It has addresses in it.
+        // It has addresses in it. Whoever gave it to others later meant it.
         #[cfg(unix)]
-        {
+        if is_new {
             use std::os::unix::fs::PermissionsExt;
             let mode = std::fs::Permissions::from_mode(0o600);
             std::fs::set_permissions(path, mode).map_err(|error| {

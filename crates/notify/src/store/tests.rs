@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod server;
+
 use super::*;
 use crate::rule::{Condition, Outlet, VERSION, When};
 
@@ -18,16 +20,50 @@ struct Place {
 fn sqlite() -> Place {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify.db");
-    Place { open: Box::new(move || Store::open(&path).unwrap()), _directory: Some(directory) }
+    Place {
+        open: Box::new(move || Location::File(path.clone()).open().unwrap()),
+        _directory: Some(directory),
+    }
 }
 
-/// The tests, for SQLite and for PostgreSQL.
+/// The tests, for SQLite and for PostgreSQL. A server takes a second to make, so it is one test
+/// for all there.
 macro_rules! on_every_database {
     ($($name:ident)*) => {
         mod on_sqlite {
             $(#[test] fn $name() { super::$name(&super::sqlite()); })*
         }
+
+        #[test]
+        #[allow(clippy::print_stderr, reason = "who reads the output learns what was not tested")]
+        fn on_postgresql() {
+            let Some(server) = server::Server::start() else {
+                eprintln!("skipped: PostgreSQL is not on this machine");
+                return;
+            };
+            $($name(&server.place(stringify!($name)));)*
+            server_that_goes_and_comes_back(server);
+        }
     };
+}
+
+/// What PostgreSQL alone can do.
+fn server_that_goes_and_comes_back(mut server: server::Server) {
+    let place = server.place("away");
+    let store = (place.open)();
+    store.put_rule(rule("before")).unwrap();
+    server.stop();
+    assert!(matches!(store.rules(None), Err(Error::Database(_))));
+    server.run();
+    let began = Instant::now();
+    let rules = loop {
+        match store.rules(None) {
+            Ok(rules) => break rules,
+            Err(error) => assert!(began.elapsed().as_secs() < 30, "{error}"),
+        }
+    };
+    assert_eq!(rules.len(), 1);
+    store.put_rule(rule("after")).unwrap();
 }
 
 on_every_database! {
@@ -157,8 +193,8 @@ fn who_missed_too_much_is_told_everything(place: &Place) {
     let (writer, reader) = ((place.open)(), (place.open)());
     let (cursor, _) = reader.news(None).unwrap();
     let many: Vec<Rule> =
-        (0..10_050).map(|n| Rule { id: format!("r{}", n % 10), ..rule("r") }).collect();
-    for chunk in many.chunks(2500) {
+        (0..150).map(|n| Rule { id: format!("r{}", n % 10), ..rule("r") }).collect();
+    for chunk in many.chunks(40) {
         writer.put_rules(chunk).unwrap();
     }
     let (last, News::Everything(all)) = reader.news(Some(cursor)).unwrap() else { panic!() };
@@ -283,7 +319,7 @@ fn a_file_that_is_no_store_is_refused_and_a_rule_that_cannot_be_read_is_named() 
     let path = directory.path().join("notify.db");
     std::fs::write(&path, "not a database, but a text that is long enough to be one\n".repeat(99))
         .unwrap();
-    let error = Store::open(&path).unwrap_err().to_string();
+    let error = Location::File(path).open().unwrap_err().to_string();
     assert!(error.contains("notify.db"), "{error}");
 
     let store = Store::in_memory().unwrap();

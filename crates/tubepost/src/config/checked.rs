@@ -56,7 +56,7 @@ pub(crate) struct Config {
     /// Directories of further schemas.
     pub(crate) schemas: Vec<PathBuf>,
     /// Where people's rules are.
-    pub(crate) notify_store: PathBuf,
+    pub(crate) notify_store: notify::store::Location,
     /// Whether somebody named it; else it is looked for.
     pub(crate) notify_store_named: bool,
     /// Where events wait for the bus.

@@ -1,11 +1,11 @@
 //! The notifier of the server. It runs when the configuration file has subscriptions or when there
 //! is a store of rules, which somebody may make at any time.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use client::BusUrl;
 use event::Registry;
-use notify::{Notifier, store::Store};
+use notify::{Notifier, store::Location};
 use tokio::sync::watch;
 
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
 
 /// Where the rules are.
 pub(crate) struct Rules {
-    /// The file.
-    pub(crate) store: PathBuf,
+    /// The file, or the server.
+    pub(crate) store: Location,
     /// Whether it is to be made when it is not there.
     pub(crate) named: bool,
 }
@@ -63,9 +63,8 @@ pub(crate) fn start(
         }
         let notifier = notifier().map_err(failed)?;
         // Reading all rules takes the disk.
-        let following = tokio::task::spawn_blocking(move || {
-            notifier.following(Arc::new(Store::open(&rules.store)?))
-        });
+        let following =
+            tokio::task::spawn_blocking(move || notifier.following(Arc::new(rules.store.open()?)));
         let notifier = following.await.map_err(failed)?.map_err(failed)?;
         announce(&notifier, &ready);
         notifier.run(stopping.wait()).await;
@@ -84,8 +83,8 @@ fn announce(notifier: &Notifier, ready: &watch::Sender<bool>) {
     });
 }
 
-async fn appearance(path: PathBuf) {
-    while !path.exists() {
+async fn appearance(store: Location) {
+    while !store.exists() {
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

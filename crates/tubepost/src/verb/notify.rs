@@ -10,8 +10,6 @@ mod rule_text;
 mod silence;
 mod why;
 
-use std::path::Path;
-
 use clap::{Arg, ArgMatches, Command};
 use notify::{rule::Owner, store};
 
@@ -19,6 +17,7 @@ use crate::{
     cli,
     config::{Config, Verb},
     failure::Failure,
+    serve::data_directory::DataDirectory,
     terminal::shown,
 };
 
@@ -69,20 +68,17 @@ fn open(matches: &ArgMatches, makes: bool) -> Result<store::Store, Failure> {
 }
 
 fn open_at(config: &Config, makes: bool) -> Result<store::Store, Failure> {
-    let path = &config.notify_store;
-    if !path.exists() && !makes {
+    let store = &config.notify_store;
+    if !store.exists() && !makes {
         return Err(Failure::failed(format!(
-            "{}: there are no rules yet; make one with tubepost notify rule add, or name another \
-             store with --rules",
-            path.display()
+            "{store}: there are no rules yet; make one with tubepost notify rule add, or name \
+             another store with --rules"
         )));
     }
-    if let Some(directory) = path.parent().filter(|directory| *directory != Path::new("")) {
-        std::fs::create_dir_all(directory).map_err(|error| {
-            Failure::failed(format!("{}: cannot be made: {error}", directory.display()))
-        })?;
+    if makes && !config.notify_store_named {
+        DataDirectory::prepare(&config.data_dir)?;
     }
-    Ok(store::Store::open(path)?)
+    Ok(store.open()?)
 }
 
 /// Whose: `ada`, or `group:kernel`.

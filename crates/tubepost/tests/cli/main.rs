@@ -7,6 +7,7 @@ mod home;
 mod hook;
 mod journal;
 mod management;
+mod notify;
 mod schema;
 mod serve;
 mod usage;

@@ -21,7 +21,11 @@ fn notice(change: impl FnOnce(&mut Event, &mut Description)) -> Notice {
         event: event.into(),
         description: description.into(),
         to: "Ada Lovelace <ada@example.org>".parse().unwrap(),
-        reasons: vec![Reason { subscription: "kernel".to_owned(), pattern: "#.git.*".to_owned() }],
+        reasons: vec![Reason {
+            subscription: "kernel".to_owned(),
+            pattern: "#.git.*".to_owned(),
+            rule: None,
+        }],
         received_at: "2026-11-25T09:41:40Z".parse().unwrap(),
     }
 }
