@@ -12,7 +12,7 @@ use std::{
 use event::{Description, Event, Severity};
 use notify::{
     Matcher, Scratch,
-    rule::{Condition, Maintainers, Names, Owner, Rule, Who},
+    rule::{Condition, Directory, Facts, Maintainers, Names, Owner, Rule, Who},
 };
 
 const RULES: usize = 100_000;
@@ -105,11 +105,46 @@ fn main() -> ExitCode {
         println!("with 100 rules {what}, for every event: {with:.0} events/s, {each:.2} us a rule");
         (0..100).for_each(|n| matcher.remove(&format!("broad{n}")));
     }
+    dearest();
     if indexed < PROMISED {
         println!("fewer than the {PROMISED} promised");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+/// How long the dearest expressions take that are let run: each on larger and larger events, until
+/// it is refused.
+fn dearest() {
+    for text in [
+        "body.list.all(a, body.list.all(b, a + b != 'z'))",
+        "body.list.map(a, a + a).filter(a, a != '').exists(a, a.contains('zz'))",
+        "body.list.exists(a, a.matches('(x+x+)+y'))",
+        "body.list.map(a, body.list).size() < 0",
+    ] {
+        let what = Condition::Cel(text.to_owned());
+        let mut random = Random(1);
+        let rule = Rule { what, ..rule(0, &mut random) };
+        let (directory, mut longest) = (Directory::default(), (0, Duration::ZERO));
+        let Ok(probe) = rule.probe(&directory) else {
+            println!("refused: {text}");
+            continue;
+        };
+        let (mut event, told) = event(0, &mut random);
+        for items in (1..).map(|step| step * 10) {
+            let list: Vec<String> = (0..items).map(|n| format!("{n:x>20}")).collect();
+            event.body = serde_json::json!({"list": list}).try_into().unwrap();
+            let began = Instant::now();
+            let mut refused = false;
+            probe.wants(&Facts::new(&event, &told), &directory, &mut |_| refused = true);
+            if refused {
+                break;
+            }
+            longest = longest.max((items, began.elapsed()));
+        }
+        let (items, took) = longest;
+        println!("{:.1} ms with {items} items, the most: {text}", took.as_secs_f64() * 1e3);
+    }
 }
 
 /// FMN's kinds of rules, as often as they are there or somewhat worse.

@@ -116,6 +116,7 @@ impl SubscriptionSettings {
                 "notify.subscription {number}: name {name:?} is not a line of 1 to 100 characters"
             ));
         }
+        let before = problems.len();
         let lists = [
             ("people", &self.people),
             ("packages", &self.packages),
@@ -131,7 +132,9 @@ impl SubscriptionSettings {
             }
         }
         let what = self.condition();
-        if let Err(faults) = what.check() {
+        if problems.len() == before
+            && let Err(faults) = what.check()
+        {
             problems.extend(
                 faults
                     .iter()

@@ -114,6 +114,11 @@ impl Notifier {
         dispatcher.run(&mut subscriber, shutdown).await;
         subscriber.close().await;
         dead_letters.close().await;
+        let failures = self.audience.failures();
+        if let Some((rule, reason)) = &failures.last {
+            let count = failures.count;
+            tracing::info!(count, rule, "expressions could not be worked out, the last: {reason}");
+        }
         tracing::info!(counts = ?self.counters.read(), "mail notifier stopped");
     }
 }

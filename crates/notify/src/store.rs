@@ -192,6 +192,10 @@ impl Store {
     pub fn put_maintainers(&self, package: &str, maintainers: &Maintainers) -> Result<(), Error> {
         let names = maintainers.people.iter().chain(&maintainers.groups).map(String::as_str);
         names.chain([package]).try_for_each(|name| named(name).map(drop))?;
+        if maintainers.people.len() + maintainers.groups.len() > MAINTAINERS_MAX {
+            let problem = format!("package {package}: has more than {MAINTAINERS_MAX} maintainers");
+            return Err(Error::Refused(problem));
+        }
         self.change(|session| {
             match *maintainers == Maintainers::default() {
                 true => {
@@ -297,6 +301,7 @@ fn named(name: &str) -> Result<Owner, Error> {
 /// Rules of one person or group.
 const RULES_MAX: u64 = 500;
 const MEMBERS_MAX: usize = 10_000;
+const MAINTAINERS_MAX: usize = 1000;
 
 #[cfg(test)]
 mod tests;

@@ -122,25 +122,33 @@ impl Database for Postgres {
         writes: bool,
         work: &mut dyn FnMut(&mut dyn Session) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        self.with(|runtime, connection| {
+        let mut is_clean = true;
+        let result = self.with(|runtime, connection| {
             // Numbers of changes are read in order only if they are written in order.
             let begin = match writes {
                 true => format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})"),
                 false => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned(),
             };
+            is_clean = false;
             run(runtime, connection, &begin)?;
             let worked = work(&mut InTransaction { runtime, connection });
             if worked.is_err() {
-                // The connection that cannot roll back is not used again.
-                drop(run(runtime, connection, "ROLLBACK"));
+                is_clean = run(runtime, connection, "ROLLBACK").is_ok();
                 return worked;
             }
             let end = match writes {
                 true => format!("NOTIFY {CHANNEL}; COMMIT"),
                 false => "COMMIT".to_owned(),
             };
-            run(runtime, connection, &end)
-        })
+            run(runtime, connection, &end)?;
+            is_clean = true;
+            Ok(())
+        });
+        if !is_clean {
+            // Nobody knows what it is in the middle of.
+            self.connection = None;
+        }
+        result
     }
 
     fn wait(&mut self, patience: Duration) -> Result<(), Error> {
