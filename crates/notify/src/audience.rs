@@ -8,13 +8,11 @@ use std::{
 
 use event::{Description, Event};
 use jiff::Timestamp;
-use lettre::message::Mailbox;
 
 use crate::{
-    Notice, Reason, Subscription,
+    Notice, Place, Reason, Subscription,
     follower::Stored,
     matcher::{Failures, Matcher, Scratch},
-    notice::address,
     rule::{Owner, Rule},
     store::{Change, Destination, Silence},
 };
@@ -34,7 +32,7 @@ struct Known {
     destinations: HashMap<Owner, BTreeMap<String, Destination>>,
     silences: HashMap<Owner, Silence>,
     /// Of the file, by rule: it was parsed when the file was read.
-    addresses: HashMap<String, Mailbox>,
+    addresses: HashMap<String, Place>,
 }
 
 impl Audience {
@@ -44,7 +42,7 @@ impl Audience {
         let mut known = audience.known.write().unwrap_or_else(PoisonError::into_inner);
         for (index, subscription) in subscriptions.iter().enumerate() {
             let rule = subscription.rule(index + 1);
-            known.addresses.insert(rule.id.clone(), subscription.to.clone());
+            known.addresses.insert(rule.id.clone(), subscription.to.clone().into());
             known.put(rule);
         }
         drop(known);
@@ -125,8 +123,8 @@ impl Audience {
             if known.is_silent(&rule.owner, description, received_at) {
                 continue;
             }
-            for to in known.addresses_of(rule, description) {
-                let place = *places.entry(address(&to)).or_insert(notices.len());
+            for to in known.places_of(rule, description) {
+                let place = *places.entry(to.key()).or_insert(notices.len());
                 let reason = Reason {
                     subscription: rule.name.clone(),
                     pattern: rule.what.pattern_for(&event.topic).to_owned(),
@@ -139,6 +137,7 @@ impl Audience {
                     None => notices.push(Notice {
                         event: Arc::clone(event),
                         description: Arc::clone(description),
+                        more: Vec::new(),
                         to,
                         reasons: vec![reason],
                         received_at,
@@ -166,24 +165,24 @@ impl Known {
         self.silences.get(owner).is_some_and(|silence| silence.covers(told, now))
     }
 
-    /// The addresses a rule tells this event.
-    fn addresses_of(&self, rule: &Rule, description: &Description) -> Vec<Mailbox> {
+    /// Where a rule tells this event.
+    fn places_of(&self, rule: &Rule, description: &Description) -> Vec<Place> {
         if let Some(address) = self.addresses.get(&rule.id) {
             return vec![address.clone()];
         }
         let Some(destinations) = self.destinations.get(&rule.owner) else { return Vec::new() };
         let outlets = rule.outlets.iter().filter(|outlet| outlet.takes(description.severity));
-        let mut addresses = Vec::new();
+        let mut places = Vec::new();
         for id in outlets.flat_map(|outlet| &outlet.to) {
             match id.strip_prefix('@') {
                 Some(kind) => {
                     let of_kind = destinations.values().filter(|one| one.kind() == kind);
-                    addresses.extend(of_kind.filter_map(Destination::mailbox));
+                    places.extend(of_kind.filter_map(Destination::place));
                 }
-                None => addresses.extend(destinations.get(id).and_then(Destination::mailbox)),
+                None => places.extend(destinations.get(id).and_then(Destination::place)),
             }
         }
-        addresses
+        places
     }
 }
 
@@ -204,7 +203,7 @@ mod tests {
             .into_iter()
             .map(|notice| {
                 let names = notice.reasons.into_iter().map(|r| r.subscription).collect();
-                (notice.to.email.to_string(), names)
+                (notice.to.shown(), names)
             })
             .collect()
     }

@@ -22,7 +22,7 @@ pub(crate) trait DeadLetters: Sync {
 /// `x-tubepost-reason`, the other side's words.
 pub(crate) fn dead_letter(notice: &Notice, reason: &str) -> Event {
     let mut letter = (*notice.event).clone();
-    letter.headers.insert(TO.to_owned(), notice.to.email.to_string().into());
+    letter.headers.insert(TO.to_owned(), notice.to.shown().into());
     letter.headers.insert(REASON.to_owned(), one_line(reason, REASON_CHARS_MAX).into());
     letter
 }

@@ -1,6 +1,6 @@
 //! The loop between source and destination: events in, notices out, acknowledgements back.
 
-use std::{future::Future, sync::Arc};
+use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use event::{Description, Event};
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
-    Audience, Counters, Destination,
+    Audience, Counters, Destinations, Kind,
     dead_letters::{DeadLetters, dead_letter},
     in_flight::{Arrival, InFlight},
     limits::{CROWDED, DRAIN_MAX, IDLE_MAX, IN_FLIGHT_MAX},
@@ -17,22 +17,51 @@ use crate::{
 };
 
 /// What the loop works with.
-pub(crate) struct Dispatcher<'a, D, L, F> {
+pub(crate) struct Dispatcher<'a, L, F> {
     pub(crate) audience: &'a Audience,
     pub(crate) describe: F,
-    pub(crate) destination: &'a D,
+    pub(crate) destinations: &'a Destinations,
     pub(crate) dead_letters: &'a L,
     pub(crate) counters: &'a Counters,
-    /// How many notices are delivered at once.
-    pub(crate) sending_max: usize,
 }
 
 /// What the loop knows.
 struct State<R> {
     in_flight: InFlight<R>,
-    outbox: Outbox,
-    /// When the destination is told that it may rest.
+    /// One for each kind of destination: one that is away keeps only its own waiting.
+    outboxes: BTreeMap<Kind, Office>,
+    /// When the destinations are told that they may rest.
     rest_at: Option<Instant>,
+}
+
+/// What goes by one kind of destination.
+#[derive(Default)]
+struct Office {
+    outbox: Outbox,
+    /// How many are out.
+    sending: usize,
+}
+
+impl<R> State<R> {
+    fn new() -> State<R> {
+        State { in_flight: InFlight::default(), outboxes: BTreeMap::new(), rest_at: None }
+    }
+
+    /// The next job of any kind that has a hand free.
+    fn next(&mut self, destinations: &Destinations, now: Instant) -> Option<Job> {
+        self.outboxes.iter_mut().find_map(|(kind, office)| {
+            if office.sending >= destinations.at_once(*kind) {
+                return None;
+            }
+            let job = office.outbox.next(now)?;
+            office.sending += 1;
+            Some(job)
+        })
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        self.outboxes.values().filter_map(|office| office.outbox.wake_at()).min()
+    }
 }
 
 /// Something the loop waits for while it goes on.
@@ -41,29 +70,27 @@ enum Work {
     Rest,
 }
 
-impl<D, L, F> Dispatcher<'_, D, L, F>
+impl<L, F> Dispatcher<'_, L, F>
 where
-    D: Destination,
     L: DeadLetters,
     F: Fn(&Event) -> Description,
 {
     /// Runs until `shutdown`, then lets what is being sent end, for a while.
     pub(crate) async fn run<S: Source>(&self, source: &mut S, shutdown: impl Future<Output = ()>) {
-        let mut state =
-            State { in_flight: InFlight::default(), outbox: Outbox::default(), rest_at: None };
+        let mut state = State::new();
         let mut working = FuturesUnordered::new();
         let mut shutdown = std::pin::pin!(shutdown);
         let mut open = true;
         loop {
             if state.in_flight.len() >= CROWDED {
-                state.outbox.give_way(Instant::now());
+                let now = Instant::now();
+                state.outboxes.values_mut().for_each(|office| office.outbox.give_way(now));
             }
-            while working.len() < self.sending_max {
-                let Some(job) = state.outbox.next(Instant::now()) else { break };
+            while let Some(job) = state.next(self.destinations, Instant::now()) {
                 state.rest_at = None;
                 working.push(self.work(Work::Job(job)));
             }
-            let wake_at = state.outbox.wake_at();
+            let wake_at = state.wake_at();
             let room = open && state.in_flight.len() < IN_FLIGHT_MAX;
             tokio::select! {
                 biased;
@@ -90,10 +117,10 @@ where
             while let Some(ended) = working.next().await {
                 self.settle(ended, &mut state).await;
             }
-            self.destination.rest().await;
+            self.destinations.rest().await;
         };
         if timeout(DRAIN_MAX, draining).await.is_err() {
-            tracing::warn!("not waiting longer for the mail that is being sent; it stays queued");
+            tracing::warn!("not waiting longer for what is being sent; it stays queued");
         }
     }
 
@@ -128,7 +155,8 @@ where
         }
         let flight = state.in_flight.start(event, receipt, notices.len());
         for notice in notices {
-            state.outbox.push(flight, notice);
+            let office = state.outboxes.entry(notice.to.kind()).or_default();
+            office.outbox.push(flight, notice);
         }
     }
 
@@ -137,12 +165,12 @@ where
         let job = match work {
             Work::Job(job) => job,
             Work::Rest => {
-                self.destination.rest().await;
+                self.destinations.rest().await;
                 return None;
             }
         };
         let outcome = match &job.task {
-            Task::Deliver => match self.destination.deliver(&job.notice).await {
+            Task::Deliver => match self.destinations.deliver(&job.notice).await {
                 Ok(()) => Outcome::Delivered,
                 Err(failure) => Outcome::Failed(failure),
             },
@@ -163,10 +191,12 @@ where
             Outcome::Buried => self.counters.dead_lettered(),
             Outcome::Failed(_) | Outcome::NotBuried(_) => self.counters.retried(),
         }
+        let office = state.outboxes.entry(job.notice.to.kind()).or_default();
+        office.sending = office.sending.saturating_sub(1);
         let Settled { done, news } =
-            state.outbox.settle(&job.notice.address(), outcome, Instant::now());
+            office.outbox.settle(&job.notice.to.key(), outcome, Instant::now());
         for news in &news {
-            tell(news, &job, state.outbox.len());
+            tell(news, &job, office.outbox.len());
         }
         let Some((event, receipts)) = done.and_then(|flight| state.in_flight.done(flight)) else {
             return;
@@ -189,21 +219,22 @@ fn unheard(verdict: Result<(), String>) {
 }
 
 fn tell(news: &News, job: &Job, waiting: usize) {
-    let (event, to) = (job.notice.event.id.as_str(), job.notice.to.email.to_string());
+    let (event, to, kind) =
+        (job.notice.event.id.as_str(), job.notice.to.shown(), job.notice.to.kind());
     match news {
         News::Away(reason) => {
-            tracing::warn!(waiting, "mail waits, trying again until it goes: {reason}");
+            tracing::warn!(waiting, "{kind} waits, trying again until it goes: {reason}");
         }
         News::Back(after) => {
-            tracing::info!(waiting, "mail goes again after {} s", after.as_secs());
+            tracing::info!(waiting, "{kind} goes again after {} s", after.as_secs());
         }
         News::Deferred(reason) => {
-            tracing::warn!(to, event, "mail to one address waits, trying again: {reason}");
+            tracing::warn!(to, event, "{kind} to one address waits, trying again: {reason}");
         }
         News::Buried(reason) => tracing::warn!(
             to,
             event,
-            "mail not delivered, the event is in queue {}: {reason}",
+            "{kind} not delivered, the event is in queue {}: {reason}",
             crate::DEAD_LETTER_QUEUE
         ),
         News::NotBuried(reason) => tracing::warn!(

@@ -138,7 +138,7 @@ mod tests {
         let (event, description) = sample();
         let now = jiff::Timestamp::UNIX_EPOCH;
         let notices = audience.notices(&event.into(), &description.into(), now);
-        notices.into_iter().map(|notice| notice.to.email.to_string()).collect()
+        notices.into_iter().map(|notice| notice.to.shown()).collect()
     }
 
     #[test]

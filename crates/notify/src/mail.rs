@@ -25,6 +25,7 @@ use crate::{Destination, Error, Failure, Mail, Notice, limits::IDLE_MAX};
 pub struct Mailer {
     letterhead: Letterhead,
     connector: Connector,
+    at_once: usize,
     // Ours, not lettre's pool: that one puts a connection back whose command was cut off by a
     // timeout, and the next mail would read its late answer.
     idle: Mutex<Vec<(Session, Instant)>>,
@@ -39,6 +40,7 @@ impl Mailer {
         Ok(Mailer {
             letterhead: Letterhead::new(mail),
             connector: Connector::new(mail)?,
+            at_once: mail.connections_max,
             idle: Mutex::default(),
         })
     }
@@ -84,6 +86,10 @@ impl Destination for Mailer {
             self.put_back(session);
         }
         sent.map_err(|stop| stop.failure)
+    }
+
+    fn at_once(&self) -> usize {
+        self.at_once
     }
 
     async fn rest(&self) {

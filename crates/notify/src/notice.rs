@@ -1,24 +1,37 @@
-//! What one address is told of one event.
+//! What somebody is told at one place: of one event, or of several at once.
 
 use std::sync::Arc;
 
 use event::{Description, Event};
 use jiff::Timestamp;
-use lettre::message::Mailbox;
+use uuid::Uuid;
 
-/// An event on its way to one address.
+use crate::Place;
+
+/// What is on its way to one place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notice {
     /// What happened.
     pub event: Arc<Event>,
     /// What is said of it.
     pub description: Arc<Description>,
-    /// Whom it is told.
-    pub to: Mailbox,
+    /// In a digest, what else: in the order it happened.
+    pub more: Vec<Matter>,
+    /// Where it is told.
+    pub to: Place,
     /// Why: at least one, in the order of the subscriptions.
     pub reasons: Vec<Reason>,
     /// When it was received: the mail's date if the event has none that can be believed.
     pub received_at: Timestamp,
+}
+
+/// One of the events of a digest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matter {
+    /// What happened.
+    pub event: Arc<Event>,
+    /// What is said of it.
+    pub description: Arc<Description>,
 }
 
 /// Why somebody is told.
@@ -33,16 +46,31 @@ pub struct Reason {
 }
 
 impl Notice {
-    /// The address as a key.
-    pub(crate) fn address(&self) -> String {
-        address(&self.to)
+    /// Everything it tells, in order.
+    pub fn matters(&self) -> impl Iterator<Item = (&Arc<Event>, &Arc<Description>)> {
+        let more = self.more.iter().map(|matter| (&matter.event, &matter.description));
+        std::iter::once((&self.event, &self.description)).chain(more)
+    }
+
+    /// Whether it gathers several events.
+    pub fn is_digest(&self) -> bool {
+        !self.more.is_empty()
+    }
+
+    /// The same for each try to tell this there, and for nothing else: for media that can tell a
+    /// repetition by it.
+    pub fn key(&self) -> Uuid {
+        let mut name = self.to.key();
+        for (event, _) in self.matters() {
+            name.push('\n');
+            name.push_str(&event.id);
+        }
+        Uuid::new_v5(&KEYS, name.as_bytes())
     }
 }
 
-/// RFC 5321 §2.4: the local part has its case, the domain has none.
-pub(crate) fn address(mailbox: &Mailbox) -> String {
-    format!("{}@{}", mailbox.email.user(), mailbox.email.domain().to_ascii_lowercase())
-}
+/// The namespace of keys: as good as any, and never another.
+const KEYS: Uuid = Uuid::from_u128(0x7b3f_6c1e_52a9_4d0c_9c64_0d6f_31a8_e5b7);
 
 /// An event and its description, for the tests of this crate.
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The service: bus, registry and mail put together.
+//! The service: bus, registry and destinations put together.
 
 use std::{future::Future, sync::Arc};
 
@@ -7,7 +7,7 @@ use event::Registry;
 use tokio::sync::watch;
 
 use crate::{
-    Audience, Config, Counters, Error, Mailer,
+    Audience, Config, Counters, Destinations, Error, Kind, Mailer,
     dead_letters::BusDeadLetters,
     dispatcher::Dispatcher,
     follower::{self, Follower},
@@ -27,7 +27,7 @@ pub struct Notifier {
     follower: Option<Follower>,
     registry: Registry,
     bus: BusUrl,
-    mailer: Mailer,
+    destinations: Destinations,
     counters: Arc<Counters>,
     listening: watch::Sender<bool>,
 }
@@ -38,7 +38,8 @@ impl Notifier {
     /// # Errors
     /// [`Error::Tls`] when the certificates to trust cannot be used.
     pub fn new(config: Config, registry: Registry, bus: BusUrl) -> Result<Notifier, Error> {
-        let mailer = Mailer::new(&config.mail)?;
+        let mut destinations = Destinations::default();
+        destinations.put(Kind::Mail, Mailer::new(&config.mail)?);
         let listening = watch::Sender::new(false);
         let audience = Arc::new(Audience::of(&config.subscriptions));
         Ok(Notifier {
@@ -47,7 +48,7 @@ impl Notifier {
             follower: None,
             registry,
             bus,
-            mailer,
+            destinations,
             counters: Arc::default(),
             listening,
         })
@@ -106,10 +107,9 @@ impl Notifier {
         let dispatcher = Dispatcher {
             audience: &self.audience,
             describe: |event: &event::Event| self.registry.describe(event),
-            destination: &self.mailer,
+            destinations: &self.destinations,
             dead_letters: &dead_letters,
             counters: &self.counters,
-            sending_max: self.config.mail.connections_max,
         };
         dispatcher.run(&mut subscriber, shutdown).await;
         subscriber.close().await;

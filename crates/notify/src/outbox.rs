@@ -109,7 +109,7 @@ struct Outage {
 impl Outbox {
     /// Takes a notice to send.
     pub(crate) fn push(&mut self, flight: Flight, notice: Notice) {
-        let address = notice.address();
+        let address = notice.to.key();
         let lane = self.lanes.entry(address.clone()).or_default();
         if lane.jobs.is_empty() {
             self.ready.push_back(address);

@@ -37,7 +37,8 @@ fn notice(id: &str, to: &str, description: Description) -> Notice {
     Notice {
         event: Arc::new(event),
         description: Arc::new(description),
-        to: to.parse().unwrap(),
+        more: Vec::new(),
+        to: format!("mail:{to}").parse().unwrap(),
         reasons: vec![Reason {
             subscription: "kernel".to_owned(),
             pattern: "#".to_owned(),

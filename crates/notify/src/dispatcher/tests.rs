@@ -11,7 +11,7 @@ use client::Undecodable;
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
-use crate::{Failure, Notice, Subscription, notice::sample, rule::Condition};
+use crate::{Destination, Failure, Kind, Notice, Subscription, notice::sample, rule::Condition};
 
 /// What was done with a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ struct Post {
 impl Destination for Post {
     async fn deliver(&self, notice: &Notice) -> Result<(), Failure> {
         *self.tries.lock().unwrap() += 1;
-        let to = notice.to.email.to_string();
+        let to = notice.to.shown();
         if self.hangs.lock().unwrap().as_ref() == Some(&to) {
             return std::future::pending().await;
         }
@@ -129,13 +129,14 @@ impl Bench {
             let (post, graves, counters) =
                 (Arc::clone(&post), Arc::clone(&graves), Arc::clone(&counters));
             async move {
+                let mut destinations = Destinations::default();
+                destinations.put(Kind::Mail, post);
                 let dispatcher = Dispatcher {
                     audience: &Audience::of(&subscriptions),
                     describe: |_: &Event| sample().1,
-                    destination: &*post,
+                    destinations: &destinations,
                     dead_letters: &*graves,
                     counters: &counters,
-                    sending_max: 4,
                 };
                 let stopped = async move { drop(stopped.await) };
                 dispatcher.run(&mut Deliveries(received), stopped).await;

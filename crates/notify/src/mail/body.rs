@@ -112,7 +112,8 @@ mod tests {
         let notice = Notice {
             event: event.into(),
             description: description.into(),
-            to: "ada@example.org".parse().unwrap(),
+            more: Vec::new(),
+            to: "mail:ada@example.org".parse().unwrap(),
             reasons: vec![reason("kernel", "#.git.*", None), reason("all of it", "#", Some("r7"))],
             received_at: jiff::Timestamp::UNIX_EPOCH,
         };

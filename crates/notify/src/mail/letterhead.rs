@@ -48,17 +48,21 @@ impl Letterhead {
     /// What lettre refuses to build, in its words; no event is known that makes it.
     pub fn render(&self, notice: &Notice) -> Result<Message, String> {
         let description = &notice.description;
+        let mailbox = notice.to.mailbox().ok_or("it is not for a mail address")?;
         let app = one_line(&description.app, 40);
         let subject = format!("[{app}] {}", description.summary);
-        let to: Address = notice.to.email.clone();
+        let to: Address = mailbox.email.clone();
         let envelope =
             Envelope::new(Some(self.from.email.clone()), vec![to]).map_err(|e| e.to_string())?;
-        let message_id = message_id::message(&notice.event.id, &notice.address(), &self.domain);
+        let place = notice.to.key();
+        // As it was before there were other places: nobody gets a mail a second time.
+        let address = place.strip_prefix("mail:").unwrap_or(&place);
+        let message_id = message_id::message(&notice.event.id, address, &self.domain);
         let mut builder = Message::builder()
             .envelope(envelope)
             .date(date(notice))
             .from(self.from.clone())
-            .to(notice.to.clone())
+            .to(mailbox.clone())
             .subject(one_line(&subject, SUBJECT_CHARS_MAX))
             .message_id(Some(message_id));
         if let Some(object) = &description.object {

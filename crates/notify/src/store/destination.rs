@@ -1,10 +1,12 @@
 //! Where somebody can be told.
 
-use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Store, change, database::Session};
-use crate::rule::{Owner, Rule};
+use crate::{
+    Kind, Place,
+    rule::{Owner, Rule},
+};
 
 /// One of an owner's destinations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,23 +25,9 @@ impl Destination {
     /// # Errors
     /// It is of no kind that is known, or its address is none.
     pub fn new(id: &str) -> Result<Destination, Error> {
-        let refused = |problem: String| Error::Refused(format!("destination '{id}' {problem}"));
-        let Some((kind, address)) = id.split_once(':') else {
-            return Err(refused("has no kind; write mail:ada@example.org".to_owned()));
-        };
-        if !KINDS.contains(&kind) {
-            let known = KINDS.join(", ");
-            return Err(refused(format!("is of no kind that is known: {known}")));
-        }
-        let destination = Destination { id: id.to_owned(), enabled: true };
-        let is_address = match kind {
-            MAIL => destination.mailbox().is_some(),
-            _ => !address.is_empty() && !address.contains(char::is_control) && id.len() <= 255,
-        };
-        match is_address {
-            true => Ok(destination),
-            false => Err(refused("has no address; write mail:ada@example.org".to_owned())),
-        }
+        let refused = |problem| Error::Refused(format!("destination '{id}' {problem}"));
+        id.parse::<Place>().map_err(refused)?;
+        Ok(Destination { id: id.to_owned(), enabled: true })
     }
 
     /// `mail`, `matrix`, `irc`.
@@ -47,10 +35,9 @@ impl Destination {
         self.id.split_once(':').map_or("", |(kind, _)| kind)
     }
 
-    /// Its mail address, when it is one and enabled.
-    pub(crate) fn mailbox(&self) -> Option<Mailbox> {
-        let address = self.id.strip_prefix("mail:").filter(|_| self.enabled)?;
-        address.parse().ok()
+    /// Where that is, when it is enabled.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.enabled.then(|| self.id.parse().ok())?
     }
 }
 
@@ -122,7 +109,7 @@ pub(super) fn check(session: &mut dyn Session, rule: &Rule) -> Result<(), Error>
         rule.outlets.iter().flat_map(|outlet| outlet.to.iter().chain(&outlet.when.fallback));
     for id in named {
         let is_known = match id.strip_prefix('@') {
-            Some(kind) => KINDS.contains(&kind),
+            Some(kind) => Kind::named(kind).is_some(),
             None => there.iter().any(|one| one.id == *id),
         };
         if !is_known {
@@ -140,7 +127,4 @@ fn yes() -> bool {
     true
 }
 
-const MAIL: &str = "mail";
-/// Those that can be kept. This release tells by mail.
-const KINDS: [&str; 3] = [MAIL, "matrix", "irc"];
 const DESTINATIONS_MAX: usize = 50;

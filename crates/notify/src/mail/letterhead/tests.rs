@@ -20,7 +20,8 @@ fn notice(change: impl FnOnce(&mut Event, &mut Description)) -> Notice {
     Notice {
         event: event.into(),
         description: description.into(),
-        to: "Ada Lovelace <ada@example.org>".parse().unwrap(),
+        more: Vec::new(),
+        to: "mail:Ada Lovelace <ada@example.org>".parse().unwrap(),
         reasons: vec![Reason {
             subscription: "kernel".to_owned(),
             pattern: "#.git.*".to_owned(),
