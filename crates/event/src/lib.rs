@@ -18,6 +18,7 @@
 
 mod body;
 mod canonical;
+mod catalogue;
 mod clock;
 mod clothing;
 mod cloudevents;
@@ -47,6 +48,7 @@ mod verifier;
 mod wire;
 
 pub use body::{Body, Encoding};
+pub use catalogue::{Catalogue, Listed, content_tag, fnv_1a, schema_segment};
 pub use clock::Skew;
 pub use clothing::Clothing;
 pub use cloudevents::http::{Http, HttpMode};

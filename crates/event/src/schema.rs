@@ -150,6 +150,11 @@ impl Schema {
         &self.text
     }
 
+    /// What tells its file from another version of it: [`crate::content_tag`].
+    pub fn tag(&self) -> String {
+        crate::content_tag(self.text.as_bytes())
+    }
+
     /// The examples' topics and bodies.
     pub fn examples(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.file().examples.iter().map(|example| (example.topic.as_str(), &example.body))

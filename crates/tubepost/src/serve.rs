@@ -31,7 +31,10 @@ use crate::{
     cli,
     config::{self, Config, PartName, Verb},
     failure::{Failure, remark},
-    schemas::live::Live,
+    schemas::{
+        self,
+        live::{Live, Notice},
+    },
     stop::{StopSignals, TOLD_TWICE},
 };
 use broker_part::BrokerPart;
@@ -72,8 +75,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         true => config::notifier(&settings)?,
         false => None,
     };
-    let schemas = Live::begin(&config.schemas)?;
+    let (schemas, notices) = Live::begin(&config.schemas)?;
     logging::begin(&config)?;
+    notices.into_iter().for_each(Notice::log);
     let tls = load_tls(&config)?;
     let data = DataDirectory::prepare(&config.data_dir)?;
     let _lock = data.lock()?;
@@ -116,7 +120,9 @@ impl Start {
         let runs = |part| self.config.parts.has(part);
         let (runs_broker, runs_agent) = (runs(PartName::Broker), runs(PartName::Agent));
         let runs_web = runs(PartName::Web);
-        let Start { config, notifier, schemas, data, users, tls, listeners } = self;
+        let Start { config, notifier, mut schemas, data, users, tls, listeners } = self;
+        let asked = schemas::refresh_at_start(&mut schemas).await;
+        asked.into_iter().for_each(Notice::log);
         let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
 
         let (stop, stopping) = Stopping::channel();
@@ -158,7 +164,13 @@ impl Start {
         }
         let ready = ready.shared();
         if runs_agent {
-            parts.push(agent_part::start(&config, bus.clone(), ready.clone(), stopping.clone())?);
+            parts.push(agent_part::start(
+                &config,
+                registry.clone(),
+                bus.clone(),
+                ready.clone(),
+                stopping.clone(),
+            )?);
         }
         if runs_web {
             parts.extend(web_part::start(

@@ -15,6 +15,7 @@ use super::{
     table,
     tls::{self, AmqpTls},
 };
+use crate::schemas::source::Source;
 
 /// Everything but mail, which [`super::notifier`] resolves.
 #[derive(Debug, Clone)]
@@ -53,8 +54,8 @@ pub(crate) struct Config {
     pub(crate) bus_named: bool,
     /// Stands before each topic.
     pub(crate) topic_prefix: String,
-    /// Directories of further schemas.
-    pub(crate) schemas: Vec<PathBuf>,
+    /// Further schemas.
+    pub(crate) schemas: Schemas,
     /// Where people's rules are.
     pub(crate) notify_store: notify::store::Location,
     /// Whether somebody named it; else it is looked for.
@@ -67,6 +68,28 @@ pub(crate) struct Config {
     pub(crate) agent: Agent,
     /// How pushes become events.
     pub(crate) git: Git,
+}
+
+/// Where schemas come from besides those that ship.
+#[derive(Debug, Clone)]
+pub(crate) struct Schemas {
+    /// The places, in their order.
+    pub(crate) sources: Vec<Source>,
+    /// Where copies of other machines' registries are kept.
+    pub(crate) cache: PathBuf,
+    /// How often those are asked, 1 s to a day.
+    pub(crate) refresh: Duration,
+}
+
+impl Schemas {
+    /// The directories among them.
+    pub(crate) fn directories(self) -> Vec<PathBuf> {
+        let directory = |source| match source {
+            Source::Directory(path) => Some(path),
+            Source::Registry(_) => None,
+        };
+        self.sources.into_iter().filter_map(directory).collect()
+    }
 }
 
 /// Where services hand events over.
@@ -241,7 +264,11 @@ impl Config {
             bus_url: settings.need(&table::BUS_URL)?,
             bus_named: settings.said(table::BUS_URL.declaration.key).is_some(),
             topic_prefix: settings.need(&table::TOPIC_PREFIX)?,
-            schemas: settings.get(&table::SCHEMAS)?.unwrap_or_default(),
+            schemas: Schemas {
+                sources: settings.get(&table::SCHEMAS)?.unwrap_or_default(),
+                cache: settings.need(&table::SCHEMAS_CACHE)?,
+                refresh: settings.need(&table::SCHEMAS_REFRESH)?,
+            },
             notify_store: settings.need(&table::NOTIFY_STORE)?,
             notify_store_named: settings.said(table::NOTIFY_STORE.declaration.key).is_some(),
             spool_directory: settings.need(&table::SPOOL_DIRECTORY)?,

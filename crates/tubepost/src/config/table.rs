@@ -24,7 +24,7 @@ pub(crate) use self::{
     auth::{AUTH_ANONYMOUS_USER, AUTH_SCRAM, AUTH_SCRAM_ITERATIONS},
     events::{
         BUS_URL, GIT_COMMITS_MAX, GIT_NAMESPACE, GIT_PATCH_BYTES_MAX, GIT_URL_TEMPLATE, SCHEMAS,
-        SPOOL_DIRECTORY, SPOOL_SIZE_MAX, TOPIC_PREFIX,
+        SCHEMAS_CACHE, SCHEMAS_REFRESH, SPOOL_DIRECTORY, SPOOL_SIZE_MAX, TOPIC_PREFIX,
     },
     mail::{
         MAIL_CA_FILE, MAIL_CONNECTIONS_MAX, MAIL_FROM, MAIL_HELLO_NAME, MAIL_HOST,
@@ -98,7 +98,10 @@ pub(crate) static GROUPS: &[Group] = &[
     Group { title: "Pages", options: &[&HTTP_LISTEN] },
     Group { title: "Management", options: &[&MANAGEMENT_LISTEN, &MANAGEMENT_URL] },
     Group { title: "Bus", options: &[&BUS_URL] },
-    Group { title: "Events", options: &[&TOPIC_PREFIX, &SCHEMAS] },
+    Group {
+        title: "Events",
+        options: &[&TOPIC_PREFIX, &SCHEMAS, &SCHEMAS_CACHE, &SCHEMAS_REFRESH],
+    },
     Group { title: "Spool", options: &[&SPOOL_DIRECTORY, &SPOOL_SIZE_MAX] },
     Group {
         title: "Agent",

@@ -2,6 +2,7 @@
 //! and the spool of this user.
 
 use client::{Agent, BusUrl, Spool};
+use event::Registry;
 
 use crate::{
     config::Config,
@@ -17,12 +18,13 @@ use crate::{
 /// The spool cannot be made or written.
 pub(crate) fn start(
     config: &Config,
+    registry: Registry,
     bus: BusUrl,
     ready: impl Future<Output = ()> + Send + 'static,
     stopping: Stopping,
 ) -> Result<Part, Failure> {
     let spool = Spool::open(&config.spool_directory, config.spool_size_max)?;
-    let agent = Agent::new(spool, bus, "tubepost agent").receiving(reception(config)?);
+    let agent = Agent::new(spool, bus, "tubepost agent").receiving(reception(config, registry));
     Ok(Part::start("agent", async move {
         tokio::select! {
             ended = agent.run_after(ready) => Ok(ended?),

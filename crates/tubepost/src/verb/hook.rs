@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{File, OpenOptions},
     io::{Read, Seek, stdin},
     path::{Path, PathBuf},
@@ -93,7 +93,7 @@ fn install(matches: &ArgMatches) -> Result<(), Failure> {
     }
     let settings = cli::settings(matches)?;
     let config = Config::check(&settings)?;
-    schemas::registry(&config)?;
+    schemas::registry(&config.schemas)?;
     let installed = git::install(repository, &hook_command(matches, &settings)?)?;
     remark(&format!("{}: installed; each push will be told", installed.path.display()));
     if let Some(chained) = installed.chained {
@@ -118,17 +118,27 @@ fn hook_command(matches: &ArgMatches, settings: &Settings) -> Result<Vec<OsStrin
         let declaration = option.declaration();
         let Some(setting) = settings.said(declaration.key) else { continue };
         let (Origin::Flag(_), Some(name)) = (&setting.origin, declaration.flag) else { continue };
-        command.push(match is_path(option) {
-            true => flag(name, absolute(Path::new(&setting.text))?),
-            false => flag(name, &setting.text),
+        command.push(match declaration.key {
+            key if key == table::SCHEMAS.declaration.key => {
+                flag(name, absolute_places(&setting.text)?)
+            }
+            key if [table::SCHEMAS_CACHE.declaration.key, SPOOL].contains(&key) => {
+                flag(name, absolute(Path::new(&setting.text))?)
+            }
+            _ => flag(name, &setting.text),
         });
     }
     Ok(command)
 }
 
-fn is_path(option: &dyn AnyDeclared) -> bool {
-    let key = option.declaration().key;
-    [table::SCHEMAS.declaration.key, SPOOL].contains(&key)
+/// Several with commas between; what is an address stays as it is.
+fn absolute_places(text: &str) -> Result<OsString, Failure> {
+    let place = |place: &str| match place.contains("://") {
+        true => Ok(OsString::from(place)),
+        false => absolute(Path::new(place)).map(PathBuf::into_os_string),
+    };
+    let places = text.split(',').map(|it| place(it.trim())).collect::<Result<Vec<_>, _>>()?;
+    Ok(places.join(OsStr::new(",")))
 }
 
 fn flag(name: &str, value: impl Into<OsString>) -> OsString {
@@ -162,7 +172,7 @@ fn tell(matches: &ArgMatches) -> Result<(), Failure> {
     if events.is_empty() {
         return Ok(());
     }
-    let registry = schemas::registry(&config)?;
+    let registry = schemas::registry_at_hand(&config.schemas)?;
     for event in &mut events {
         registry.complete(event).map_err(|error| Failure::failed(error.to_string()))?;
     }

@@ -123,9 +123,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let timeout = Some(one("timeout")).filter(|timeout| !timeout.is_zero());
     let jobs = matches.get_one::<NonZeroU16>("jobs").map_or(1, |jobs| jobs.get());
     let patterns = patterns_of(matches);
-    let registry = schemas::registry(&config)?;
     block_on(async move {
         let stop = StopSignals::take()?;
+        let registry = schemas::followed(&config.schemas).await?;
         let announcement = format!("listening to {} on {bus}", named(&patterns));
         let queue = durable.clone().map_or(Queue::Temporary, Queue::Durable);
         let subscription = Subscription { queue, patterns, prefetch: jobs };

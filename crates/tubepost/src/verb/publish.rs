@@ -151,7 +151,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     // The agent knows the schemas; to read them takes longer than all the rest.
     let registry = match way.is_some() && template.severity.is_none() && template.schema.is_none() {
         true => Registry::default(),
-        false => schemas::registry(&config)?,
+        false => schemas::registry(&config.schemas)?,
     };
     let body = matches.get_one::<String>("body").map_or("-", String::as_str);
     if matches.get_flag("lines") {

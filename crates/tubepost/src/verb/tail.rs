@@ -79,16 +79,17 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = cli::config(matches)?;
     logging::begin_warnings();
     let bus: BusUrl = config.bus_url.parse()?;
-    let printer = Printer {
-        registry: schemas::registry(&config)?,
-        zone: TimeZone::system(),
-        json: matches.get_flag("json"),
-        verifier: matches.get_one::<PathBuf>("keys").map(|it| keys::verifier(it)).transpose()?,
-    };
+    let verifier = matches.get_one::<PathBuf>("keys").map(|it| keys::verifier(it)).transpose()?;
     let patterns = patterns_of(matches);
     let count = matches.get_one::<u64>("count").copied();
     block_on(async {
         let mut stop = StopSignals::take()?;
+        let printer = Printer {
+            registry: schemas::followed(&config.schemas).await?,
+            zone: TimeZone::system(),
+            json: matches.get_flag("json"),
+            verifier,
+        };
         let announcement = format!("listening to {} on {bus}", named(&patterns));
         let subscription = Subscription { queue: Queue::Temporary, patterns, prefetch: PREFETCH };
         let mut subscriber = tokio::select! {
