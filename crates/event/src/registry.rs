@@ -6,6 +6,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use serde_json::Value;
+
 use crate::{
     Description, Error, Event, Schema, Severity, Topic, filter_headers, generic, plain_text,
     schema::{self, Shipped},
@@ -137,6 +139,16 @@ impl Registry {
                 generic::describe(event)
             }
         }
+    }
+
+    /// A schema's examples: topic, body, and what is said of it now.
+    pub fn told_examples(&self, schema: &Schema) -> Vec<(String, Value, Description)> {
+        let tell = |(topic, body): (&str, &Value)| {
+            let mut event = Event::new(topic.parse().ok()?, body.clone()).ok()?;
+            event.schema = Some(schema.name().to_owned());
+            Some((topic.to_owned(), body.clone(), self.describe(&event)))
+        };
+        schema.examples().filter_map(tell).collect()
     }
 
     /// Checks the body against the event's schema. An event without a known schema passes, and

@@ -9,8 +9,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use event::{Catalogue, Event, Schema};
-use serde_json::{Value, json};
+use event::{Catalogue, Schema};
+use serde_json::json;
 
 use crate::{page, query::Query, route::Site};
 
@@ -52,7 +52,11 @@ pub(crate) async fn one(
         };
     };
     match as_file {
-        None => Html(page::schema(&schema, &told_examples(&site, &schema))).into_response(),
+        None => {
+            let mut examples = site.schemas.told_examples(&schema);
+            examples.truncate(EXAMPLES_SHOWN_MAX);
+            Html(page::schema(&schema, &examples)).into_response()
+        }
         Some(_) => tagged(&schema.tag(), &headers, || {
             let kind = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
             (kind, schema.text().to_owned()).into_response()
@@ -77,17 +81,6 @@ fn is_about(schema: &Schema, text: &str) -> bool {
             .join(" ")
             .to_lowercase();
     text.to_lowercase().split_whitespace().all(|word| all.contains(word))
-}
-
-/// The examples with what is said of them now.
-fn told_examples(site: &Site, schema: &Schema) -> Vec<(String, Value, event::Description)> {
-    let tell = |(topic, body): (&str, &Value)| {
-        let mut event = Event::new(topic.parse().ok()?, body.clone()).ok()?;
-        event.schema = Some(schema.name().to_owned());
-        let told = site.schemas.describe(&event);
-        Some((topic.to_owned(), body.clone(), told))
-    };
-    schema.examples().filter_map(tell).take(EXAMPLES_SHOWN_MAX).collect()
 }
 
 /// The answer with its tag, or "not modified" for who has it (RFC 9110 §13.1.2).
