@@ -16,6 +16,7 @@
 //! # Ok::<(), event::Error>(())
 //! ```
 
+mod authorities;
 mod body;
 mod canonical;
 mod catalogue;

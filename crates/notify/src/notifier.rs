@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use client::{BusUrl, Queue, Subscriber, Subscription};
+use client::{BusUrl, Queue, Subscriber, Subscription, Trust};
 use event::Registry;
 use tokio::sync::watch;
 
@@ -27,6 +27,7 @@ pub struct Notifier {
     follower: Option<Follower>,
     registry: Registry,
     bus: BusUrl,
+    trust: Option<Trust>,
     mailer: Mailer,
     counters: Arc<Counters>,
     listening: watch::Sender<bool>,
@@ -47,6 +48,7 @@ impl Notifier {
             follower: None,
             registry,
             bus,
+            trust: None,
             mailer,
             counters: Arc::default(),
             listening,
@@ -66,6 +68,12 @@ impl Notifier {
     /// Whom it tells: rules, groups, destinations as they are now.
     pub fn audience(&self) -> Arc<Audience> {
         Arc::clone(&self.audience)
+    }
+
+    /// Judges the signature of each event; one that is refused is told to nobody.
+    #[must_use]
+    pub fn trusting(self, trust: Option<Trust>) -> Notifier {
+        Notifier { trust, ..self }
     }
 
     /// Ready once the notifier's queue is there, or the notifier is gone: what is published from
@@ -102,6 +110,7 @@ impl Notifier {
             () = &mut shutdown => return,
             subscriber = Subscriber::connect_patiently(&self.bus, APP, subscription) => subscriber,
         };
+        subscriber = subscriber.trusting(self.trust.clone());
         self.listening.send_replace(true);
         let dispatcher = Dispatcher {
             audience: &self.audience,

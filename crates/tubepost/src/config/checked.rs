@@ -3,6 +3,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use client::Signing;
 use http_door::Origins;
 pub(crate) use intake::git::NamespaceRule as Namespace;
 use intake::git::UrlTemplate;
@@ -64,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) spool_directory: PathBuf,
     /// How many bytes may wait there.
     pub(crate) spool_size_max: u64,
+    /// What a publisher signs with, and whose signatures a subscriber trusts.
+    pub(crate) signing: Signing,
     /// Where events are handed over.
     pub(crate) agent: Agent,
     /// How pushes become events.
@@ -103,6 +106,8 @@ pub(crate) struct Agent {
     pub(crate) mode: u32,
     /// When an event counts as kept.
     pub(crate) sync: journal::Sync,
+    /// What signs those that nobody signed.
+    pub(crate) sign_key: Option<PathBuf>,
 }
 
 /// The limits of the AMQP listener.
@@ -273,6 +278,12 @@ impl Config {
             notify_store_named: settings.said(table::NOTIFY_STORE.declaration.key).is_some(),
             spool_directory: settings.need(&table::SPOOL_DIRECTORY)?,
             spool_size_max: settings.need(&table::SPOOL_SIZE_MAX)?,
+            signing: Signing {
+                key: settings.get(&table::SIGN_KEY)?,
+                keys: settings.get(&table::KEYS)?,
+                authorities: settings.get(&table::KEYS_CA)?,
+                policy: settings.need(&table::SIGNATURES)?,
+            },
             agent: Agent {
                 socket: settings.need(&table::AGENT_SOCKET)?,
                 named: settings.said(table::AGENT_SOCKET.declaration.key).is_some(),
@@ -283,6 +294,7 @@ impl Config {
                         journal::Sync::Interval(settings.need(&table::AGENT_SYNC_INTERVAL)?)
                     }
                 },
+                sign_key: settings.get(&table::AGENT_SIGN_KEY)?,
             },
             git: Git {
                 patch_bytes_max: settings.need(&table::GIT_PATCH_BYTES_MAX)?,

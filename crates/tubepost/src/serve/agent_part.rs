@@ -15,7 +15,7 @@ use crate::{
 /// spool must find the queues of those it is for.
 ///
 /// # Errors
-/// The spool cannot be made or written.
+/// The spool cannot be made or written; the key cannot be used.
 pub(crate) fn start(
     config: &Config,
     registry: Registry,
@@ -24,7 +24,10 @@ pub(crate) fn start(
     stopping: Stopping,
 ) -> Result<Part, Failure> {
     let spool = Spool::open(&config.spool_directory, config.spool_size_max)?;
-    let agent = Agent::new(spool, bus, "tubepost agent").receiving(reception(config, registry));
+    let key = config.agent.sign_key.as_deref().map(client::signing_key).transpose()?;
+    let agent = Agent::new(spool, bus, "tubepost agent")
+        .signing(key)
+        .receiving(reception(config, registry));
     Ok(Part::start("agent", async move {
         tokio::select! {
             ended = agent.run_after(ready) => Ok(ended?),

@@ -51,7 +51,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let until_empty = matches.get_flag("until-empty");
     block_on(async {
         let mut stop = StopSignals::take()?;
-        let mut agent = Agent::new(spool, bus, "tubepost agent");
+        let key = config.agent.sign_key.as_deref().map(client::signing_key).transpose()?;
+        let mut agent = Agent::new(spool, bus, "tubepost agent").signing(key);
         if !until_empty {
             agent = agent.receiving(reception(&config, schemas::followed(&config.schemas).await?));
         }

@@ -122,9 +122,7 @@ fn hook_command(matches: &ArgMatches, settings: &Settings) -> Result<Vec<OsStrin
             key if key == table::SCHEMAS.declaration.key => {
                 flag(name, absolute_places(&setting.text)?)
             }
-            key if [table::SCHEMAS_CACHE.declaration.key, SPOOL].contains(&key) => {
-                flag(name, absolute(Path::new(&setting.text))?)
-            }
+            key if PATHS.contains(&key) => flag(name, absolute(Path::new(&setting.text))?),
             _ => flag(name, &setting.text),
         });
     }
@@ -173,8 +171,11 @@ fn tell(matches: &ArgMatches) -> Result<(), Failure> {
         return Ok(());
     }
     let registry = schemas::registry_at_hand(&config.schemas)?;
+    let key = config.signing.signing_key()?;
     for event in &mut events {
-        registry.complete(event).map_err(|error| Failure::failed(error.to_string()))?;
+        let completed = registry.complete(event);
+        let signed = completed.and_then(|()| key.as_ref().map_or(Ok(()), |key| key.sign(event)));
+        signed.map_err(|error| Failure::failed(error.to_string()))?;
     }
     let spool = Spool::open(&config.spool_directory, config.spool_size_max)?;
     spool.hand_over(&events)?;
@@ -244,4 +245,7 @@ fn one_line(failure: Failure) -> String {
 /// A hundred thousand refs and more.
 const INPUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const SPOOL: &str = table::SPOOL_DIRECTORY.declaration.key;
+/// Options that are a path.
+const PATHS: [&str; 3] =
+    [SPOOL, table::SCHEMAS_CACHE.declaration.key, table::SIGN_KEY.declaration.key];
 const LOG_BYTES_MAX: u64 = 1024 * 1024;
