@@ -43,6 +43,7 @@ mod schema_index;
 mod severity;
 mod signature;
 mod template;
+mod template_body;
 mod template_filters;
 mod topic;
 mod verifier;

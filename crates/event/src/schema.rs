@@ -174,6 +174,10 @@ impl Schema {
             name: self.name().to_owned(),
             reason: reason.to_owned(),
         })?;
+        // To say that a body fits takes half of what it takes to look for what does not.
+        if validator.is_valid(event.body.value()) {
+            return Ok(());
+        }
         let reason = |error: jsonschema::ValidationError<'_>| {
             let path = json_path(&error.instance_path().to_string());
             plain_text::one_line(&format!("{path}: {}", error.masked()), REASON_CHARS_MAX)
