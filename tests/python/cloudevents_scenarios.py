@@ -1,5 +1,5 @@
-"""The CloudEvents SDK on both AMQPs: what Tubepost's commands publish it reads, and what it writes
-they show. The program under test is named by TUBEPOST_PROGRAM."""
+"""The CloudEvents SDK on both AMQPs and on HTTP: what Tubepost's commands publish it reads, and what
+it writes they show. The program under test is named by TUBEPOST_PROGRAM, its pages by PAGES."""
 
 import json
 import os
@@ -9,7 +9,8 @@ import threading
 from datetime import datetime, timezone
 
 import pika
-from cloudevents.core.bindings import amqp, rabbitmq
+import requests
+from cloudevents.core.bindings import amqp, http, rabbitmq
 from cloudevents.core.v1.event import CloudEvent
 from proton import Message, symbol, timestamp
 
@@ -160,6 +161,79 @@ def tail_shows_what_the_sdk_publishes_in_every_clothing_by_either_amqp(bus):
             [TOPIC, {"door": "north"}, "2026-11-24T13:56:22+00:00", "00-1-2-00", 30, "/sdk",
              "door/north"], event["id"])
     expect("is not an event: message attribute id: is missing" in said, f"tail said {said!r}")
+
+
+def batch_of(*events):
+    """Several in one request; the SDK makes their documents, and has no batches."""
+    documents = [http.to_structured_event(event).body.decode() for event in events]
+    return http.HTTPMessage({"content-type": "application/cloudevents-batch+json"},
+                            f"[{','.join(documents)}]".encode())
+
+
+def post(headers, body, login=("guest", "guest")):
+    """Status and JSON of `POST /events`."""
+    answer = requests.post(f"{os.environ['PAGES']}/events", headers=dict(headers), data=body,
+                           auth=login, timeout=20)
+    said = answer.headers.get("content-type", "").startswith("application/json")
+    return answer.status_code, answer.json() if said else answer.text
+
+
+@scenario
+def http_takes_what_the_sdk_sends_in_every_mode(bus):
+    tail = Tail(bus, 5)
+    messages = [http.to_binary_event(sdk_event("binary")),
+                http.to_structured_event(sdk_event("structured")),
+                batch_of(sdk_event("batch 1"), sdk_event("batch 2"))]
+    routed = []
+    for message in messages:
+        status, said = post(message.headers, message.body)
+        expect_equal(status, 200, f"status; it said {said}")
+        routed += said["events"]
+    plain = {"topic": TOPIC, "id": "plain", "body": {"door": "north"}}
+    status, said = post({"content-type": "application/json"}, json.dumps(plain))
+    expect_equal(status, 200, f"status; it said {said}")
+    routed += said["events"]
+    ids = ["binary", "structured", "batch 1", "batch 2", "plain"]
+    expect_equal(routed, [{"id": ident, "routed": True} for ident in ids], "outcomes")
+    events, _ = tail.events()
+    expect_equal([event["id"] for event in events], ids, "ids")
+    for event in events:
+        expect_equal([event["topic"], event["body"]], [TOPIC, {"door": "north"}], event["id"])
+    for event in events[:4]:
+        headers = event["headers"]
+        expect_equal([headers["sent-at"], headers["traceparent"], headers["tubepost_source"],
+                      headers["fedora_messaging_severity"]],
+                     ["2026-11-24T13:56:22+00:00", "00-1-2-00", "/sdk", 30], event["id"])
+
+
+@scenario
+def http_refuses_with_the_reason_and_publishes_nothing_of_it(bus):
+    tail = Tail(bus, 1)
+    json_type = {"content-type": "application/json"}
+    good = json.dumps({"topic": TOPIC, "id": "good", "body": {}})
+    # A topic with a schema that ships, and a body that is not of it.
+    unfit = sdk_event("unfit")
+    unfit._attributes["type"] = "org.example.git.branch.create"
+    batch = batch_of(sdk_event("fits"), unfit)
+    for login, headers, body, status, wanted in [
+            (None, json_type, good, 401, "Log in"),
+            (("guest", "wrong"), json_type, good, 401, "refused the login"),
+            (("guest", "guest"), {"content-type": "text/plain"}, good, 415, "application/json"),
+            (("guest", "guest"), json_type, "{", 400, "is not JSON"),
+            (("guest", "guest"), json_type, b'{"topic": "a", "body": {"x": "\xff"}}', 400, "UTF-8"),
+            (("guest", "guest"), json_type, '{"topic": "a b", "body": {}}', 400, "white space"),
+            (("guest", "guest"), json_type, "x" * (5 << 20), 413, "more than 4194304 bytes"),
+            (("guest", "guest"), {**json_type, "ce-id": "1"}, "{}", 400, "specversion"),
+            (("guest", "guest"), {**json_type, "origin": "http://evil.example"}, good, 403, "sites"),
+            (("guest", "guest"), batch.headers, batch.body, 422, "$: ")]:
+        found, said = post(headers, body, login)
+        expect_equal(found, status, f"status; it said {said}")
+        expect(wanted in str(said), f"{status} said {said}")
+    expect_equal([said["index"], said["schema"], len(said["reasons"]) > 0],
+                 [1, "git.branch.create", True], "what does not fit")
+    expect_equal(post(json_type, good)[0], 200, "status")
+    events, _ = tail.events()
+    expect_equal([event["id"] for event in events], ["good"], "ids")
 
 
 @scenario

@@ -12,6 +12,7 @@ fn directory(mark: &str) -> Option<&'static str> {
         "²" => Some("crates/journal/tests"),
         "³" => Some("crates/broker/tests"),
         "⁴" => Some("crates/check/tests"),
+        "⁵" => Some("crates/client/src"),
         _ => None,
     }
 }

@@ -47,6 +47,7 @@ fn whoever_is_killed_every_event_whose_publish_returned_arrives() -> Result<()> 
         spool_size_bytes_max: 1 << 30,
         topic_prefix: String::new(),
         app: "loss test".to_owned(),
+        signing: tubepost::Signing::default(),
     });
     // Its durable queue has to be there before the first event.
     wait_for("the subscriber", 30, || {

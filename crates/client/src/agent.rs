@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use event::Registry;
+use event::{Registry, SigningKey};
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
@@ -50,18 +50,26 @@ pub struct Agent {
     bus: BusUrl,
     app: String,
     reception: Option<Reception>,
+    key: Option<Arc<SigningKey>>,
 }
 
 impl Agent {
     /// An agent for one spool and one bus. Connects when there is something to deliver.
     pub fn new(spool: Spool, bus: BusUrl, app: &str) -> Agent {
-        Agent { spool, bus, app: app.to_owned(), reception: None }
+        Agent { spool, bus, app: app.to_owned(), reception: None, key: None }
     }
 
     /// Takes events over at a socket as well.
     #[must_use]
     pub fn receiving(self, reception: Reception) -> Agent {
         Agent { reception: Some(reception), ..self }
+    }
+
+    /// Signs with this key what nobody has signed: what comes by the socket when it is taken over,
+    /// what is in the spool when it is delivered.
+    #[must_use]
+    pub fn signing(self, key: impl Into<Option<SigningKey>>) -> Agent {
+        Agent { key: key.into().map(Arc::new), ..self }
     }
 
     /// Delivers for ever: waits for events, and for the bus. While another process delivers this
@@ -115,7 +123,7 @@ impl Agent {
     ) -> Result<(), Error> {
         let lock = self.wait_for_lock(Of::Outbox).await?;
         let outbox = self.outbox(reception.sync, lock).await?;
-        let _socket = listen(reception, &outbox)?;
+        let _socket = listen(reception, &outbox, self.key.clone())?;
         let deliver = async {
             told(ready).await;
             self.deliver_outbox(outbox.clone(), publisher).await
@@ -177,7 +185,7 @@ impl Agent {
 
     fn spool_round(&self, publisher: Publisher) -> Round<SpoolStore> {
         let who = format!("agent of spool {}", self.spool.directory().display());
-        Round::new(SpoolStore::new(self.spool.clone()), publisher, who)
+        Round::new(SpoolStore::new(self.spool.clone(), self.key.clone()), publisher, who)
     }
 
     fn outbox_round(&self, outbox: Arc<Outbox>, publisher: Publisher) -> Round<OutboxStore> {
@@ -224,9 +232,13 @@ async fn told(flag: &mut watch::Receiver<bool>) {
     let _ = flag.wait_for(|told| *told).await;
 }
 
-fn listen(reception: &Reception, outbox: &Arc<Outbox>) -> Result<Option<AgentSocket>, Error> {
+fn listen(
+    reception: &Reception,
+    outbox: &Arc<Outbox>,
+    key: Option<Arc<SigningKey>>,
+) -> Result<Option<AgentSocket>, Error> {
     let Reception { socket, mode, registry, .. } = reception;
-    match AgentSocket::listen(socket, *mode, outbox.clone(), registry.clone()) {
+    match AgentSocket::listen(socket, *mode, outbox.clone(), registry.clone(), key) {
         Ok(listening) => Ok(Some(listening)),
         Err(error) if reception.is_named => Err(error),
         Err(error) => {

@@ -1,7 +1,7 @@
 //! What is said on an agent's socket: a line for an event, a line for the answer. `docs/agent.md`
 //! has it for users. Pure.
 
-use event::{Event, Registry};
+use event::{Event, Registry, SigningKey};
 use jiff::Timestamp;
 
 /// Who is at the other end of a socket, by the kernel's word, and on which machine.
@@ -14,11 +14,17 @@ pub(crate) struct Peer {
 
 /// The event of a line: fedora-messaging's dump format, in which only `topic` and `body` have to
 /// be there. A missing id and time are filled in, and so is what the event's schema knows, unless
-/// the publisher did that. Who published it is written over whatever the line says of it.
+/// the publisher did that. Who published it is written over whatever the line says of it. What
+/// nobody signed is signed, where there is a key.
 ///
 /// # Errors
 /// What is wrong with it, as it is answered.
-pub(crate) fn event_of(line: &[u8], peer: &Peer, registry: &Registry) -> Result<Event, String> {
+pub(crate) fn event_of(
+    line: &[u8],
+    peer: &Peer,
+    registry: &Registry,
+    key: Option<&SigningKey>,
+) -> Result<Event, String> {
     let text = std::str::from_utf8(line).map_err(|error| format!("line: is not UTF-8: {error}"))?;
     let mut event = Event::from_dump(text).map_err(|error| error.to_string())?;
     if event.sent_at.is_none() {
@@ -31,6 +37,9 @@ pub(crate) fn event_of(line: &[u8], peer: &Peer, registry: &Registry) -> Result<
     event.headers.insert(PUBLISHER_UID.to_owned(), peer.uid.into());
     event.headers.insert(PUBLISHER_PID.to_owned(), peer.pid.into());
     event.headers.insert(PUBLISHER_HOST.to_owned(), peer.host.as_str().into());
+    if let Some(key) = key.filter(|_| event.signature.is_none()) {
+        key.sign(&mut event).map_err(|error| error.to_string())?;
+    }
     Ok(event)
 }
 
@@ -69,7 +78,7 @@ mod tests {
     }
 
     fn event(line: &str) -> Result<Event, String> {
-        event_of(line.as_bytes(), &peer(), &Registry::default())
+        event_of(line.as_bytes(), &peer(), &Registry::default(), None)
     }
 
     #[test]
@@ -95,8 +104,29 @@ mod tests {
             let reason = event(line).unwrap_err();
             assert!(reason.contains(wanted), "{line}: {reason}");
         }
-        assert!(event_of(b"\xff", &peer(), &Registry::default()).is_err());
+        assert!(event_of(b"\xff", &peer(), &Registry::default(), None).is_err());
         assert_eq!(answer(Err("two\nlines")), "error two lines\n");
+    }
+
+    #[test]
+    fn what_nobody_signed_is_signed_with_all_that_was_filled_in() {
+        let key = SigningKey::generate("hall").unwrap();
+        let mut verifier = event::Verifier::default();
+        verifier.add("hall", &key.public_pem()).unwrap();
+        let of = |line: &str| {
+            event_of(line.as_bytes(), &peer(), &Registry::builtin(), Some(&key)).unwrap()
+        };
+        let signed = of(r#"{"topic": "a.b", "body": {"n": 1}}"#);
+        let valid = event::Verdict::Valid { key: "hall".to_owned() };
+        assert_eq!(verifier.verify(&signed), valid);
+        // A line that is signed already, by whomever, stays as its publisher signed it.
+        let other = SigningKey::generate("other").unwrap();
+        let mut theirs = signed.clone();
+        other.sign(&mut theirs).unwrap();
+        assert_eq!(of(&theirs.to_dump()).signature, theirs.signature);
+        let big = r#"{"topic": "a.b", "body": {"n": 9007199254740993}}"#;
+        let refused = event_of(big.as_bytes(), &peer(), &Registry::default(), Some(&key));
+        assert!(refused.as_ref().unwrap_err().contains("cannot be signed: "), "{refused:?}");
     }
 
     #[test]

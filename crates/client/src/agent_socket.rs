@@ -18,7 +18,7 @@ use std::{
     thread,
 };
 
-use event::{Event, Registry};
+use event::{Event, Registry, SigningKey};
 use tracing::{debug, info, warn};
 
 use crate::{
@@ -40,6 +40,7 @@ pub(crate) struct AgentSocket {
 struct Shared {
     outbox: Arc<Outbox>,
     registry: Registry,
+    key: Option<Arc<SigningKey>>,
     host: String,
     stopping: AtomicBool,
     peers: Mutex<Peers>,
@@ -63,6 +64,7 @@ impl AgentSocket {
         mode: u32,
         outbox: Arc<Outbox>,
         registry: Registry,
+        key: Option<Arc<SigningKey>>,
     ) -> Result<AgentSocket, Error> {
         let fault = |reason: String| Error::Socket { socket: path.to_owned(), reason };
         let failed = |what: &str, error: io::Error| fault(format!("{what}: {error}"));
@@ -92,7 +94,7 @@ impl AgentSocket {
             .map_err(|error| failed("its mode cannot be set", error))?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let (stopping, peers) = (AtomicBool::new(false), Mutex::default());
-        let shared = Arc::new(Shared { outbox, registry, host, stopping, peers });
+        let shared = Arc::new(Shared { outbox, registry, key, host, stopping, peers });
         let accepting = Arc::clone(&shared);
         thread::Builder::new()
             .name("agent socket".to_owned())
@@ -188,7 +190,12 @@ fn serve(stream: UnixStream, peer: &Peer, shared: &Shared) -> io::Result<()> {
                 return writer.shutdown(Shutdown::Both);
             }
             if !line.iter().all(u8::is_ascii_whitespace) {
-                outcomes.push(agent_line::event_of(&line, peer, &shared.registry));
+                outcomes.push(agent_line::event_of(
+                    &line,
+                    peer,
+                    &shared.registry,
+                    shared.key.as_deref(),
+                ));
             }
             if !reader.buffer().contains(&b'\n') {
                 break;

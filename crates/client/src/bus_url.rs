@@ -30,7 +30,7 @@ use crate::{Error, amqp10::Dialect};
 #[derive(Clone, PartialEq, Eq)]
 pub struct BusUrl(Arc<Parts>);
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Parts {
     protocol: Protocol,
     tls: bool,
@@ -62,7 +62,7 @@ impl fmt::Display for Protocol {
 }
 
 /// What the query says.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Options {
     heartbeat_s: Option<u16>,
     authorities: Option<PathBuf>,
@@ -106,6 +106,15 @@ impl BusUrl {
     /// The virtual host, decoded.
     pub fn vhost(&self) -> &str {
         &self.0.vhost
+    }
+
+    /// The same bus for another user, who logs in by password.
+    #[must_use]
+    pub fn with_login(&self, user: &str, password: &str) -> BusUrl {
+        let mut parts = (*self.0).clone();
+        parts.options.external = false;
+        (parts.user, parts.password) = (user.to_owned(), password.to_owned());
+        BusUrl(Arc::new(parts))
     }
 
     pub(crate) fn heartbeat_s(&self) -> Option<u16> {

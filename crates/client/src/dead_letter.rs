@@ -36,9 +36,11 @@ impl DeadLetters {
     }
 
     /// Keeps what is no event, in one that carries it. Its bytes are as text, and those that are
-    /// not UTF-8 replaced.
+    /// not UTF-8 replaced. An event that is refused is kept as it is.
     pub async fn keep_undecodable(&self, undecodable: &Undecodable) {
-        if let Some(event) = carry(undecodable) {
+        if let Some(event) = &undecodable.refused {
+            self.keep((**event).clone(), &undecodable.reason, 0).await;
+        } else if let Some(event) = carry(undecodable) {
             self.keep(event, &undecodable.reason, 0).await;
         }
     }

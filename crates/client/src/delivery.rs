@@ -2,26 +2,31 @@
 
 use std::fmt;
 
-use event::Event;
+use event::{Event, Verdict as Judgement};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{BusUrl, Error, consumption::Order, conversation::Verdict, message::Arrived};
+use crate::{
+    BusUrl, Error, Trust, consumption::Order, conversation::Verdict, message::Arrived, trust,
+};
 
-/// A message that is not an event.
-#[derive(Debug, Clone)]
+/// A message that is not an event, or one that is refused.
+#[derive(Debug, Clone, Default)]
 pub struct Undecodable {
     /// The routing key.
     pub topic: String,
     /// The body as received.
     pub body: Vec<u8>,
-    /// Why it is not an event.
+    /// Why it is not an event, or not taken for one.
     pub reason: String,
+    /// The event, where it is one without the signature that is required: [`crate::Trust`].
+    pub refused: Option<Box<Event>>,
 }
 
 impl fmt::Display for Undecodable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Undecodable { topic, body, reason } = self;
-        write!(f, "message on '{topic}' ({} bytes) is not an event: {reason}", body.len())
+        let Undecodable { topic, body, reason, refused } = self;
+        let what = if refused.is_some() { "is refused" } else { "is not an event" };
+        write!(f, "message on '{topic}' ({} bytes) {what}: {reason}", body.len())
     }
 }
 
@@ -33,15 +38,17 @@ impl std::error::Error for Undecodable {}
 /// Only what a trusted key signed:
 ///
 /// ```no_run
-/// # use client::Subscriber;
-/// # async fn example(mut subscriber: Subscriber) -> Result<(), Box<dyn std::error::Error>> {
-/// let mut trusted = event::Verifier::default();
-/// trusted.add("hall", &std::fs::read_to_string("keys/hall.pub")?)?;
+/// # use std::path::Path;
+/// # use client::{SignaturePolicy, Subscriber, Trust, trusted_keys};
+/// # async fn example(subscriber: Subscriber) -> Result<(), Box<dyn std::error::Error>> {
+/// let keys = trusted_keys(Path::new("/etc/tubepost/keys"), None)?;
+/// let mut subscriber = subscriber.trusting(Trust::new(keys, SignaturePolicy::Require));
 /// let delivery = subscriber.next().await;
-/// match delivery.event.as_ref().ok().map(|event| trusted.verify(event)) {
-///     Some(event::Verdict::Valid { key }) => println!("{key} said so"),
-///     _ => return Ok(delivery.reject().await?),
+/// match &delivery.event {
+///     Ok(event) => println!("{} is as {:?} said it", event.id, delivery.verdict),
+///     Err(refused) => println!("{refused}"),
 /// }
+/// delivery.ack().await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -49,6 +56,8 @@ impl std::error::Error for Undecodable {}
 pub struct Delivery {
     /// The event, or what came instead.
     pub event: Result<Event, Undecodable>,
+    /// What is thought of its signature, where [`crate::Subscriber::trusting`] asked for that.
+    pub verdict: Option<Judgement>,
     /// It may have been delivered before.
     pub redelivered: bool,
     number: u64,
@@ -63,7 +72,15 @@ impl Delivery {
         bus: &BusUrl,
     ) -> Delivery {
         let (number, redelivered) = (arrived.number, arrived.is_redelivered);
-        Delivery { event: arrived.event(), redelivered, number, orders, bus: bus.clone() }
+        let (event, bus) = (arrived.event(), bus.clone());
+        Delivery { event, verdict: None, redelivered, number, orders, bus }
+    }
+
+    /// With what is thought of its signature, where that is asked.
+    pub(crate) fn judged_by(mut self, trust: Option<&Trust>) -> Delivery {
+        let event = std::mem::replace(&mut self.event, Err(Undecodable::default()));
+        (self.event, self.verdict) = trust::received(trust, event);
+        self
     }
 
     /// Done with it. Returns when that is written to the bus.

@@ -127,6 +127,7 @@ impl Arrived {
             topic,
             body: body.to_vec(),
             reason: error.to_string(),
+            refused: None,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Delivers what a store holds, in order, with confirms, across any outage. Knows no store's
 //! insides.
 
-use std::fmt;
+use std::{fmt, future::Future};
 
 use event::Event;
 use tracing::error;
@@ -9,6 +9,28 @@ use tracing::error;
 use crate::{
     Error, Published, Publisher, limits::REFUSALS_MAX, outage::Outage, unrouted::Unrouted,
 };
+
+/// Where events are delivered to: a [`Publisher`], or what stands for one.
+pub(crate) trait Bus: Sync {
+    /// Connects when there is no connection.
+    fn ensure_connected(&self) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Publishes in order; an outcome for each.
+    fn publish_all(
+        &self,
+        events: &[Event],
+    ) -> impl Future<Output = Vec<Result<Published, Error>>> + Send;
+}
+
+impl Bus for Publisher {
+    async fn ensure_connected(&self) -> Result<(), Error> {
+        Publisher::ensure_connected(self).await
+    }
+
+    async fn publish_all(&self, events: &[Event]) -> Vec<Result<Published, Error>> {
+        Publisher::publish_all(self, events).await
+    }
+}
 
 /// What holds events until the bus has them: the spool's directory, or the agent's outbox.
 pub(crate) trait Store {
@@ -48,18 +70,18 @@ struct Batch<N> {
 }
 
 /// The work of whoever delivers a store.
-pub(crate) struct Round<S: Store> {
+pub(crate) struct Round<S: Store, B: Bus = Publisher> {
     pub(crate) store: S,
-    publisher: Publisher,
+    publisher: B,
     outage: Outage,
     unrouted: Unrouted,
     /// What is being delivered, in order.
     hand: Vec<Batch<S::Name>>,
 }
 
-impl<S: Store> Round<S> {
+impl<S: Store, B: Bus> Round<S, B> {
     /// `who` is for the log: `agent of spool DIRECTORY`.
-    pub(crate) fn new(store: S, publisher: Publisher, who: String) -> Round<S> {
+    pub(crate) fn new(store: S, publisher: B, who: String) -> Round<S, B> {
         let (outage, unrouted) = (Outage::none(who), Unrouted::default());
         Round { store, publisher, outage, unrouted, hand: Vec::new() }
     }
@@ -140,5 +162,130 @@ impl<S: Store> Round<S> {
                 self.store.skip(batch.taken.name);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::HashSet,
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+
+    use serde_json::json;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{
+        BusUrl, Spool,
+        delivery_lock::{DeliveryLock, Of},
+        limits::BACK_OFF_MAX,
+        outbox::{Outbox, OutboxStore},
+        spool_store::SpoolStore,
+    };
+
+    /// Refuses the login for a day, and then takes everything; also runs `meanwhile` at each try.
+    struct LockedOut<F> {
+        since: Instant,
+        tries: Mutex<u64>,
+        taken: Mutex<Vec<Event>>,
+        meanwhile: F,
+    }
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    impl<F: Fn(u64) + Sync> Bus for LockedOut<F> {
+        async fn ensure_connected(&self) -> Result<(), Error> {
+            let mut tries = self.tries.lock().unwrap();
+            *tries += 1;
+            (self.meanwhile)(*tries);
+            match self.since.elapsed() < DAY {
+                true => {
+                    let (bus, text) = (BusUrl::default(), "403 ACCESS_REFUSED".to_owned());
+                    Err(Error::LoginRefused { bus, text })
+                }
+                false => Ok(()),
+            }
+        }
+
+        async fn publish_all(&self, events: &[Event]) -> Vec<Result<Published, Error>> {
+            self.taken.lock().unwrap().extend_from_slice(events);
+            events.iter().map(|_| Ok(Published::Routed)).collect()
+        }
+    }
+
+    fn event(n: u64) -> Event {
+        Event::new("t.locked.out".parse().unwrap(), json!({"n": n})).unwrap()
+    }
+
+    fn spool() -> (tempfile::TempDir, Spool) {
+        let home = tempfile::tempdir().unwrap();
+        let spool = Spool::open(home.path().join("spool"), 1 << 20).unwrap();
+        (home, spool)
+    }
+
+    /// Delivers the store; returns the numbers of what arrived.
+    async fn after_a_day<S: Store>(store: S, meanwhile: impl Fn(u64) + Sync) -> Vec<u64> {
+        let (tries, taken) = Default::default();
+        let bus = LockedOut { since: Instant::now(), tries, taken, meanwhile };
+        let mut round = Round::new(store, bus, "agent".to_owned());
+        round.deliver_until_empty().await.unwrap();
+        let took = round.publisher.since.elapsed();
+        assert!(DAY <= took && took <= DAY + BACK_OFF_MAX, "{took:?}");
+        // Tried all the time, and no more often than the back-off lets it.
+        let tries = *round.publisher.tries.lock().unwrap();
+        let fewest = DAY.as_secs() / BACK_OFF_MAX.as_secs();
+        assert!((fewest..=2 * fewest + 20).contains(&tries), "{tries}");
+        let taken = round.publisher.taken.into_inner().unwrap();
+        let ids: HashSet<&str> = taken.iter().map(|event| event.id.as_str()).collect();
+        assert_eq!(ids.len(), taken.len(), "each once");
+        taken.iter().map(|event| event.body.object()["n"].as_u64().unwrap()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bus_that_refuses_the_login_for_a_day_gets_the_spool_in_order() {
+        let (_home, spool) = spool();
+        (0..3).for_each(|n| spool.hand_over(&[event(n)]).unwrap());
+        let (handing, counting) = (spool.clone(), spool.clone());
+        let arrived = after_a_day(SpoolStore::new(spool, None), move |tries| {
+            if (5000..5003).contains(&tries) {
+                handing.hand_over(&[event(tries)]).unwrap();
+            }
+            // Nothing of it is gone before the bus has it.
+            if tries % 1000 == 0 {
+                let waiting = if tries < 5000 { 3 } else { 4 };
+                assert!(counting.backlog().unwrap().batches >= waiting, "try {tries}");
+            }
+        });
+        assert_eq!(arrived.await, (0..3).chain(5000..5003).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bus_that_refuses_the_login_for_a_day_gets_the_outbox_up_to_its_bound() {
+        let (_home, spool) = spool();
+        let lock = DeliveryLock::try_acquire(&spool, Of::Outbox).unwrap().unwrap();
+        let size_bytes_max = 16 << 10;
+        let outbox = Outbox::open(&spool, size_bytes_max, journal::Sync::Always, lock).unwrap();
+        let outbox = Arc::new(outbox);
+        outbox.keep([event(0)].iter()).unwrap();
+        let (kept, refused) = (Arc::new(Mutex::new(vec![0])), Arc::new(Mutex::new(0)));
+        let (filling, keeping, refusing) = (outbox.clone(), kept.clone(), refused.clone());
+        let arrived = after_a_day(OutboxStore::new(outbox, spool), move |tries| {
+            if tries > 200 {
+                return;
+            }
+            match filling.keep([event(tries)].iter()) {
+                Ok(()) => keeping.lock().unwrap().push(tries),
+                Err(error) => {
+                    assert!(matches!(error, Error::SpoolFull { .. }), "{error}");
+                    *refusing.lock().unwrap() += 1;
+                }
+            }
+        })
+        .await;
+        // What was refused its publisher knows of; what was taken is all there.
+        assert!(*refused.lock().unwrap() > 0);
+        assert_eq!(arrived, *kept.lock().unwrap());
     }
 }

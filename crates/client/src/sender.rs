@@ -3,12 +3,12 @@
 
 use std::{
     process,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use event::{Body, Event, Registry};
+use event::{Body, Event, Registry, SigningKey};
 use serde::Serialize;
 use tracing::{debug, error};
 
@@ -28,6 +28,8 @@ pub struct Sender(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     around: Surroundings,
+    /// Read when there is something to sign.
+    key: OnceLock<Result<Option<SigningKey>, Error>>,
     agent: Mutex<Option<Made<AgentConnection>>>,
     spool: Mutex<Option<Made<Spool>>>,
 }
@@ -53,7 +55,8 @@ impl Sender {
     /// A sender in these surroundings. Connects, and makes what it needs, when there is something
     /// to publish.
     pub fn new(around: Surroundings) -> Sender {
-        Sender(Arc::new(Inner { around, agent: Mutex::default(), spool: Mutex::default() }))
+        let (key, agent, spool) = Default::default();
+        Sender(Arc::new(Inner { around, key, agent, spool }))
     }
 
     /// A new event, with the prefix before its topic, and in the current [`TraceContext`].
@@ -100,13 +103,43 @@ impl Sender {
         }
     }
 
-    /// Publishes events in order; an outcome for each.
+    /// Publishes events in order; an outcome for each. Those that nobody signed are signed, where
+    /// the surroundings have a key.
     ///
     /// # Errors
     /// Each outcome: [`Error::AgentRefused`] with the agent's reason: it is full, or the body does
     /// not fit the event's schema. Without an agent [`Error::SpoolFull`], [`Error::Spool`],
-    /// [`Error::NoEvent`] for a body that does not fit.
+    /// [`Error::NoEvent`] for a body that does not fit. With a key [`Error::Configuration`] when it
+    /// cannot be used, and [`Error::NoEvent`] for what cannot be signed.
     pub fn publish_all(&self, events: &[Event]) -> Vec<Result<(), Error>> {
+        let key = self.0.key.get_or_init(|| self.0.around.signing.signing_key());
+        match key {
+            Ok(None) => self.hand_over(events),
+            Ok(Some(key)) => self.sign_and_hand_over(key, events),
+            // Unsigned is not what was asked for.
+            Err(error) => events.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    fn sign_and_hand_over(&self, key: &SigningKey, events: &[Event]) -> Vec<Result<(), Error>> {
+        let mut signed = Vec::with_capacity(events.len());
+        let refused: Vec<Option<Error>> = events
+            .iter()
+            .map(|event| {
+                let mut event = event.clone();
+                match sign(key, &mut event) {
+                    Ok(()) => signed.push(event),
+                    Err(error) => return Some(Error::NoEvent(error)),
+                }
+                None
+            })
+            .collect();
+        let mut outcomes = self.hand_over(&signed).into_iter();
+        let mut outcome = || outcomes.next().unwrap_or(Ok(()));
+        refused.into_iter().map(|refused| refused.map_or_else(&mut outcome, Err)).collect()
+    }
+
+    fn hand_over(&self, events: &[Event]) -> Vec<Result<(), Error>> {
         if let Some(outcomes) = self.by_agent(events) {
             return outcomes;
         }
@@ -190,6 +223,17 @@ impl Sender {
         *spool = Some(Made::new(opened.clone()));
         Ok(opened)
     }
+}
+
+/// What the schema knows is signed too, so it comes first; nobody completes it later.
+fn sign(key: &SigningKey, event: &mut Event) -> Result<(), event::Error> {
+    if event.signature.is_some() {
+        return Ok(());
+    }
+    if event.schema.is_none() {
+        Registry::builtin().complete(event)?;
+    }
+    key.sign(event)
 }
 
 fn deliver(spool: &Spool, around: &Surroundings) {

@@ -1,8 +1,11 @@
 //! The spool's directory as something that is delivered.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
-use event::Event;
+use event::{Event, SigningKey};
 use tracing::error;
 
 use crate::{
@@ -15,6 +18,8 @@ use crate::{
 /// The batches of a spool, for the one that holds its lock.
 pub(crate) struct SpoolStore {
     spool: Spool,
+    /// What signs what nobody has signed.
+    key: Option<Arc<SigningKey>>,
     /// The batches of the last look at the directory that come after the hand. One look for many
     /// hands: after a long outage there may be hundreds of thousands.
     next: VecDeque<BatchName>,
@@ -23,9 +28,26 @@ pub(crate) struct SpoolStore {
 }
 
 impl SpoolStore {
-    pub(crate) fn new(spool: Spool) -> SpoolStore {
+    pub(crate) fn new(spool: Spool, key: Option<Arc<SigningKey>>) -> SpoolStore {
         let (next, in_hand, skipped) = Default::default();
-        SpoolStore { spool, next, in_hand, skipped }
+        SpoolStore { spool, key, next, in_hand, skipped }
+    }
+
+    /// Signs what nobody has signed. What cannot be is set aside with the reason.
+    fn signed(&self, events: Vec<Event>) -> Result<Vec<Event>, Error> {
+        let Some(key) = &self.key else { return Ok(events) };
+        let mut signed = Vec::with_capacity(events.len());
+        for mut event in events {
+            let outcome = if event.signature.is_some() { Ok(()) } else { key.sign(&mut event) };
+            match outcome {
+                Ok(()) => signed.push(event),
+                Err(error) => {
+                    error!(event = %event.id, %error, "an event is set aside");
+                    self.spool.refuse(&[event], &error.to_string())?;
+                }
+            }
+        }
+        Ok(signed)
     }
 
     pub(crate) fn has_work(&self) -> Result<bool, Error> {
@@ -51,7 +73,8 @@ impl Store for SpoolStore {
                 self.next.push_front(name);
                 break;
             }
-            match self.spool.read(&name) {
+            let read = self.spool.read(&name);
+            match read.and_then(|it| it.map(|events| self.signed(events)).transpose()) {
                 Ok(None) => {}
                 Ok(Some(events)) => {
                     size_bytes += name.size_bytes();

@@ -6,6 +6,7 @@ use event::{Event, Pattern};
 
 use crate::{
     BusUrl, DeadLetters, Error, Publisher, Queue, Retry, Subscriber, Subscription, Surroundings,
+    Trust,
     handling::{Handled, Handling, Job},
     limits::{APP_WAIT, KEYED_AHEAD},
     seen::Seen,
@@ -32,7 +33,8 @@ use crate::{
 /// [`Error::NoEvent`]: it is no pattern. Those of [`Surroundings::of_process`].
 pub fn subscribe(pattern: &str) -> Result<Subscribe, Error> {
     let around = Surroundings::of_process()?;
-    Subscribe::on(&around.bus, &around.app).and(pattern)
+    let trust = around.signing.trust()?;
+    Subscribe { trust, ..Subscribe::on(&around.bus, &around.app) }.and(pattern)
 }
 
 /// What [`Subscribe::in_order_of`] is given.
@@ -44,6 +46,7 @@ pub(crate) type Key = dyn Fn(&Event) -> String + Send + Sync;
 pub struct Subscribe {
     bus: BusUrl,
     app: String,
+    trust: Option<Trust>,
     queue: Queue,
     patterns: Vec<Pattern>,
     parallel: u16,
@@ -60,6 +63,7 @@ impl Subscribe {
         Subscribe {
             bus: bus.clone(),
             app: app.to_owned(),
+            trust: None,
             queue: Queue::Temporary,
             patterns: Vec::new(),
             parallel: 1,
@@ -78,6 +82,12 @@ impl Subscribe {
     pub fn and(mut self, pattern: &str) -> Result<Subscribe, Error> {
         self.patterns.push(pattern.parse().map_err(Error::NoEvent)?);
         Ok(self)
+    }
+
+    /// Only what is signed as this has it, or with a flag. By [`subscribe`] it is as the
+    /// configuration has it.
+    pub fn trusting(self, trust: Trust) -> Subscribe {
+        Subscribe { trust: Some(trust), ..self }
     }
 
     /// In a durable queue of this name: what comes while nobody is there waits in it. Several
@@ -125,7 +135,8 @@ impl Subscribe {
     /// # Errors
     /// As [`Subscriber::connect`].
     pub async fn connect(self) -> Result<Subscriber, Error> {
-        Subscriber::connect(&self.bus, &self.app, self.subscription()).await
+        let subscriber = Subscriber::connect(&self.bus, &self.app, self.subscription()).await?;
+        Ok(subscriber.trusting(self.trust))
     }
 
     /// Handles events for ever: each is acknowledged when its handler succeeded, or when it is kept
@@ -166,7 +177,7 @@ impl Subscribe {
         let subscription = self.subscription();
         let connecting = Subscriber::connect_patiently(&self.bus, &self.app, subscription);
         let subscriber = tokio::select! {
-            subscriber = connecting => subscriber,
+            subscriber = connecting => subscriber.trusting(self.trust.clone()),
             () = &mut stop => return Handled::default(),
         };
         let handling = Handling::new(subscriber, job, key, self.parallel.into(), self.patience);

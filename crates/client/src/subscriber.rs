@@ -6,7 +6,7 @@ use event::Pattern;
 use futures_util::{Stream, stream};
 
 use crate::{
-    BusUrl, Delivery, Error,
+    BusUrl, Delivery, Error, Trust,
     consumption::{self, Consumption},
     limits::HEALTHY_AFTER,
     outage::Outage,
@@ -39,6 +39,7 @@ pub struct Subscriber {
     bus: BusUrl,
     app: String,
     subscription: Subscription,
+    trust: Option<Trust>,
     state: State,
 }
 
@@ -93,7 +94,13 @@ impl Subscriber {
         consuming: Consuming,
     ) -> Subscriber {
         let state = State::Consuming(Box::new(consuming));
-        Subscriber { bus: bus.clone(), app: app.to_owned(), subscription, state }
+        Subscriber { bus: bus.clone(), app: app.to_owned(), subscription, trust: None, state }
+    }
+
+    /// Judges the signature of each event it receives from now on.
+    #[must_use]
+    pub fn trusting(self, trust: impl Into<Option<Trust>>) -> Subscriber {
+        Subscriber { trust: trust.into(), ..self }
     }
 
     /// The next event. Waits through any outage. May be cancelled at any await (`select!`): no
@@ -107,7 +114,7 @@ impl Subscriber {
                     continue;
                 }
                 State::Consuming(consuming) => match consuming.consumption.next().await {
-                    Ok(delivery) => return delivery,
+                    Ok(delivery) => return delivery.judged_by(self.trust.as_ref()),
                     Err(reason) => reason,
                 },
             };

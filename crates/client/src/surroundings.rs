@@ -2,9 +2,12 @@
 
 use std::{env, fs, io, path::PathBuf};
 
+use event::SigningKey;
 use toml::{Table, Value};
 
-use crate::{BusUrl, Error, parse_size, usual_places};
+use crate::{
+    BusUrl, Error, SignaturePolicy, Trust, parse_size, signing_key, trusted_keys, usual_places,
+};
 
 /// What a [`crate::Sender`] and a [`crate::Subscribe`] stand on. Each is said by a variable, else
 /// by the configuration file (`TUBEPOST_CONFIG`, `/etc/tubepost/tubepost.toml`,
@@ -24,6 +27,56 @@ pub struct Surroundings {
     pub topic_prefix: String,
     /// Who this is, for the broker's list of connections: `TUBEPOST_APP_NAME`, the program's name.
     pub app: String,
+    /// Which key it signs with, and whose signatures it trusts.
+    pub signing: Signing,
+}
+
+/// Signing and verifying, without a word in the code. Nothing of it unless said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signing {
+    /// The key's file: `TUBEPOST_SIGN_KEY`, `event.sign_key`. What a [`crate::Sender`] publishes
+    /// is signed with it.
+    pub key: Option<PathBuf>,
+    /// The directory of the trusted keys: `TUBEPOST_KEYS`, `event.keys`. What
+    /// [`crate::subscribe()`] receives is judged by it.
+    pub keys: Option<PathBuf>,
+    /// The file of the authorities that vouch for certificates: `TUBEPOST_KEYS_CA`,
+    /// `event.keys_ca`.
+    pub authorities: Option<PathBuf>,
+    /// What becomes of what is not signed by one of them: `TUBEPOST_SIGNATURES`,
+    /// `event.signatures`.
+    pub policy: SignaturePolicy,
+}
+
+impl Signing {
+    /// The key, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`]: its file cannot be read, or is none.
+    pub fn signing_key(&self) -> Result<Option<SigningKey>, Error> {
+        self.key.as_deref().map(signing_key).transpose()
+    }
+
+    /// The trusted keys, if there are any, and what is done by them.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`]: a file cannot be read, or is no key; signatures are required, and
+    /// there is no directory of keys.
+    pub fn trust(&self) -> Result<Option<Trust>, Error> {
+        match &self.keys {
+            Some(keys) => {
+                let verifier = trusted_keys(keys, self.authorities.as_deref())?;
+                Ok(Some(Trust::new(verifier, self.policy)))
+            }
+            None if self.policy == SignaturePolicy::Require => Err(Error::Configuration {
+                place: "event.signatures".to_owned(),
+                problem: "is require, and no key is trusted; name a directory of keys with \
+                          event.keys"
+                    .to_owned(),
+            }),
+            None => Ok(None),
+        }
+    }
 }
 
 impl Surroundings {
@@ -74,6 +127,18 @@ impl Surroundings {
             app: variable("TUBEPOST_APP_NAME")
                 .or_else(program)
                 .unwrap_or_else(|| "tubepost".to_owned()),
+            signing: Signing {
+                key: said("TUBEPOST_SIGN_KEY", "event", "sign_key").map(PathBuf::from),
+                keys: said("TUBEPOST_KEYS", "event", "keys").map(PathBuf::from),
+                authorities: said("TUBEPOST_KEYS_CA", "event", "keys_ca").map(PathBuf::from),
+                policy: match said("TUBEPOST_SIGNATURES", "event", "signatures") {
+                    None => SignaturePolicy::default(),
+                    Some(text) => text.parse().map_err(|problem| Error::Configuration {
+                        place: "event.signatures".to_owned(),
+                        problem: format!("'{text}' {problem}"),
+                    })?,
+                },
+            },
         })
     }
 }

@@ -16,8 +16,10 @@
 //! # Ok::<(), event::Error>(())
 //! ```
 
+mod authorities;
 mod body;
 mod canonical;
+mod catalogue;
 mod clock;
 mod clothing;
 mod cloudevents;
@@ -41,12 +43,14 @@ mod schema_index;
 mod severity;
 mod signature;
 mod template;
+mod template_body;
 mod template_filters;
 mod topic;
 mod verifier;
 mod wire;
 
 pub use body::{Body, Encoding};
+pub use catalogue::{Catalogue, Listed, content_tag, fnv_1a, schema_segment};
 pub use clock::Skew;
 pub use clothing::Clothing;
 pub use cloudevents::http::{Http, HttpMode};

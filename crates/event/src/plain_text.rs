@@ -52,8 +52,17 @@ pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
     line
 }
 
+/// Whether all of it is printable ASCII, or one of `others`: then nothing in it hides or turns
+/// anything. Most text is, and is not looked at character by character.
+fn is_plain(text: &str, others: &[u8]) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~') || others.contains(&byte))
+}
+
 /// Several lines: `\n` and tabs stay, `\r\n` is `\n`, other controls are left out.
-pub(crate) fn lines(text: &str, bytes_max: usize) -> String {
+pub(crate) fn lines(text: String, bytes_max: usize) -> String {
+    if text.len() <= bytes_max && is_plain(&text, b"\n\t") {
+        return text;
+    }
     let mut lines = String::with_capacity(text.len().min(bytes_max));
     for c in text.chars() {
         let c = match c {
@@ -73,10 +82,13 @@ pub(crate) fn lines(text: &str, bytes_max: usize) -> String {
 
 /// A patch, as it is, but for characters that hide what it does: those are spelled out,
 /// `<U+202E>`.
-pub(crate) fn patch(text: &str) -> String {
+pub(crate) fn patch(text: String) -> String {
+    if is_plain(&text, b"\n\t\r") {
+        return text;
+    }
     let hides = |c: char| (c.is_control() && !matches!(c, '\n' | '\t' | '\r')) || is_deceptive(c);
     if !text.contains(hides) {
-        return text.to_owned();
+        return text;
     }
     let mut patch = String::with_capacity(text.len() + 64);
     for c in text.chars() {
@@ -95,7 +107,8 @@ pub(crate) fn link(text: &str) -> Option<String> {
     let web = ["http://", "https://"]
         .iter()
         .any(|scheme| text.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme)));
-    let clean = !text.contains(|c: char| c.is_control() || is_line_break(c) || is_deceptive(c));
+    let hides = |c: char| c.is_control() || is_line_break(c) || is_deceptive(c);
+    let clean = is_plain(text, b"") || !text.contains(hides);
     (web && clean && text.len() <= LINK_BYTES_MAX).then(|| text.to_owned())
 }
 
@@ -127,9 +140,13 @@ mod tests {
 
     #[test]
     fn lines_keep_breaks_and_a_patch_shows_what_hides() {
+        let lines = |text: &str, bytes_max| lines(text.to_owned(), bytes_max);
+        let patch = |text: &str| patch(text.to_owned());
         assert_eq!(lines("a\r\nb\tc\0\u{202e}", 100), "a\nb\tc");
         assert_eq!(lines("äää", 4), "ää…");
+        assert_eq!((lines("a\n\tb", 4), lines("abcd", 3)), ("a\n\tb".into(), "abc…".into()));
         assert_eq!(patch("+a\u{202e}b\0\r\n"), "+a<U+202E>b<U+0000>\r\n");
+        assert_eq!((patch("+a\r\n\t-b"), patch("+é")), ("+a\r\n\t-b".into(), "+é".into()));
     }
 
     #[test]

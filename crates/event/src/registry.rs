@@ -6,6 +6,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use serde_json::Value;
+
 use crate::{
     Description, Error, Event, Schema, Severity, Topic, filter_headers, generic, plain_text,
     schema::{self, Shipped},
@@ -87,8 +89,15 @@ impl Registry {
     /// The schema of an event: the one it names; else the one whose topic pattern is the most
     /// specific; among equally specific ones the one whose form the body has.
     pub fn schema_of(&self, event: &Event) -> Option<Arc<Schema>> {
+        self.chosen(event).map(|chosen| chosen.schema)
+    }
+
+    fn chosen(&self, event: &Event) -> Option<Chosen> {
         let named = event.schema.as_deref().and_then(|name| self.schema(name));
-        named.or_else(|| choose(&self.index().by_topic(&event.topic), event))
+        match named {
+            Some(schema) => Some(Chosen { schema, fits: false }),
+            None => choose(&self.index().by_topic(&event.topic), event),
+        }
     }
 
     /// Fills in what the schema knows: its name and version, severity, object and the filter
@@ -98,8 +107,8 @@ impl Registry {
     /// # Errors
     /// [`Error::Invalid`] when the body does not fit its schema.
     pub fn complete(&self, event: &mut Event) -> Result<(), Error> {
-        let schema = match event.schema.as_deref() {
-            Some(name) => self.schema(name),
+        let chosen = match event.schema.as_deref() {
+            Some(name) => self.schema(name).map(|schema| Chosen { schema, fits: false }),
             None => {
                 let candidates = self.index().by_topic(&event.topic);
                 // Current ones stand first.
@@ -107,8 +116,9 @@ impl Registry {
                 choose(candidates.get(..current).unwrap_or_default(), event)
             }
         };
-        let Some(schema) = schema else { return Ok(()) };
-        schema.validate(event)?;
+        let Some(chosen) = chosen else { return Ok(()) };
+        chosen.validate(event)?;
+        let schema = chosen.schema;
         event.schema = Some(schema.wire_name().to_owned());
         event.schema_version = Some(schema.version());
         if let Some(package) = schema.wire_package() {
@@ -129,14 +139,40 @@ impl Registry {
     /// Says the event to a person. Never fails: no schema, or a template that fails, gives the
     /// generic description.
     pub fn describe(&self, event: &Event) -> Description {
-        let Some(schema) = self.schema_of(event) else { return generic::describe(event) };
+        self.schema_of(event).map_or_else(|| generic::describe(event), |it| self.say(&it, event))
+    }
+
+    fn say(&self, schema: &Schema, event: &Event) -> Description {
         match schema.say(event) {
-            Ok(said) => description(&schema, event, said),
+            Ok(said) => description(schema, event, said),
             Err(reason) => {
-                self.failed(&schema, &event.topic, &reason);
+                self.failed(schema, &event.topic, &reason);
                 generic::describe(event)
             }
         }
+    }
+
+    /// What [`Registry::validate`] and [`Registry::describe`] say, for about half of what both
+    /// take: the schema is looked for once, and the body held against it once.
+    pub fn receive(&self, event: &Event) -> (Result<(), Error>, Description) {
+        let Some(chosen) = self.chosen(event) else { return (Ok(()), generic::describe(event)) };
+        let names_it = event.schema.as_deref().is_some_and(|name| self.schema(name).is_some());
+        let promised = match event.schema {
+            Some(_) => names_it,
+            None => !chosen.schema.is_deprecated(),
+        };
+        let outcome = if promised { chosen.validate(event) } else { Ok(()) };
+        (outcome, self.say(&chosen.schema, event))
+    }
+
+    /// A schema's examples: topic, body, and what is said of it now.
+    pub fn told_examples(&self, schema: &Schema) -> Vec<(String, Value, Description)> {
+        let tell = |(topic, body): (&str, &Value)| {
+            let mut event = Event::new(topic.parse().ok()?, body.clone()).ok()?;
+            event.schema = Some(schema.name().to_owned());
+            Some((topic.to_owned(), body.clone(), self.describe(&event)))
+        };
+        schema.examples().filter_map(tell).collect()
     }
 
     /// Checks the body against the event's schema. An event without a known schema passes, and
@@ -145,11 +181,11 @@ impl Registry {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn validate(&self, event: &Event) -> Result<(), Error> {
-        let schema = match event.schema.as_deref() {
-            Some(name) => self.schema(name),
-            None => self.schema_of(event).filter(|schema| !schema.is_deprecated()),
+        let chosen = match event.schema.as_deref() {
+            Some(name) => self.schema(name).map(|schema| Chosen { schema, fits: false }),
+            None => self.chosen(event).filter(|chosen| !chosen.schema.is_deprecated()),
         };
-        schema.map_or(Ok(()), |schema| schema.validate(event))
+        chosen.map_or(Ok(()), |chosen| chosen.validate(event))
     }
 
     /// How often a template failed since the process began, and an event was said generically.
@@ -170,14 +206,29 @@ impl Registry {
     }
 }
 
+/// A schema, and whether it is known already that the body fits.
+struct Chosen {
+    schema: Arc<Schema>,
+    fits: bool,
+}
+
+impl Chosen {
+    fn validate(&self, event: &Event) -> Result<(), Error> {
+        if self.fits { Ok(()) } else { self.schema.validate(event) }
+    }
+}
+
 /// Of schemas that fit a topic equally well, the first the body fits; current ones stand first.
-fn choose(candidates: &[Arc<Schema>], event: &Event) -> Option<Arc<Schema>> {
-    let chosen = match candidates {
+fn choose(candidates: &[Arc<Schema>], event: &Event) -> Option<Chosen> {
+    let (schema, fits) = match candidates {
         [] => return None,
-        [only] => only,
-        [first, ..] => candidates.iter().find(|schema| schema.fits(event)).unwrap_or(first),
+        [only] => (only, false),
+        [first, ..] => match candidates.iter().find(|schema| schema.fits(event)) {
+            Some(found) => (found, true),
+            None => (first, false),
+        },
     };
-    Some(Arc::clone(chosen))
+    Some(Chosen { schema: Arc::clone(schema), fits })
 }
 
 /// The schema's severity, where the publisher had none of their own.
@@ -220,8 +271,8 @@ pub(crate) fn description(schema: &Schema, event: &Event, said: Said) -> Descrip
             false => said.objects,
         },
         object,
-        text: (!said.text.trim().is_empty()).then(|| plain_text::lines(&said.text, TEXT_BYTES_MAX)),
-        patch: (!said.patch.trim().is_empty()).then(|| plain_text::patch(&said.patch)),
+        text: (!said.text.trim().is_empty()).then(|| plain_text::lines(said.text, TEXT_BYTES_MAX)),
+        patch: (!said.patch.trim().is_empty()).then(|| plain_text::patch(said.patch)),
         severity,
         schema: Some(schema.name().to_owned()),
     }

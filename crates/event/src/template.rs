@@ -6,11 +6,23 @@ use minijinja::{
     value::{Serde, ValueKind},
 };
 
-use crate::{Event, plain_text, schema_file::SchemaFile, template_filters};
+use crate::{Event, plain_text, schema_file::SchemaFile, template_body, template_filters};
 
 /// What a template is made of: named texts and named lists, in the order they are asked for.
 pub(crate) struct Renderer {
     environment: Environment<'static>,
+    /// Texts in which nothing is to be evaluated: they need no engine.
+    constants: Vec<(&'static str, String)>,
+    /// What it asks for of an event besides the body.
+    uses: Uses,
+}
+
+/// Names that stand in a template: what nobody asks for is not made.
+#[derive(Debug, Clone, Copy)]
+struct Uses {
+    words: bool,
+    headers: bool,
+    event: bool,
 }
 
 /// What the template said, not yet fit for a person.
@@ -38,7 +50,7 @@ impl Renderer {
     /// Compiles each piece by itself, so that a fault has its path, then all as one.
     pub(crate) fn compile(file: &SchemaFile) -> Result<Renderer, String> {
         let mut environment = environment();
-        let mut source = String::new();
+        let (mut source, mut constants) = (String::new(), Vec::new());
         for (name, expression) in file.bindings()? {
             check_expression(&environment, &format!("$.render.let.{name}"), expression)?;
             source.push_str(&format!("{{% set {name} = ({expression}) %}}"));
@@ -58,6 +70,10 @@ impl Renderer {
         for (name, text) in texts {
             let Some(text) = text else { continue };
             check_template(&environment, &format!("$.render.{name}"), text)?;
+            if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
+                constants.push((name, text.clone()));
+                continue;
+            }
             source.push_str(&format!("{{% set _{name} %}}{text}{{% endset %}}"));
         }
         let lists = [
@@ -70,6 +86,9 @@ impl Renderer {
             ("flatpaks", &render.flatpaks),
         ];
         for (name, expressions) in lists {
+            if expressions.is_empty() {
+                continue;
+            }
             source.push_str(&format!("{{% set _{name} = ["));
             for (index, expression) in expressions.iter().enumerate() {
                 check_expression(&environment, &format!("$.render.{name}[{index}]"), expression)?;
@@ -80,18 +99,30 @@ impl Renderer {
         environment
             .add_template_owned(TEMPLATE, source)
             .map_err(|error| format!("$.render: {error}"))?;
-        Ok(Renderer { environment })
+        let template = environment.get_template(TEMPLATE);
+        let names = template.map_err(|error| format!("$.render: {error}"))?;
+        let names = names.undeclared_variables(false);
+        let uses = Uses {
+            words: names.contains("words"),
+            headers: names.contains("headers"),
+            event: names.contains("event"),
+        };
+        Ok(Renderer { environment, constants, uses })
     }
 
     /// Says one event. Errors are the engine's, in one line.
     pub(crate) fn say(&self, event: &Event) -> Result<Said, String> {
         let fault = |error: minijinja::Error| plain_text::one_line(&error.to_string(), 500);
         let template = self.environment.get_template(TEMPLATE).map_err(fault)?;
-        let captured = template.render_captured(context(event)).map_err(fault)?;
+        let captured = template.render_captured(context(event, self.uses)).map_err(fault)?;
         let state = captured.state();
         let text = |name: &str| match state.lookup(name) {
             Some(value) => value.as_str().unwrap_or_default().to_owned(),
-            None => String::new(),
+            None => {
+                let constant =
+                    self.constants.iter().find(|(of, _)| name.strip_prefix('_') == Some(of));
+                constant.map_or_else(String::new, |(_, text)| text.clone())
+            }
         };
         let list = |name: &str| {
             let mut names = Vec::new();
@@ -132,6 +163,10 @@ fn environment() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     // A null says nothing, like what is not there.
     environment.set_formatter(|out, state, value| {
+        if let Some(text) = value.as_str() {
+            // Nothing is escaped here, so that is all of it.
+            return out.write_str(text).map_err(minijinja::Error::from);
+        }
         let value = if value.is_none() { &Value::UNDEFINED } else { value };
         minijinja::escape_formatter(out, state, value)
     });
@@ -139,19 +174,27 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-fn context(event: &Event) -> Value {
-    let words: Vec<Value> = event.topic.words().map(Value::from).collect();
-    minijinja::context! {
-        body => Value::from(Serde(event.body.object())),
-        topic => event.topic.as_str(),
-        words => words,
-        headers => Value::from(Serde(&event.headers)),
-        event => minijinja::context! {
+fn context(event: &Event, uses: Uses) -> Value {
+    let when = |is_used: bool, make: &dyn Fn() -> Value| match is_used {
+        true => make(),
+        false => Value::UNDEFINED,
+    };
+    let words = || Value::from(event.topic.words().map(Value::from).collect::<Vec<_>>());
+    let headers = || Value::from(Serde(&event.headers));
+    let about = || {
+        minijinja::context! {
             id => event.id.as_str(),
             schema => event.schema.as_deref(),
             severity => event.severity.name(),
             sent_at => event.sent_at.map(|sent_at| sent_at.to_string()),
-        },
+        }
+    };
+    minijinja::context! {
+        body => template_body::object(event.body.object()),
+        topic => event.topic.as_str(),
+        words => when(uses.words, &words),
+        headers => when(uses.headers, &headers),
+        event => when(uses.event, &about),
     }
 }
 
@@ -162,7 +205,10 @@ pub(crate) fn gather(value: &Value, names: &mut Vec<String>, depth: usize) {
     }
     match value.kind() {
         ValueKind::String | ValueKind::Number => {
-            let name = plain_text::one_line(&value.to_string(), NAME_CHARS_MAX);
+            let name = match value.as_str() {
+                Some(text) => plain_text::one_line(text, NAME_CHARS_MAX),
+                None => plain_text::one_line(&value.to_string(), NAME_CHARS_MAX),
+            };
             if !name.is_empty() {
                 names.push(name);
             }

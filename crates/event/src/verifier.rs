@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     Error, Event, Pattern,
+    authorities::{Authorities, Span},
     public_key::PublicKey,
     signature::{self, check_id, key_error},
 };
@@ -30,6 +31,8 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Verifier {
     keys: BTreeMap<String, Trusted>,
+    /// None means that a certificate is trusted itself.
+    authorities: Option<Authorities>,
 }
 
 #[derive(Debug, Clone)]
@@ -93,15 +96,28 @@ pub enum Doubt {
 }
 
 impl Verifier {
+    /// Trusts the certificates of these authorities (PEM, one or several), and from now on no
+    /// certificate that none of them vouches for. Raw public keys stay trusted as they are.
+    ///
+    /// # Errors
+    /// [`Error::Key`]: one cannot be read, or there is none.
+    pub fn trust_authorities(&mut self, pem: &str) -> Result<(), Error> {
+        let authorities = Authorities::parse(pem);
+        self.authorities = Some(authorities.map_err(|reason| key_error("authorities", reason))?);
+        Ok(())
+    }
+
     /// Trusts a key: PEM with a raw public key, or with an X.509 certificate whose key is Ed25519.
-    /// A certificate is trusted itself, whoever issued it; events are held against its validity
-    /// by the time they give. A key of this name is replaced.
+    /// Without [`Verifier::trust_authorities`] a certificate is trusted itself, whoever issued it;
+    /// with it, it must be for this name and lead to one of them, by way of the certificates
+    /// behind it. Events are held against its validity, and that of its issuers, by the time they
+    /// give. A key of this name is replaced.
     ///
     /// # Errors
     /// [`Error::Key`] that names the key and the fault.
     pub fn add(&mut self, id: &str, pem: &str) -> Result<(), Error> {
         check_id(id)?;
-        let key = PublicKey::parse(id, pem)?;
+        let key = PublicKey::parse(id, pem, self.authorities.as_ref())?;
         self.keys.insert(id.to_owned(), Trusted { key, topics: None });
         Ok(())
     }
@@ -144,10 +160,12 @@ impl Verifier {
         if !key.verifies(&statement, signature) {
             return Err(Doubt::Altered);
         }
-        if let Some((from, to)) = key.holds {
+        if let Some([first, .., last] | [first @ last]) = key.holds.as_deref() {
             let sent_at = event.sent_at.ok_or(Doubt::Timeless)?;
-            if sent_at < from || sent_at.as_second() > to.as_second() {
-                return Err(Doubt::Certificate { sent_at, from, to });
+            let held =
+                |(from, to): &Span| *from <= sent_at && sent_at.as_second() <= to.as_second();
+            if !key.holds.iter().flatten().any(held) {
+                return Err(Doubt::Certificate { sent_at, from: first.0, to: last.1 });
             }
         }
         let allowed = |topics: &Vec<Pattern>| topics.iter().any(|it| it.matches(&event.topic));

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use client::{BusUrl, Queue, Subscriber, Subscription};
+use client::{BusUrl, Queue, Subscriber, Subscription, Trust};
 use event::Registry;
 use tokio::sync::watch;
 
@@ -28,6 +28,7 @@ pub struct Notifier {
     registry: Registry,
     bus: BusUrl,
     destinations: Destinations,
+    trust: Option<Trust>,
     counters: Arc<Counters>,
     listening: watch::Sender<bool>,
 }
@@ -49,6 +50,7 @@ impl Notifier {
             registry,
             bus,
             destinations,
+            trust: None,
             counters: Arc::default(),
             listening,
         })
@@ -67,6 +69,12 @@ impl Notifier {
     /// Whom it tells: rules, groups, destinations as they are now.
     pub fn audience(&self) -> Arc<Audience> {
         Arc::clone(&self.audience)
+    }
+
+    /// Judges the signature of each event; one that is refused is told to nobody.
+    #[must_use]
+    pub fn trusting(self, trust: Option<Trust>) -> Notifier {
+        Notifier { trust, ..self }
     }
 
     /// Ready once the notifier's queue is there, or the notifier is gone: what is published from
@@ -103,6 +111,7 @@ impl Notifier {
             () = &mut shutdown => return,
             subscriber = Subscriber::connect_patiently(&self.bus, APP, subscription) => subscriber,
         };
+        subscriber = subscriber.trusting(self.trust.clone());
         self.listening.send_replace(true);
         let dispatcher = Dispatcher {
             audience: &self.audience,

@@ -36,7 +36,7 @@ impl Source for Subscriber {
 
     async fn next(&mut self) -> Option<Received<Delivery>> {
         let mut delivery = Subscriber::next(self).await;
-        let moved = Undecodable { topic: String::new(), body: Vec::new(), reason: String::new() };
+        let moved = Undecodable::default();
         // The verdict consumes the delivery, so the event is moved out and not copied.
         let event = std::mem::replace(&mut delivery.event, Err(moved));
         Some(Received { event, redelivered: delivery.redelivered, receipt: delivery })

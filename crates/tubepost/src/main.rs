@@ -8,6 +8,8 @@ mod config;
 mod event_line;
 mod event_lines;
 mod failure;
+mod http_transport;
+mod http_url;
 mod keys;
 mod listing;
 mod management_client;

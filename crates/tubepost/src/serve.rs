@@ -23,7 +23,7 @@ use std::{
 
 use auth::Users;
 use clap::{ArgMatches, Command};
-use client::BusUrl;
+use client::{BusUrl, Trust};
 use futures_util::FutureExt;
 use server::{Listener, tls::Tls};
 
@@ -31,7 +31,10 @@ use crate::{
     cli,
     config::{self, Config, PartName, Verb},
     failure::{Failure, remark},
-    schemas::live::Live,
+    schemas::{
+        self,
+        live::{Live, Notice},
+    },
     stop::{StopSignals, TOLD_TWICE},
 };
 use broker_part::BrokerPart;
@@ -72,8 +75,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         true => config::notifier(&settings)?,
         false => None,
     };
-    let schemas = Live::begin(&config.schemas)?;
+    let trust = config.signing.trust()?;
+    let (schemas, notices) = Live::begin(&config.schemas)?;
     logging::begin(&config)?;
+    notices.into_iter().for_each(Notice::log);
     let tls = load_tls(&config)?;
     let data = DataDirectory::prepare(&config.data_dir)?;
     let _lock = data.lock()?;
@@ -87,7 +92,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     // Before anybody can connect: who is told to stop then stops in order.
     let signals = runtime.block_on(async { StopSignals::take() })?;
     let listeners = Listeners::bind(&config, &users)?;
-    let start = Start { config, notifier, schemas, data, users, tls, listeners };
+    let start = Start { config, notifier, trust, schemas, data, users, tls, listeners };
     let outcome = runtime.block_on(start.serve(signals));
     // A thread that still hashes a password must not hold up the end.
     runtime.shutdown_background();
@@ -97,6 +102,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 struct Start {
     config: Config,
     notifier: Option<notify::Config>,
+    trust: Option<Trust>,
     schemas: Live,
     data: DataDirectory,
     users: Arc<Users>,
@@ -116,7 +122,9 @@ impl Start {
         let runs = |part| self.config.parts.has(part);
         let (runs_broker, runs_agent) = (runs(PartName::Broker), runs(PartName::Agent));
         let runs_web = runs(PartName::Web);
-        let Start { config, notifier, schemas, data, users, tls, listeners } = self;
+        let Start { config, notifier, trust, mut schemas, data, users, tls, listeners } = self;
+        let asked = schemas::refresh_at_start(&mut schemas).await;
+        asked.into_iter().for_each(Notice::log);
         let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
 
         let (stop, stopping) = Stopping::channel();
@@ -136,7 +144,7 @@ impl Start {
             let api = management_part::prepare(&config, &data, &users, &started, &ports, over_http);
             parts.extend(management_part::start(&api, listeners.management, &data, &stopping)?);
             pages.notice = broker_part::sync_notice(config.journal_sync);
-            pages.metrics = Some(Arc::new(Metrics(api)));
+            pages.metrics = Some(Arc::new(Metrics { api, trust: trust.clone() }));
             pages.websockets = websockets;
             broker = Some(started);
         }
@@ -151,14 +159,22 @@ impl Start {
                 rules,
                 registry.clone(),
                 bus.clone(),
+                trust.clone(),
                 stopping.clone(),
             )?;
             parts.push(part);
             ready = listening.boxed();
         }
+        pages.publishing = Some(bus.clone());
         let ready = ready.shared();
         if runs_agent {
-            parts.push(agent_part::start(&config, bus.clone(), ready.clone(), stopping.clone())?);
+            parts.push(agent_part::start(
+                &config,
+                registry.clone(),
+                bus.clone(),
+                ready.clone(),
+                stopping.clone(),
+            )?);
         }
         if runs_web {
             parts.extend(web_part::start(
@@ -166,6 +182,7 @@ impl Start {
                 &users,
                 Arc::new(registry),
                 bus,
+                trust,
                 &pages,
                 &stopping,
             )?);

@@ -1,9 +1,11 @@
 //! The files a browser loads beside the pages: in the binary, under addresses that name their
 //! content, so that they are kept for ever and a new version is a new address.
 
+use std::sync::LazyLock;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use std::sync::LazyLock;
+use event::fnv_1a;
 
 /// One embedded file.
 #[derive(Debug)]
@@ -62,13 +64,6 @@ impl Asset {
             false => (headers, self.content).into_response(),
         }
     }
-}
-
-/// Tells versions of a file apart; guards nothing.
-pub(crate) fn fnv_1a(content: &[u8]) -> u64 {
-    content.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use event::{Event, Schema};
-use serde_json::{Value, json};
+use event::{Catalogue, Schema};
+use serde_json::json;
 
-use crate::{asset::fnv_1a, page, query::Query, route::Site};
+use crate::{page, query::Query, route::Site};
 
 /// All schemas: a page, or the index for who asks for JSON.
 pub(crate) async fn list(State(site): State<Site>, uri: Uri, headers: HeaderMap) -> Response {
@@ -29,26 +29,8 @@ pub(crate) async fn list(State(site): State<Site>, uri: Uri, headers: HeaderMap)
 
 /// The index: name, version and entity tag of each.
 pub(crate) async fn index(State(site): State<Site>, headers: HeaderMap) -> Response {
-    let schemas = site.schemas.schemas();
-    let tags: Vec<String> = schemas.iter().map(|schema| tag_of(schema)).collect();
-    let tag = format!("\"{:016x}\"", fnv_1a(tags.concat().as_bytes()));
-    let entry = |(schema, tag): (&Arc<Schema>, &String)| {
-        json!({
-            "name": schema.name(),
-            "version": schema.version(),
-            "title": schema.title(),
-            "owner": schema.owner(),
-            "topics": schema.topics().iter().map(event::Pattern::as_str).collect::<Vec<_>>(),
-            "wire_name": schema.wire_name(),
-            "deprecated": schema.is_deprecated(),
-            "path": format!("{}.json", page::schema_path(schema.name())),
-            "etag": tag,
-        })
-    };
-    tagged(&tag, &headers, || {
-        let all: Vec<Value> = schemas.iter().zip(&tags).map(entry).collect();
-        Json(json!({"count": all.len(), "schemas": all})).into_response()
-    })
+    let (catalogue, tag) = Catalogue::of(&site.schemas);
+    tagged(&tag, &headers, || Json(catalogue).into_response())
 }
 
 /// One schema: its file with `.json`, its page without.
@@ -70,8 +52,12 @@ pub(crate) async fn one(
         };
     };
     match as_file {
-        None => Html(page::schema(&schema, &told_examples(&site, &schema))).into_response(),
-        Some(_) => tagged(&tag_of(&schema), &headers, || {
+        None => {
+            let mut examples = site.schemas.told_examples(&schema);
+            examples.truncate(EXAMPLES_SHOWN_MAX);
+            Html(page::schema(&schema, &examples)).into_response()
+        }
+        Some(_) => tagged(&schema.tag(), &headers, || {
             let kind = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
             (kind, schema.text().to_owned()).into_response()
         }),
@@ -95,21 +81,6 @@ fn is_about(schema: &Schema, text: &str) -> bool {
             .join(" ")
             .to_lowercase();
     text.to_lowercase().split_whitespace().all(|word| all.contains(word))
-}
-
-/// The examples with what is said of them now.
-fn told_examples(site: &Site, schema: &Schema) -> Vec<(String, Value, event::Description)> {
-    let tell = |(topic, body): (&str, &Value)| {
-        let mut event = Event::new(topic.parse().ok()?, body.clone()).ok()?;
-        event.schema = Some(schema.name().to_owned());
-        let told = site.schemas.describe(&event);
-        Some((topic.to_owned(), body.clone(), told))
-    };
-    schema.examples().filter_map(tell).take(EXAMPLES_SHOWN_MAX).collect()
-}
-
-fn tag_of(schema: &Schema) -> String {
-    format!("\"{:016x}\"", fnv_1a(schema.text().as_bytes()))
 }
 
 /// The answer with its tag, or "not modified" for who has it (RFC 9110 §13.1.2).

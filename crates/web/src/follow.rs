@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use client::{BusUrl, Queue, Subscriber, Subscription};
+use client::{BusUrl, Queue, Subscriber, Subscription, Trust};
 use event::Registry;
 use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
@@ -13,7 +13,18 @@ impl Feed {
     /// Puts all events of the bus (`#`) into the feed, for ever: through any outage, which the
     /// pages show. `app` is shown in the broker's list of connections. Run it as a task.
     pub async fn follow(self, bus: BusUrl, registry: Arc<Registry>, app: String) {
-        let mut subscriber = self.reach(&bus, &app).await;
+        self.follow_trusting(bus, registry, app, None).await;
+    }
+
+    /// As [`Feed::follow`], judging the signature of each event; one that is refused is not shown.
+    pub async fn follow_trusting(
+        self,
+        bus: BusUrl,
+        registry: Arc<Registry>,
+        app: String,
+        trust: Option<Trust>,
+    ) {
+        let mut subscriber = self.reach(&bus, &app).await.trusting(trust);
         // `next` waits out an outage by itself and in silence; this looks whether it is in one.
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -108,7 +108,8 @@ fn refuse_host(host: &str, address: &str) -> Response {
     (StatusCode::MISDIRECTED_REQUEST, said).into_response()
 }
 
-fn ask_for_login() -> Response {
+/// The answer to who has to say who they are.
+pub(crate) fn ask_for_login() -> Response {
     let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"Tubepost\", charset=\"UTF-8\"")];
     let said = "Log in with a Tubepost user's name and password.\n";
     (StatusCode::UNAUTHORIZED, ask, said).into_response()
@@ -138,8 +139,8 @@ const PROTECTION: [(header::HeaderName, &str); 5] = [
     (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// RFC 7617.
-fn basic(value: &HeaderValue) -> Option<(String, String)> {
+/// Name and password of a header (RFC 7617).
+pub(crate) fn basic(value: &HeaderValue) -> Option<(String, String)> {
     let (scheme, code) = value.to_str().ok()?.split_once(' ')?;
     let pair = match scheme.eq_ignore_ascii_case("basic") {
         true => String::from_utf8(BASE64_STANDARD.decode(code.trim()).ok()?).ok()?,

@@ -31,6 +31,8 @@ mod json_view;
 mod limits;
 mod page;
 mod patch_view;
+mod publish;
+mod publishers;
 mod query;
 mod route;
 mod serve;

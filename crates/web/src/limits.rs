@@ -41,6 +41,17 @@ pub(crate) const PATCH_BYTES_MAX: usize = 512 * 1024;
 /// Characters of one line of a patch.
 pub(crate) const PATCH_LINE_CHARS_MAX: usize = 1000;
 
+/// Bytes of a request with events, and how long it may take to come.
+pub(crate) const PUBLISH_BODY_BYTES_MAX: usize = 4 << 20;
+/// As above.
+pub(crate) const PUBLISH_BODY_WAIT: Duration = Duration::from_secs(30);
+/// From the login on the bus to the last confirm.
+pub(crate) const PUBLISH_WAIT: Duration = Duration::from_secs(20);
+/// Requests with events at once; further ones are told to come again.
+pub(crate) const PUBLISHES_MAX: usize = 32;
+/// Users whose connections to the bus are kept.
+pub(crate) const PUBLISHERS_MAX: usize = 32;
+
 /// Connections at once unless told otherwise.
 pub(crate) const CONNECTIONS_MAX: usize = 256;
 /// Open live streams at once unless told otherwise. Less than the connections, so that pages and

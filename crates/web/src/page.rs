@@ -139,12 +139,7 @@ pub(crate) fn schema(schema: &Schema, examples: &[(String, json::Value, Descript
 
 /// Where a schema is, as an address: `/schemas/git.receive`.
 pub(crate) fn schema_path(name: &str) -> String {
-    // Dots may stand as they are, but for those that mean a folder.
-    let name = match name.split('.').any(str::is_empty) {
-        true => encoded(name),
-        false => encoded(name).replace("%2E", "."),
-    };
-    format!("/schemas/{name}")
+    format!("/schemas/{}", event::schema_segment(name))
 }
 
 /// A page that says why there is no other: `title` in a few words, `said` with the mend.

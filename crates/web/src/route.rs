@@ -21,6 +21,7 @@ use crate::{
     filter::Problem,
     guard::{Guard, guard},
     page,
+    publish::{self, Door},
     query::Query,
     serve::Metrics,
     stream::{self, Wanted},
@@ -36,6 +37,7 @@ pub(crate) struct Site {
     pub(crate) notice: Option<Arc<str>>,
     pub(crate) metrics: Option<Arc<dyn Metrics>>,
     pub(crate) schemas: Registry,
+    pub(crate) publishing: Option<Arc<Door>>,
 }
 
 pub(crate) fn router(site: Site, websockets: Option<WebSockets>, guarded: Guard) -> Router {
@@ -49,7 +51,7 @@ pub(crate) fn router(site: Site, websockets: Option<WebSockets>, guarded: Guard)
 fn pages() -> Router<Site> {
     Router::new()
         .route("/", get(feed_page))
-        .route("/events", get(|| async { Redirect::permanent("/") }))
+        .route("/events", get(|| async { Redirect::permanent("/") }).post(publish::events))
         .route("/events.json", get(events_json))
         .route("/events/stream", get(event_stream))
         .route("/events/{key}", get(event_page))

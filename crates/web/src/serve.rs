@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use client::BusUrl;
 use event::Registry;
 use http_door::{Limits, Socket, WebSockets};
 use tokio::{
@@ -16,6 +17,8 @@ use crate::{
         CONNECTIONS_MAX, DRAIN_WAIT, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_WAIT, STREAMS_MAX,
         WRITE_STALL_MAX,
     },
+    publish::Door,
+    publishers::Publishers,
     route::{Site, router},
 };
 
@@ -38,6 +41,9 @@ pub struct Options {
     pub metrics: Option<Arc<dyn Metrics>>,
     /// The schemas that are shown at `/schemas`.
     pub schemas: Registry,
+    /// The bus that `POST /events` publishes on, each user with their own login, whatever is in it;
+    /// without it nothing is published.
+    pub publishing: Option<BusUrl>,
     /// What is spoken over WebSockets, if anything. It has a login of its own.
     pub websockets: Option<WebSockets>,
 }
@@ -58,6 +64,7 @@ impl Default for Options {
             notice: None,
             metrics: None,
             schemas: Registry::builtin(),
+            publishing: None,
             websockets: None,
         }
     }
@@ -87,6 +94,7 @@ pub async fn serve(
         notice: options.notice.map(Arc::from),
         metrics: options.metrics,
         schemas: options.schemas,
+        publishing: options.publishing.map(|bus| Arc::new(Door::new(Publishers::new(bus)))),
     };
     let websocket_paths = options.websockets.as_ref().map_or(&[][..], |it| it.paths);
     let guard = Guard::new(address, &options.hosts, options.login, websocket_paths);

@@ -1,4 +1,4 @@
-//! The CloudEvents SDK for Python, over pika and over Qpid Proton.
+//! The CloudEvents SDK for Python, over pika, over Qpid Proton and over HTTP.
 
 use anyhow::Result;
 use harness::{Broker, python_script_with, tubepost_binary};
@@ -9,7 +9,8 @@ use super::{still_runs, tubepost};
 fn the_cloudevents_sdk_and_tubeposts_commands_read_each_other() -> Result<()> {
     let (site, mut server) = tubepost()?;
     let program = tubepost_binary()?.display().to_string();
-    let variables = [("TUBEPOST_PROGRAM", program.as_str())];
+    let pages = site.http_url();
+    let variables = [("TUBEPOST_PROGRAM", program.as_str()), ("PAGES", pages.as_str())];
     let url = site.amqp_url();
     python_script_with("cloudevents_scenarios.py", &url, Broker::Tubepost, &variables)?;
     still_runs(&mut server)

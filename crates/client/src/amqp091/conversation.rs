@@ -287,6 +287,7 @@ fn on_content(content: Content) -> Option<Said> {
                     topic: key.to_owned(),
                     body: content.body.concat(),
                     reason,
+                    refused: None,
                 }),
             }))
         }

@@ -305,7 +305,8 @@ impl Amqp10 {
             Err(error) => {
                 consuming.intake.on_delivery(delivery.link, delivery.id, "");
                 let (topic, body) = Default::default();
-                let wire = Err(Undecodable { topic, body, reason: error.to_string() });
+                let wire =
+                    Err(Undecodable { topic, body, reason: error.to_string(), refused: None });
                 let (is_by_queue, is_redelivered) = (false, false);
                 return Some(Said::Arrived(Arrived { number, is_redelivered, is_by_queue, wire }));
             }
@@ -319,6 +320,7 @@ impl Amqp10 {
             topic: received.topic.clone(),
             body: received.body.clone(),
             reason,
+            refused: None,
         };
         Some(Said::Arrived(Arrived {
             number,

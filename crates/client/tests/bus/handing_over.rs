@@ -40,6 +40,7 @@ impl Place {
             spool_size_bytes_max: 1 << 20,
             topic_prefix: String::new(),
             app: "test".to_owned(),
+            signing: client::Signing::default(),
         }
     }
 

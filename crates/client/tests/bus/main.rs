@@ -13,6 +13,7 @@ mod handling;
 mod outages;
 mod publishing;
 mod refusals;
+mod signing;
 
 use std::{future::Future, time::Duration};
 

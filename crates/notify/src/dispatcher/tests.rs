@@ -248,7 +248,7 @@ async fn a_refused_address_gets_a_dead_letter_with_the_reason_and_stops_nobody()
 async fn what_is_no_event_is_rejected_and_what_nobody_wants_is_acknowledged() {
     let mut bench = Bench::start(Post::default(), Graves::default(), &[ADA]);
     let reason = "body is not JSON".to_owned();
-    let not_one = Undecodable { topic: "x".to_owned(), body: b"{".to_vec(), reason };
+    let not_one = Undecodable { topic: "x".to_owned(), body: b"{".to_vec(), reason, refused: None };
     bench.receive(1, Err(not_one), false, false);
     assert_eq!(bench.verdict().await, (1, Verdict::Reject));
     let (mut event, _) = sample();

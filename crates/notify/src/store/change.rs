@@ -67,8 +67,8 @@ impl Store {
         })
     }
 
-    /// Waits until something may have changed, at most `patience`. It keeps this store to itself for
-    /// as long: who works with it meanwhile opens another.
+    /// Waits until something may have changed, at most `patience`. It keeps this store to itself
+    /// for as long: who works with it meanwhile opens another.
     ///
     /// # Errors
     /// The database's.

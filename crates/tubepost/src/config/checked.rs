@@ -3,6 +3,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use client::Signing;
 use http_door::Origins;
 pub(crate) use intake::git::NamespaceRule as Namespace;
 use intake::git::UrlTemplate;
@@ -15,6 +16,7 @@ use super::{
     table,
     tls::{self, AmqpTls},
 };
+use crate::schemas::source::Source;
 
 /// Everything but mail, which [`super::notifier`] resolves.
 #[derive(Debug, Clone)]
@@ -53,8 +55,8 @@ pub(crate) struct Config {
     pub(crate) bus_named: bool,
     /// Stands before each topic.
     pub(crate) topic_prefix: String,
-    /// Directories of further schemas.
-    pub(crate) schemas: Vec<PathBuf>,
+    /// Further schemas.
+    pub(crate) schemas: Schemas,
     /// Where people's rules are.
     pub(crate) notify_store: notify::store::Location,
     /// Whether somebody named it; else it is looked for.
@@ -63,10 +65,34 @@ pub(crate) struct Config {
     pub(crate) spool_directory: PathBuf,
     /// How many bytes may wait there.
     pub(crate) spool_size_max: u64,
+    /// What a publisher signs with, and whose signatures a subscriber trusts.
+    pub(crate) signing: Signing,
     /// Where events are handed over.
     pub(crate) agent: Agent,
     /// How pushes become events.
     pub(crate) git: Git,
+}
+
+/// Where schemas come from besides those that ship.
+#[derive(Debug, Clone)]
+pub(crate) struct Schemas {
+    /// The places, in their order.
+    pub(crate) sources: Vec<Source>,
+    /// Where copies of other machines' registries are kept.
+    pub(crate) cache: PathBuf,
+    /// How often those are asked, 1 s to a day.
+    pub(crate) refresh: Duration,
+}
+
+impl Schemas {
+    /// The directories among them.
+    pub(crate) fn directories(self) -> Vec<PathBuf> {
+        let directory = |source| match source {
+            Source::Directory(path) => Some(path),
+            Source::Registry(_) => None,
+        };
+        self.sources.into_iter().filter_map(directory).collect()
+    }
 }
 
 /// Where services hand events over.
@@ -80,6 +106,8 @@ pub(crate) struct Agent {
     pub(crate) mode: u32,
     /// When an event counts as kept.
     pub(crate) sync: journal::Sync,
+    /// What signs those that nobody signed.
+    pub(crate) sign_key: Option<PathBuf>,
 }
 
 /// The limits of the AMQP listener.
@@ -241,11 +269,21 @@ impl Config {
             bus_url: settings.need(&table::BUS_URL)?,
             bus_named: settings.said(table::BUS_URL.declaration.key).is_some(),
             topic_prefix: settings.need(&table::TOPIC_PREFIX)?,
-            schemas: settings.get(&table::SCHEMAS)?.unwrap_or_default(),
+            schemas: Schemas {
+                sources: settings.get(&table::SCHEMAS)?.unwrap_or_default(),
+                cache: settings.need(&table::SCHEMAS_CACHE)?,
+                refresh: settings.need(&table::SCHEMAS_REFRESH)?,
+            },
             notify_store: settings.need(&table::NOTIFY_STORE)?,
             notify_store_named: settings.said(table::NOTIFY_STORE.declaration.key).is_some(),
             spool_directory: settings.need(&table::SPOOL_DIRECTORY)?,
             spool_size_max: settings.need(&table::SPOOL_SIZE_MAX)?,
+            signing: Signing {
+                key: settings.get(&table::SIGN_KEY)?,
+                keys: settings.get(&table::KEYS)?,
+                authorities: settings.get(&table::KEYS_CA)?,
+                policy: settings.need(&table::SIGNATURES)?,
+            },
             agent: Agent {
                 socket: settings.need(&table::AGENT_SOCKET)?,
                 named: settings.said(table::AGENT_SOCKET.declaration.key).is_some(),
@@ -256,6 +294,7 @@ impl Config {
                         journal::Sync::Interval(settings.need(&table::AGENT_SYNC_INTERVAL)?)
                     }
                 },
+                sign_key: settings.get(&table::AGENT_SIGN_KEY)?,
             },
             git: Git {
                 patch_bytes_max: settings.need(&table::GIT_PATCH_BYTES_MAX)?,

@@ -114,6 +114,8 @@ pub(crate) enum Verb {
     Agent,
     /// `tubepost notify …`
     Notify,
+    /// `tubepost verify`
+    Verify,
     /// `tubepost event render`
     EventRender,
     /// `tubepost schema check` and `test`

@@ -19,7 +19,7 @@ mod table_array;
 mod tls;
 mod tls_name;
 
-pub(crate) use checked::{Config, LogFormat};
+pub(crate) use checked::{Config, LogFormat, Schemas};
 pub(crate) use declared::{AnyDeclared, Fallback, Verb};
 pub(crate) use duration::parse_duration;
 pub(crate) use fault::{Fault, Origin};

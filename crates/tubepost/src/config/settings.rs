@@ -204,6 +204,14 @@ pub(super) fn notify_store(settings: &Settings) -> Option<String> {
     Some(directory.join("notify.db").display().to_string())
 }
 
+/// Where copies of registries are kept when nobody named a place.
+pub(super) fn schemas_cache(settings: &Settings) -> Option<String> {
+    let environment = settings.environment();
+    let home = || environment.get("HOME").map(|home| format!("{home}/.cache"));
+    let cache = environment.get("XDG_CACHE_HOME").or_else(home);
+    Some(format!("{}/tubepost/schemas", cache.as_deref().unwrap_or("/var/cache")))
+}
+
 /// Where the agent listens when nobody named a place.
 pub(super) fn agent_socket(settings: &Settings) -> Option<String> {
     let environment = settings.environment();

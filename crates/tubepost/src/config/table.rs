@@ -10,6 +10,7 @@ mod mail;
 mod management;
 mod notify;
 mod server;
+mod signing;
 mod tls;
 
 use super::declared::Group;
@@ -24,7 +25,7 @@ pub(crate) use self::{
     auth::{AUTH_ANONYMOUS_USER, AUTH_SCRAM, AUTH_SCRAM_ITERATIONS},
     events::{
         BUS_URL, GIT_COMMITS_MAX, GIT_NAMESPACE, GIT_PATCH_BYTES_MAX, GIT_URL_TEMPLATE, SCHEMAS,
-        SPOOL_DIRECTORY, SPOOL_SIZE_MAX, TOPIC_PREFIX,
+        SCHEMAS_CACHE, SCHEMAS_REFRESH, SPOOL_DIRECTORY, SPOOL_SIZE_MAX, TOPIC_PREFIX,
     },
     mail::{
         MAIL_CA_FILE, MAIL_CONNECTIONS_MAX, MAIL_FROM, MAIL_HELLO_NAME, MAIL_HOST,
@@ -40,6 +41,7 @@ pub(crate) use self::{
         JOURNAL_SYNC_INTERVAL, LOG_FORMAT, LOG_LEVEL, MANAGEMENT_LISTEN, PARTS, QUEUES_MEMORY_MAX,
         QUEUES_MEMORY_TARGET,
     },
+    signing::{AGENT_SIGN_KEY, KEYS, KEYS_CA, SIGN_KEY, SIGNATURES},
     tls::{
         AMQP_TLS_CERTIFICATE, AMQP_TLS_CLIENT_CA, AMQP_TLS_CLIENT_CERTIFICATE, AMQP_TLS_KEY,
         AMQP_TLS_LISTEN, AMQP_TLS_USER_FROM,
@@ -98,12 +100,22 @@ pub(crate) static GROUPS: &[Group] = &[
     Group { title: "Pages", options: &[&HTTP_LISTEN] },
     Group { title: "Management", options: &[&MANAGEMENT_LISTEN, &MANAGEMENT_URL] },
     Group { title: "Bus", options: &[&BUS_URL] },
-    Group { title: "Events", options: &[&TOPIC_PREFIX, &SCHEMAS] },
+    Group {
+        title: "Events",
+        options: &[&TOPIC_PREFIX, &SCHEMAS, &SCHEMAS_CACHE, &SCHEMAS_REFRESH],
+    },
     Group { title: "Spool", options: &[&SPOOL_DIRECTORY, &SPOOL_SIZE_MAX] },
     Group {
         title: "Agent",
-        options: &[&AGENT_SOCKET, &AGENT_SOCKET_MODE, &AGENT_SYNC, &AGENT_SYNC_INTERVAL],
+        options: &[
+            &AGENT_SOCKET,
+            &AGENT_SOCKET_MODE,
+            &AGENT_SYNC,
+            &AGENT_SYNC_INTERVAL,
+            &AGENT_SIGN_KEY,
+        ],
     },
+    Group { title: "Signatures", options: &[&SIGN_KEY, &KEYS, &KEYS_CA, &SIGNATURES] },
     Group {
         title: "Git",
         options: &[&GIT_PATCH_BYTES_MAX, &GIT_COMMITS_MAX, &GIT_URL_TEMPLATE, &GIT_NAMESPACE],

@@ -1,24 +1,9 @@
-//! The connection below HTTP: the socket, TCP, or TLS on it.
+//! The connection below HTTP: the data directory's socket, or TCP or TLS.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use tokio::{net::UnixStream, time::timeout};
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, UnixStream},
-    time::timeout,
-};
-use tokio_rustls::TlsConnector;
-
-use super::{Address, Error, ManagementUrl};
-
-/// A connection of either kind.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+use super::{Address, Error};
+use crate::http_transport::{self, PATIENCE, Stream};
 
 /// Connects.
 ///
@@ -32,62 +17,13 @@ pub(super) async fn connect(address: &Address) -> Result<Box<dyn Stream>, Error>
                 Err(source) => Err(Error::Socket { path: path.clone(), source }),
             },
             Address::Url(url) => {
-                let unreachable = |why| Error::Unreachable { at: url.to_string(), why };
-                let stream = tcp(url).await.map_err(unreachable)?;
-                match url.is_tls() {
-                    true => tls(url, stream).await.map_err(unreachable),
-                    false => Ok(Box::new(stream) as Box<dyn Stream>),
-                }
+                let unreachable = |why| Error::Unreachable { at: address.to_string(), why };
+                http_transport::connect(url.url(), "it may be on port 15672 there")
+                    .await
+                    .map_err(unreachable)
             }
         }
     };
     let late = |_| Error::Late { at: address.to_string(), seconds: PATIENCE.as_secs() };
     timeout(PATIENCE, connecting).await.map_err(late)?
 }
-
-async fn tcp(url: &ManagementUrl) -> Result<TcpStream, String> {
-    TcpStream::connect((url.host(), url.port())).await.map_err(|error| {
-        let mend = match url.is_port_named() {
-            true => "see whether the server is running, and the address",
-            false => "it may be on port 15672 there",
-        };
-        format!("port {} cannot be connected to: {error}; {mend}", url.port())
-    })
-}
-
-async fn tls(url: &ManagementUrl, stream: TcpStream) -> Result<Box<dyn Stream>, String> {
-    let roots = trusted(url.authorities().map(AsRef::as_ref))?;
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let name = ServerName::try_from(url.host().to_owned())
-        .map_err(|_| format!("TLS: '{}' cannot be in a certificate", url.host()))?;
-    match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
-        Ok(stream) => Ok(Box::new(stream)),
-        Err(error) => Err(format!(
-            "TLS: {error}; name an authority of your own with ?cacertfile=FILE, and for a port \
-             without TLS write http://"
-        )),
-    }
-}
-
-/// Whom to trust: the URL's file, or else the system's store (or SSL_CERT_FILE, SSL_CERT_DIR).
-fn trusted(file: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let certificates = match file {
-        Some(file) => CertificateDer::pem_file_iter(file)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| format!("TLS: certificate file {}: {error}", file.display()))?,
-        None => rustls_native_certs::load_native_certs().certs,
-    };
-    match (roots.add_parsable_certificates(certificates), file) {
-        ((0, _), Some(file)) => {
-            Err(format!("TLS: certificate file {}: it holds no certificate", file.display()))
-        }
-        ((0, _), None) => Err("TLS: this system trusts no certificate authority; install \
-                               ca-certificates, or name an authority with ?cacertfile=FILE"
-            .to_owned()),
-        _ => Ok(roots),
-    }
-}
-
-/// From the first packet to the end of the TLS handshake.
-const PATIENCE: Duration = Duration::from_secs(10);

@@ -8,18 +8,6 @@ use std::{
 
 use crate::failure::Failure;
 
-/// The files of several directories, in the order in which they are taken.
-///
-/// # Errors
-/// As [`files`].
-pub(crate) fn all_files(directories: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let mut all = Vec::new();
-    for directory in directories {
-        all.extend(files(directory)?);
-    }
-    Ok(all)
-}
-
 /// The files of one directory, by name.
 ///
 /// # Errors
@@ -76,7 +64,7 @@ fn fault(path: &Path, reason: &str) -> Failure {
 const DEPTH_MAX: usize = 8;
 const FILES_MAX: usize = 10_000;
 /// As much as a schema file may have.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+pub(super) const FILE_BYTES_MAX: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {

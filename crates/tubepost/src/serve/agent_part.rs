@@ -2,6 +2,7 @@
 //! and the spool of this user.
 
 use client::{Agent, BusUrl, Spool};
+use event::Registry;
 
 use crate::{
     config::Config,
@@ -14,15 +15,19 @@ use crate::{
 /// spool must find the queues of those it is for.
 ///
 /// # Errors
-/// The spool cannot be made or written.
+/// The spool cannot be made or written; the key cannot be used.
 pub(crate) fn start(
     config: &Config,
+    registry: Registry,
     bus: BusUrl,
     ready: impl Future<Output = ()> + Send + 'static,
     stopping: Stopping,
 ) -> Result<Part, Failure> {
     let spool = Spool::open(&config.spool_directory, config.spool_size_max)?;
-    let agent = Agent::new(spool, bus, "tubepost agent").receiving(reception(config)?);
+    let key = config.agent.sign_key.as_deref().map(client::signing_key).transpose()?;
+    let agent = Agent::new(spool, bus, "tubepost agent")
+        .signing(key)
+        .receiving(reception(config, registry));
     Ok(Part::start("agent", async move {
         tokio::select! {
             ended = agent.run_after(ready) => Ok(ended?),

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use client::BusUrl;
+use client::{BusUrl, Trust};
 use event::Registry;
 use notify::{Notifier, store::Location};
 use tokio::sync::watch;
@@ -30,13 +30,17 @@ pub(crate) fn start(
     rules: Rules,
     registry: Registry,
     bus: BusUrl,
+    trust: Option<Trust>,
     stopping: Stopping,
 ) -> Result<(Part, impl Future<Output = ()> + Send + 'static), Failure> {
     // What is wrong with mail is said before anything starts.
     Notifier::new(config.clone(), registry.clone(), bus.clone()).map_err(failed)?;
     let (ready, listening) = watch::channel(false);
     let part = Part::start("notify", async move {
-        let notifier = || Notifier::new(config.clone(), registry.clone(), bus.clone());
+        let notifier = || {
+            let notifier = Notifier::new(config.clone(), registry.clone(), bus.clone())?;
+            Ok::<_, notify::Error>(notifier.trusting(trust.clone()))
+        };
         if !rules.named && !rules.store.exists() {
             let appeared = appearance(rules.store.clone());
             if config.subscriptions.is_empty() {

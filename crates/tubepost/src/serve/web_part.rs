@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, net::TcpListener, pin::Pin, sync::Arc};
 
 use auth::{Peer, Secret, Users};
-use client::BusUrl;
+use client::{BusUrl, Trust};
 use event::Registry;
 use web::{Feed, Login, Options};
 
@@ -22,11 +22,12 @@ pub(crate) fn start(
     users: &Arc<Users>,
     registry: Arc<Registry>,
     bus: BusUrl,
+    trust: Option<Trust>,
     options: &Options,
     stopping: &Stopping,
 ) -> Result<Vec<Part>, Failure> {
     let feed = Feed::default();
-    let follow = feed.clone().follow(bus, registry, "tubepost web".to_owned());
+    let follow = feed.clone().follow_trusting(bus, registry, "tubepost web".to_owned(), trust);
     let until = stopping.clone();
     let mut parts = vec![Part::start("web feed", async move {
         tokio::select! {

@@ -2,6 +2,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use client::{Agent, BusUrl, Reception, Spool};
+use event::Registry;
 
 use crate::{
     cli,
@@ -50,9 +51,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let until_empty = matches.get_flag("until-empty");
     block_on(async {
         let mut stop = StopSignals::take()?;
-        let mut agent = Agent::new(spool, bus, "tubepost agent");
+        let key = config.agent.sign_key.as_deref().map(client::signing_key).transpose()?;
+        let mut agent = Agent::new(spool, bus, "tubepost agent").signing(key);
         if !until_empty {
-            agent = agent.receiving(reception(&config)?);
+            agent = agent.receiving(reception(&config, schemas::followed(&config.schemas).await?));
         }
         let work = async {
             match until_empty {
@@ -68,16 +70,13 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     })
 }
 
-/// How this agent takes events over.
-///
-/// # Errors
-/// The schemas cannot be read.
-pub(crate) fn reception(config: &Config) -> Result<Reception, Failure> {
-    Ok(Reception {
+/// How this agent takes events over, and by which schemas it completes them.
+pub(crate) fn reception(config: &Config, registry: Registry) -> Reception {
+    Reception {
         socket: config.agent.socket.clone(),
         is_named: config.agent.named,
         mode: config.agent.mode,
         sync: config.agent.sync,
-        registry: schemas::registry(config)?,
-    })
+        registry,
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{File, OpenOptions},
     io::{Read, Seek, stdin},
     path::{Path, PathBuf},
@@ -93,7 +93,7 @@ fn install(matches: &ArgMatches) -> Result<(), Failure> {
     }
     let settings = cli::settings(matches)?;
     let config = Config::check(&settings)?;
-    schemas::registry(&config)?;
+    schemas::registry(&config.schemas)?;
     let installed = git::install(repository, &hook_command(matches, &settings)?)?;
     remark(&format!("{}: installed; each push will be told", installed.path.display()));
     if let Some(chained) = installed.chained {
@@ -118,17 +118,25 @@ fn hook_command(matches: &ArgMatches, settings: &Settings) -> Result<Vec<OsStrin
         let declaration = option.declaration();
         let Some(setting) = settings.said(declaration.key) else { continue };
         let (Origin::Flag(_), Some(name)) = (&setting.origin, declaration.flag) else { continue };
-        command.push(match is_path(option) {
-            true => flag(name, absolute(Path::new(&setting.text))?),
-            false => flag(name, &setting.text),
+        command.push(match declaration.key {
+            key if key == table::SCHEMAS.declaration.key => {
+                flag(name, absolute_places(&setting.text)?)
+            }
+            key if PATHS.contains(&key) => flag(name, absolute(Path::new(&setting.text))?),
+            _ => flag(name, &setting.text),
         });
     }
     Ok(command)
 }
 
-fn is_path(option: &dyn AnyDeclared) -> bool {
-    let key = option.declaration().key;
-    [table::SCHEMAS.declaration.key, SPOOL].contains(&key)
+/// Several with commas between; what is an address stays as it is.
+fn absolute_places(text: &str) -> Result<OsString, Failure> {
+    let place = |place: &str| match place.contains("://") {
+        true => Ok(OsString::from(place)),
+        false => absolute(Path::new(place)).map(PathBuf::into_os_string),
+    };
+    let places = text.split(',').map(|it| place(it.trim())).collect::<Result<Vec<_>, _>>()?;
+    Ok(places.join(OsStr::new(",")))
 }
 
 fn flag(name: &str, value: impl Into<OsString>) -> OsString {
@@ -162,9 +170,12 @@ fn tell(matches: &ArgMatches) -> Result<(), Failure> {
     if events.is_empty() {
         return Ok(());
     }
-    let registry = schemas::registry(&config)?;
+    let registry = schemas::registry_at_hand(&config.schemas)?;
+    let key = config.signing.signing_key()?;
     for event in &mut events {
-        registry.complete(event).map_err(|error| Failure::failed(error.to_string()))?;
+        let completed = registry.complete(event);
+        let signed = completed.and_then(|()| key.as_ref().map_or(Ok(()), |key| key.sign(event)));
+        signed.map_err(|error| Failure::failed(error.to_string()))?;
     }
     let spool = Spool::open(&config.spool_directory, config.spool_size_max)?;
     spool.hand_over(&events)?;
@@ -234,4 +245,7 @@ fn one_line(failure: Failure) -> String {
 /// A hundred thousand refs and more.
 const INPUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const SPOOL: &str = table::SPOOL_DIRECTORY.declaration.key;
+/// Options that are a path.
+const PATHS: [&str; 3] =
+    [SPOOL, table::SCHEMAS_CACHE.declaration.key, table::SIGN_KEY.declaration.key];
 const LOG_BYTES_MAX: u64 = 1024 * 1024;

@@ -123,13 +123,14 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let timeout = Some(one("timeout")).filter(|timeout| !timeout.is_zero());
     let jobs = matches.get_one::<NonZeroU16>("jobs").map_or(1, |jobs| jobs.get());
     let patterns = patterns_of(matches);
-    let registry = schemas::registry(&config)?;
+    let trust = config.signing.trust()?;
     block_on(async move {
         let stop = StopSignals::take()?;
+        let registry = schemas::followed(&config.schemas).await?;
         let announcement = format!("listening to {} on {bus}", named(&patterns));
         let queue = durable.clone().map_or(Queue::Temporary, Queue::Durable);
         let subscription = Subscription { queue, patterns, prefetch: jobs };
-        let subscriber = Subscriber::connect(&bus, APP, subscription).await?;
+        let subscriber = Subscriber::connect(&bus, APP, subscription).await?.trusting(trust);
         let (stopping, stopped) = watch::channel(false);
         let dead = DeadLetters {
             publisher: Publisher::connect(&bus, APP).await?,
@@ -246,7 +247,7 @@ const EXAMPLES: &str = "Examples:\n  \
      tubepost on 'org.example.door.*' -- sh -c 'notify-send \"$TUBEPOST_SUMMARY\"'\n\n\
      The command gets the event as JSON on standard input, and in its environment\n\
      TUBEPOST_ID, _TOPIC, _SUMMARY, _LINK, _APP, _AGENT, _PEOPLE, _PACKAGES (one a line),\n\
-     _SEVERITY, _SCHEMA and _SENT_AT. An event whose command failed for good goes to the\n\
+     _SEVERITY, _SCHEMA, _SENT_AT and _VERDICT (with --keys). An event whose command failed for good goes to the\n\
      queue NAME.dead (without --queue: tubepost.on.dead), with the reason in its headers.";
 const APP: &str = "tubepost on";
 const TEMPORARY_DEAD: &str = "tubepost.on.dead";

@@ -1,10 +1,7 @@
 //! `tubepost publish`: says an event, and returns when the agent of this machine has it on disk, or
 //! without one when the bus has it.
 
-use std::{
-    io::{BufRead, BufReader, Read, stdin},
-    path::PathBuf,
-};
+use std::io::{BufRead, BufReader, Read, stdin};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use client::{AgentConnection, BusUrl, Error, Published, Publisher};
@@ -15,7 +12,7 @@ use crate::{
     cli,
     config::{Config, Verb},
     failure::{Failure, remark},
-    keys, schemas,
+    schemas,
     terminal::print_line,
     verb::{block_on, named_value::named_value},
 };
@@ -111,13 +108,6 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(Encoding))
                 .help("How the body is written: json, cbor or protobuf"),
         )
-        .arg(
-            Arg::new("sign")
-                .long("sign")
-                .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
-                .help("Sign it with this key, as tubepost key generate makes them"),
-        )
         .after_help(
             "Examples:\n  \
              tubepost publish org.example.door.open '{\"agent\": \"ada\", \"door\": \"north\"}'\n  \
@@ -126,8 +116,8 @@ pub(crate) fn command() -> Command {
              tubepost tail --json > events.jsonl; tubepost publish --dump < events.jsonl\n  \
              tubepost publish org.example.hello '{}' --format cloudevents --sign hello.key\n\n\
              Prints the event's id. An agent that is named, or found while no bus is named, takes it\n\
-             over and delivers it, unless --format, --encoding or --sign is given. Else it goes to the\n\
-             bus; when no queue wants the topic the bus drops the event; that is said, and is no failure.",
+             over and delivers it, unless --format or --encoding is given. Else it goes to the bus; when\n\
+             no queue wants the topic the bus drops the event; that is said, and is no failure.",
         );
     cli::with_options(command, Verb::Publish)
 }
@@ -135,7 +125,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = cli::config(matches)?;
     let bus: BusUrl = config.bus_url.parse()?;
-    let finish = Finish::new(matches)?;
+    let finish = Finish::new(matches, &config)?;
     let mut way = match matches.get_flag("direct") || !finish.is_plain() {
         true => None,
         false => agent(&config)?.map(Way::Agent),
@@ -148,11 +138,14 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         });
     }
     let template = Template::new(matches, &config.topic_prefix)?;
-    // The agent knows the schemas; to read them takes longer than all the rest.
-    let registry = match way.is_some() && template.severity.is_none() && template.schema.is_none() {
-        true => Registry::default(),
-        false => schemas::registry(&config)?,
-    };
+    // The agent knows the schemas; to read them takes longer than all the rest. But it completes
+    // nothing that is signed.
+    let is_completed_there = way.is_some() && finish.key.is_none();
+    let registry =
+        match is_completed_there && template.severity.is_none() && template.schema.is_none() {
+            true => Registry::default(),
+            false => schemas::registry(&config.schemas)?,
+        };
     let body = matches.get_one::<String>("body").map_or("-", String::as_str);
     if matches.get_flag("lines") {
         if body != "-" {
@@ -291,25 +284,25 @@ struct Finish {
 }
 
 impl Finish {
-    fn new(matches: &ArgMatches) -> Result<Finish, Failure> {
-        let key = matches.get_one::<PathBuf>("sign").map(|file| keys::signing_key(file));
+    fn new(matches: &ArgMatches, config: &Config) -> Result<Finish, Failure> {
         Ok(Finish {
             clothing: matches.get_one("format").copied().unwrap_or_default(),
             encoding: matches.get_one("encoding").copied().unwrap_or_default(),
-            key: key.transpose()?,
+            key: config.signing.signing_key()?,
         })
     }
 
     /// Whether an agent can take it: its lines are JSON, and it dresses and changes no event.
     fn is_plain(&self) -> bool {
         let plain = (Clothing::default(), Encoding::default());
-        self.key.is_none() && (self.clothing, self.encoding) == plain
+        (self.clothing, self.encoding) == plain
     }
 
     fn event(&self, mut event: Event) -> Result<Event, event::Error> {
         event.check()?;
         event.body = event.body.encoded(self.encoding)?;
-        if let Some(key) = &self.key {
+        // What is told again stays as its publisher signed it.
+        if let Some(key) = self.key.as_ref().filter(|_| event.signature.is_none()) {
             key.sign(&mut event)?;
         }
         Ok(event)

@@ -1,10 +1,8 @@
 //! `tubepost tail`: shows events as they come.
 
-use std::path::PathBuf;
-
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use client::{BusUrl, Delivery, Queue, Subscriber, Subscription};
-use event::{Pattern, Registry, Verifier};
+use event::{Pattern, Registry};
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
@@ -12,7 +10,7 @@ use crate::{
     config::Verb,
     event_line::{self, Notes},
     failure::{Failure, complain, remark},
-    keys, schemas,
+    schemas,
     serve::logging,
     stop::StopSignals,
     terminal::{print_line, shown},
@@ -30,13 +28,6 @@ pub(crate) fn command() -> Command {
                 .help("One JSON object a line: body, headers, id, priority, queue, topic, summary, link, people, packages"),
         )
         .arg(
-            Arg::new("keys")
-                .long("keys")
-                .value_name("DIRECTORY")
-                .value_parser(value_parser!(PathBuf))
-                .help("Say who signed each, by the keys of this directory: see tubepost verify"),
-        )
-        .arg(
             Arg::new("count")
                 .long("count")
                 .short('n')
@@ -49,7 +40,8 @@ pub(crate) fn command() -> Command {
              tubepost tail\n  \
              tubepost tail '#.git.receive' 'org.example.#'\n  \
              tubepost tail --json -n 1 | jq .body\n\n\
-             Shows every format that events travel in, and messages that are none with the reason.",
+             Shows every format that events travel in, and messages that are none with the reason;\n\
+             with --keys also who signed each.",
         );
     cli::with_options(command, Verb::Tail)
 }
@@ -79,22 +71,23 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = cli::config(matches)?;
     logging::begin_warnings();
     let bus: BusUrl = config.bus_url.parse()?;
-    let printer = Printer {
-        registry: schemas::registry(&config)?,
-        zone: TimeZone::system(),
-        json: matches.get_flag("json"),
-        verifier: matches.get_one::<PathBuf>("keys").map(|it| keys::verifier(it)).transpose()?,
-    };
+    let trust = config.signing.trust()?;
     let patterns = patterns_of(matches);
     let count = matches.get_one::<u64>("count").copied();
     block_on(async {
         let mut stop = StopSignals::take()?;
+        let printer = Printer {
+            registry: schemas::followed(&config.schemas).await?,
+            zone: TimeZone::system(),
+            json: matches.get_flag("json"),
+        };
         let announcement = format!("listening to {} on {bus}", named(&patterns));
         let subscription = Subscription { queue: Queue::Temporary, patterns, prefetch: PREFETCH };
         let mut subscriber = tokio::select! {
             subscriber = Subscriber::connect(&bus, "tubepost tail", subscription) => subscriber?,
             () = stop.next() => return Ok(()),
         };
+        subscriber = subscriber.trusting(trust.clone());
         // Programs that start us wait for this line: from here on nothing is missed.
         remark(&announcement);
         let mut left = count;
@@ -110,6 +103,12 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             _ = delivery.ack().await;
         }
         subscriber.close().await;
+        if let Some(counts) = trust.map(|trust| trust.counts()).filter(|it| it.refused > 0) {
+            remark(&format!(
+                "{} events were refused: {} unsigned, {} signed by nobody who is trusted",
+                counts.refused, counts.unsigned, counts.invalid
+            ));
+        }
         Ok(())
     })
 }
@@ -118,7 +117,6 @@ struct Printer {
     registry: Registry,
     zone: TimeZone,
     json: bool,
-    verifier: Option<Verifier>,
 }
 
 impl Printer {
@@ -127,10 +125,8 @@ impl Printer {
         match &delivery.event {
             Ok(event) => {
                 let told = self.registry.describe(event);
-                let notes = Notes {
-                    skew: event.skew(Timestamp::now()),
-                    verdict: self.verifier.as_ref().map(|verifier| verifier.verify(event)),
-                };
+                let notes =
+                    Notes { skew: event.skew(Timestamp::now()), verdict: delivery.verdict.clone() };
                 print_line(&match self.json {
                     true => event_line::for_programs(event, &told, &notes),
                     false => event_line::for_people(event, &told, &notes, &self.zone),

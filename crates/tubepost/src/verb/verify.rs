@@ -1,33 +1,23 @@
 //! `tubepost verify`: who vouches for the events of a dump.
 
-use std::{
-    io::{BufReader, stdin},
-    path::{Path, PathBuf},
-};
+use std::io::{BufReader, stdin};
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use event::{Event, Verdict, Verifier};
 use serde_json::{Value, json};
 
 use crate::{
+    cli,
+    config::Verb,
     failure::{Failure, remark},
-    keys,
     terminal::{print_line, shown},
     verb::publish::read_line,
     verdict,
 };
 
 pub(crate) fn command() -> Command {
-    Command::new("verify")
+    let command = Command::new("verify")
         .about("Say of each event on standard input who signed it, and whether that holds")
-        .arg(
-            Arg::new("keys")
-                .long("keys")
-                .value_name("DIRECTORY")
-                .required(true)
-                .value_parser(value_parser!(PathBuf))
-                .help("The trusted keys: NAME.pub, or a certificate NAME.pem or NAME.crt; NAME.topics has patterns of topics it is for"),
-        )
         .arg(
             Arg::new("allow-unsigned")
                 .long("allow-unsigned")
@@ -46,12 +36,18 @@ pub(crate) fn command() -> Command {
              tubepost tail --json -n 100 | tubepost verify --keys keys --json | jq -r .verdict\n\n\
              Lines are events as tail --json prints them and archives keep them. Exit code 0 when\n\
              every event is validly signed, 1 when one is not.",
-        )
+        );
+    cli::with_options(command, Verb::Verify)
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let directory = matches.get_one::<PathBuf>("keys").map_or(Path::new("."), PathBuf::as_path);
-    let verifier = keys::verifier(directory)?;
+    let signing = cli::config(matches)?.signing;
+    let Some(directory) = &signing.keys else {
+        return Err(Failure::called_wrongly(
+            "no key is trusted; name a directory of keys with --keys, or event.keys",
+        ));
+    };
+    let verifier = client::trusted_keys(directory, signing.authorities.as_deref())?;
     let as_json = matches.get_flag("json");
     let mut input = BufReader::new(stdin());
     let (mut valid, mut unsigned, mut invalid) = (0_u64, 0_u64, 0_u64);

@@ -220,3 +220,39 @@ fn a_message_package_becomes_schemas_that_pass_and_is_not_run() {
     assert!(nothing.said.contains("has no message class"), "{nothing:?}");
     assert_eq!(home.run(&["schema", "import", "nowhere"]).code, 2);
 }
+
+#[test]
+fn the_catalogue_is_written_as_a_site_that_is_a_registry() {
+    let home = Home::new();
+    begun(&home);
+    edit(&home, "\"owner\": \"", "\"owner\": \"<b>|");
+    let ended = home.run(&["schema", "docs", "schemas", "--into", "site", "--json"]);
+    assert_eq!((ended.code, &json(&ended)["schemas"]), (0, &Value::from(1)), "{ended:?}");
+    let read = |name: &str| std::fs::read_to_string(home.path(name)).unwrap();
+    let (index, page) = (read("site/index.md"), read("site/schemas/door.open.md"));
+    assert!(index.contains("| [`door.open`](schemas/door.open.md) | "), "{index}");
+    for wanted in ["## Body", "| `agent` | string", "> ada: door.open", "\\<b\\>\\|", "    {"] {
+        assert!(page.contains(wanted), "{wanted}: {page}");
+    }
+    assert_eq!(read("site/schemas/door.open.json"), read("schemas/door.open.json"));
+    let list: Value = serde_json::from_str(&read("site/schemas.json")).unwrap();
+    assert_eq!((&list["count"], &list["schemas"][0]["name"]), (&1.into(), &"door.open".into()));
+    // Any file server does, such as Python's.
+    let mut server = Command::new("python3");
+    server.args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"]);
+    server.current_dir(home.path("site")).stderr(std::process::Stdio::null());
+    let mut server = server.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut greeting = String::new();
+    let mut said = std::io::BufReader::new(server.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut said, &mut greeting).unwrap();
+    let port = greeting.split_whitespace().nth(5).unwrap_or_default().to_owned();
+    let address = format!("http://127.0.0.1:{port}/schemas/");
+    let input =
+        "{\"topic\": \"org.example.door.open\", \"body\": {\"agent\": \"ada\", \"id\": 7}}\n";
+    let told = home.run_with(&["event", "render", "--schemas", &address], &[], input);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(json(&told)["schema"], "door.open", "{greeting} {told:?}");
+    let nowhere = home.run(&["schema", "docs", "schemas", "--into", "schemas/door.open.json"]);
+    assert_eq!(nowhere.code, 1, "{nowhere:?}");
+}

@@ -5,6 +5,7 @@ mod catalogue;
 mod hostile;
 mod http;
 mod live;
+mod publish;
 mod sample;
 mod site;
 mod websocket;

@@ -29,10 +29,6 @@ pub(super) fn socket_mode(text: &str) -> Result<u32, String> {
     }
 }
 
-pub(super) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
-    text.split(',').map(|one| path(one.trim())).collect()
-}
-
 pub(super) fn host(text: &str) -> Result<String, String> {
     let named = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     match !text.is_empty() && text.chars().all(named) {
@@ -80,6 +76,14 @@ pub(super) fn sync_interval(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         duration if bounds.contains(&duration) => Ok(duration),
         _ => Err("is out of bounds: expected 1ms to 60s".to_owned()),
+    }
+}
+
+pub(super) fn refresh_interval(text: &str) -> Result<Duration, String> {
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+    match parse_duration(text)? {
+        duration if bounds.contains(&duration) => Ok(duration),
+        _ => Err("is out of bounds: expected 1s to 24h".to_owned()),
     }
 }
 

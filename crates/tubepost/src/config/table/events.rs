@@ -1,14 +1,19 @@
 //! The options of bus, events, spool and git: what publishers and subscribers need.
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use client::parse_size;
 use intake::git::{NamespaceRule, UrlTemplate};
 
-use super::checks::{bus_url, count, namespace, path, paths, topic_prefix, url_template};
-use crate::config::{
-    declared::{Declaration, Declared, Fallback, Mask, Verb},
-    settings,
+use super::checks::{
+    bus_url, count, namespace, path, refresh_interval, topic_prefix, url_template,
+};
+use crate::{
+    config::{
+        declared::{Declaration, Declared, Fallback, Mask, Verb},
+        settings,
+    },
+    schemas::source::Source,
 };
 
 pub(crate) static BUS_URL: Declared<String> = Declared {
@@ -53,30 +58,76 @@ pub(crate) static TOPIC_PREFIX: Declared<String> = Declared {
     parse: topic_prefix,
 };
 
-pub(crate) static SCHEMAS: Declared<Vec<PathBuf>> = Declared {
+pub(crate) static SCHEMAS: Declared<Vec<Source>> = Declared {
     declaration: Declaration {
         key: "event.schemas",
         flag: Some("schemas"),
         variable: "TUBEPOST_SCHEMAS",
-        value: "DIRECTORY,…",
+        value: "PLACE,…",
         default: Fallback::Unset("the schemas that ship"),
-        help: "Directories or git checkouts of further schema files (*.json, also below); serve reads \
-               them again when they change",
-        example: "/etc/tubepost/schemas",
-        mask: Mask::Nothing,
+        help: "Further schemas: directories or git checkouts of files (*.json, also below), and \
+               addresses of another machine's /schemas/; taken over again when they change",
+        example: "/etc/tubepost/schemas,https://mq.example.org/schemas/",
+        mask: Mask::UrlPassword,
         verbs: &[
             Verb::Serve,
             Verb::Config,
             Verb::Publish,
             Verb::Tail,
             Verb::On,
+            Verb::Agent,
             Verb::HookGit,
             Verb::EventRender,
             Verb::Schema,
             Verb::Notify,
         ],
     },
-    parse: paths,
+    parse: Source::parse_all,
+};
+
+/// The commands that say events, and so ask registries.
+const SAYING: &[Verb] = &[
+    Verb::Serve,
+    Verb::Config,
+    Verb::Publish,
+    Verb::Tail,
+    Verb::On,
+    Verb::Agent,
+    Verb::HookGit,
+    Verb::EventRender,
+];
+
+pub(crate) static SCHEMAS_CACHE: Declared<PathBuf> = Declared {
+    declaration: Declaration {
+        key: "event.schemas_cache",
+        flag: Some("schemas-cache"),
+        variable: "TUBEPOST_SCHEMAS_CACHE",
+        value: "DIRECTORY",
+        default: Fallback::Derived(
+            settings::schemas_cache,
+            "tubepost/schemas in $XDG_CACHE_HOME, else in ~/.cache, else in /var/cache",
+        ),
+        help: "Where copies of other machines' schemas are kept, for when those are away",
+        example: "/var/cache/tubepost/schemas",
+        mask: Mask::Nothing,
+        verbs: SAYING,
+    },
+    parse: path,
+};
+
+pub(crate) static SCHEMAS_REFRESH: Declared<Duration> = Declared {
+    declaration: Declaration {
+        key: "event.schemas_refresh",
+        flag: Some("schemas-refresh"),
+        variable: "TUBEPOST_SCHEMAS_REFRESH",
+        value: "DURATION",
+        default: Fallback::Text("60s"),
+        help: "How often another machine is asked for its schemas; 1s to 24h",
+        example: "10m",
+        mask: Mask::Nothing,
+        verbs: SAYING,
+    },
+    parse: refresh_interval,
 };
 
 pub(crate) static SPOOL_DIRECTORY: Declared<PathBuf> = Declared {

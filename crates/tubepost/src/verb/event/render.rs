@@ -44,7 +44,7 @@ pub(crate) fn command() -> Command {
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let registry = schemas::registry(&cli::config(matches)?)?;
+    let registry = schemas::registry(&cli::config(matches)?.schemas)?;
     let files: Vec<&PathBuf> = matches.get_many("file").into_iter().flatten().collect();
     let mut out = anstream::stdout().lock();
     let wrong = event_lines::of_files(&files, &mut |place, input| {

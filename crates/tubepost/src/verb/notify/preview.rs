@@ -73,7 +73,7 @@ struct Preview {
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = cli::config(matches)?;
-    let registry = schemas::registry(&config)?;
+    let registry = schemas::registry(&config.schemas)?;
     let store = match config.notify_store.exists() {
         true => Some(open_at(&config, false)?),
         false => None,

@@ -50,7 +50,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let settings = cli::settings(matches)?;
     let config = config::Config::check(&settings)?;
-    let registry = schemas::registry(&config)?;
+    let registry = schemas::registry(&config.schemas)?;
     let person = matches.get_one::<Owner>("owner");
     let mut rules = match person {
         // The file's have addresses, and nobody's names.

@@ -4,7 +4,7 @@ use event::{Description, Event};
 
 /// Names and values. What an event does not have is an empty value, so that a shell with `set -u`
 /// needs no defaults. Lists are one item a line.
-pub(super) fn variables(event: &Event, told: &Description) -> [(&'static str, String); 11] {
+pub(super) fn variables(event: &Event, told: &Description) -> [(&'static str, String); 12] {
     let optional = |text: &Option<String>| text.clone().unwrap_or_default();
     let list = |items: &[String]| items.join("\n");
     [
@@ -18,9 +18,16 @@ pub(super) fn variables(event: &Event, told: &Description) -> [(&'static str, St
         ("TUBEPOST_PACKAGES", list(&told.packages)),
         ("TUBEPOST_SEVERITY", event.severity.to_string()),
         ("TUBEPOST_SCHEMA", optional(&event.schema)),
+        ("TUBEPOST_VERDICT", verdict(event)),
         ("TUBEPOST_SENT_AT", event.sent_at.map(|time| time.to_string()).unwrap_or_default()),
     ]
     .map(|(name, value)| (name, presentable(value)))
+}
+
+/// What the signature is worth, where that was asked: `valid KEY`, `unsigned`, `invalid …`.
+fn verdict(event: &Event) -> String {
+    let said = event.headers.get(client::VERDICT_HEADER).and_then(|it| it.as_str());
+    said.unwrap_or_default().to_owned()
 }
 
 // The system refuses an environment with NUL in it, and a single value over 128 KiB (Linux,

@@ -35,7 +35,8 @@ pub(super) fn json() -> Arg {
 pub(super) fn read(matches: &ArgMatches) -> Result<Vec<Read>, Failure> {
     let named: Vec<PathBuf> = matches.get_many("path").into_iter().flatten().cloned().collect();
     let named = match named.is_empty() {
-        true => cli::config(matches)?.schemas,
+        // What a registry has is its owner's to check.
+        true => cli::config(matches)?.schemas.directories(),
         false => named,
     };
     if named.is_empty() {
