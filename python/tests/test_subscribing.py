@@ -20,7 +20,7 @@ def declared(topic: str) -> None:
         next_of(events, lambda: tubepost.publish(topic, {"number": 0})).ack()
         tubepost.publish(topic, {"number": -1})
         for event in events:
-            if event.body["number"] == -1:
+            if event.body.get("number") == -1:
                 event.ack()
                 break
 
