@@ -28,8 +28,12 @@ def publish(topic: str, door: str) -> str:
 
 
 def until(program: Program, expected: str, topic: str, door: str) -> None:
-    wait_for(lambda: publish(topic, door) and expected in program.output, 30,
-             lambda: program.output)
+    def is_there() -> bool:
+        assert program.process.poll() is None, program.output
+        publish(topic, door)
+        return expected in program.output
+
+    wait_for(is_there, 30, lambda: program.output)
 
 
 def test_publish(start: Callable[[str], Program]) -> None:

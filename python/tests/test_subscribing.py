@@ -17,8 +17,8 @@ import tubepost
 def declared(topic: str) -> None:
     """Makes the queue of this topic's name, and leaves it empty."""
     with tubepost.subscribe(topic, queue=topic) as events:
-        next_of(events, lambda: tubepost.publish(topic, {"number": 0})).ack()
-        tubepost.publish(topic, {"number": -1})
+        next_of(events, lambda: tubepost.publish(topic, {"number": 0, "door": "probe"})).ack()
+        tubepost.publish(topic, {"number": -1, "door": "probe"})
         for event in events:
             if event.body.get("number") == -1:
                 event.ack()
@@ -139,9 +139,17 @@ def test_what_fails_is_tried_again_and_then_kept_with_the_reason(
     assert subscription.run(handle, retry=2, delay=0.01) == tubepost.Handled(2, 1, 0)
     assert tries == [1, 1, 1, 2, 2, 3]
     assert "no door" in caplog.text and "Traceback" in caplog.text
+    tubepost.publish(topic, {"number": 7})
+    # Reading it binds it to nothing.
     with tubepost.subscribe(queue=f"{topic}.dead") as events:
         dead = next(events)
-        dead.ack()
+        dead.requeue()
+    tubepost.publish(topic, {"number": 8})
+    assert numbers(rest(topic, 2)) == [7, 8]
+    with tubepost.subscribe(queue=f"{topic}.dead") as events:
+        assert next(events).id == dead.id
+        tubepost.publish(f"{topic}.dead", {"number": 9})
+        assert next(events).body["number"] == 9
     assert dead.body["number"] == 1 and dead.topic == topic
     assert dead.headers["x-tubepost-reason"] == "RuntimeError: no door"
 

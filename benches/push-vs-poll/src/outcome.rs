@@ -29,10 +29,13 @@ impl Outcome {
     }
 }
 
+/// How a row is told of either.
+type Told<'a> = &'a dyn Fn(&Outcome) -> String;
+
 /// Both, as a table of Markdown.
 pub(crate) fn table(polled: &Outcome, pushed: &Outcome) -> String {
     let quantile = |of: f64| move |it: &Outcome| time(it.quantile(of));
-    let rows: [(&str, &dyn Fn(&Outcome) -> String); 11] = [
+    let rows: [(&str, Told<'_>); 11] = [
         ("requests answered, or events sent", &|it| it.messages.to_string()),
         ("bytes to the server", &|it| it.received.to_string()),
         ("bytes from the server", &|it| it.sent.to_string()),

@@ -1,7 +1,6 @@
 //! The watchers who ask.
 
 use std::{
-    io::{BufRead as _, BufReader},
     process::Command,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -22,10 +21,8 @@ type Changes = Arc<Mutex<Vec<Instant>>>;
 /// Measures it.
 pub(crate) async fn measure(plan: &Plan) -> Result<Outcome> {
     let itself = std::env::current_exe()?;
-    let (server, output) = ServerProcess::start(Command::new(itself).arg("serve"))?;
-    let mut line = String::new();
-    BufReader::new(output).read_line(&mut line)?;
-    let port: u16 = line.trim().parse().context("the service says its port")?;
+    let mut server = ServerProcess::start(Command::new(itself).arg("serve"))?;
+    let port: u16 = server.line()?.trim().parse().context("the service says its port")?;
     let mut watchers = Vec::new();
     for _ in 0..plan.watchers {
         let mut watcher = Watcher::connect(port).await?;

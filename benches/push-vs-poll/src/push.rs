@@ -2,17 +2,16 @@
 //! their own.
 
 use std::{
-    io::{BufRead as _, BufReader},
     net::TcpListener,
     process::Command,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use client::{BusUrl, Publisher, Queue, Subscriber, Subscription};
 use event::Event;
 use serde_json::Value;
@@ -30,7 +29,7 @@ const TOPIC: &str = "org.example.buildsys.build.state";
 pub(crate) async fn measure(plan: &Plan) -> Result<Outcome> {
     let folder = tempfile::tempdir()?;
     let [amqp, http, management] = [free_port()?, free_port()?, free_port()?];
-    let (server, output) = ServerProcess::start(
+    let mut server = ServerProcess::start(
         Command::new(&plan.tubepost)
             .args(["serve", "--data-dir"])
             .arg(folder.path())
@@ -39,8 +38,7 @@ pub(crate) async fn measure(plan: &Plan) -> Result<Outcome> {
             .env("XDG_RUNTIME_DIR", folder.path())
             .env("TUBEPOST_SPOOL", folder.path().join("spool")),
     )?;
-    let serves = |line: std::io::Result<String>| line.is_ok_and(|it| it.contains("listens"));
-    ensure!(BufReader::new(output).lines().any(serves), "tubepost serve ended");
+    while !server.line()?.contains("listens") {}
     let bus: BusUrl = format!("amqp://guest:guest@{}", local(amqp)).parse()?;
     let changes: Arc<Mutex<Vec<Instant>>> = Arc::default();
     let known_after: Arc<Mutex<Vec<Duration>>> = Arc::default();
@@ -63,12 +61,9 @@ pub(crate) async fn measure(plan: &Plan) -> Result<Outcome> {
                     Err(_) => None,
                 };
                 let at = number.and_then(|it| usize::try_from(it).ok()?.checked_sub(2));
-                let changes = changes.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(made) = at.and_then(|at| changes.get(at)) {
-                    let mut known = known_after.lock().unwrap_or_else(PoisonError::into_inner);
-                    known.push(now - *made);
+                if let Some(made) = at.and_then(|at| lock(&changes).get(at).copied()) {
+                    lock(&known_after).push(now - made);
                 }
-                drop(changes);
                 if delivery.ack().await.is_err() {
                     return;
                 }
@@ -84,7 +79,7 @@ pub(crate) async fn measure(plan: &Plan) -> Result<Outcome> {
     for (at, number) in plan.changes().into_iter().zip(2..) {
         sleep_until(begin + at).await;
         let event = Event::new(TOPIC.parse()?, service::build(number))?;
-        changes.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+        lock(&changes).push(Instant::now());
         publisher.publish(&event).await?;
     }
     sleep_until(begin + plan.long).await;
@@ -96,8 +91,7 @@ pub(crate) async fn measure(plan: &Plan) -> Result<Outcome> {
     for watcher in watching {
         watcher.abort();
     }
-    let mut known_after =
-        std::mem::take(&mut *known_after.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut known_after = std::mem::take(&mut *lock(&known_after));
     known_after.sort_unstable();
     let wanted = (plan.watchers * plan.changes().len()) as u64;
     Ok(Outcome {
@@ -125,6 +119,10 @@ async fn octets(management: u16) -> Result<(u64, u64)> {
         serde_json::from_str(body).with_context(|| answer.chars().take(300).collect::<String>())?;
     let sum = |key: &str| connections.iter().filter_map(|it| it[key].as_u64()).sum();
     Ok((sum("recv_oct"), sum("send_oct")))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn free_port() -> Result<u16> {

@@ -2,22 +2,35 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
     process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// A server. Dropped, it is killed.
-pub(crate) struct ServerProcess(Child);
+pub(crate) struct ServerProcess {
+    child: Child,
+    // Kept open: who writes to a pipe that nobody reads is ended.
+    output: BufReader<ChildStdout>,
+}
 
 impl ServerProcess {
-    /// Starts it; its output is for the caller to read, who learns from it when it serves.
-    pub(crate) fn start(command: &mut Command) -> Result<(ServerProcess, ChildStdout)> {
+    /// Starts it.
+    pub(crate) fn start(command: &mut Command) -> Result<ServerProcess> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
         let output = child.stdout.take().context("its output is a pipe")?;
-        Ok((ServerProcess(child), output))
+        Ok(ServerProcess { child, output: BufReader::new(output) })
+    }
+
+    /// Its next line, by which it says that it serves.
+    pub(crate) fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        let length = self.output.read_line(&mut line)?;
+        ensure!(length > 0, "the server has ended");
+        Ok(line)
     }
 
     /// Processor time so far, its own and the system's for it. Of 10 ms each, as `/proc` counts.
@@ -40,7 +53,7 @@ impl ServerProcess {
     }
 
     fn proc(&self, file: &str) -> Result<String> {
-        let path = format!("/proc/{}/{file}", self.0.id());
+        let path = format!("/proc/{}/{file}", self.child.id());
         fs::read_to_string(&path).with_context(|| path.clone())
     }
 }
@@ -48,7 +61,7 @@ impl ServerProcess {
 impl Drop for ServerProcess {
     fn drop(&mut self) {
         // It has ended, or it ends now.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

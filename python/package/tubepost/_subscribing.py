@@ -53,7 +53,8 @@ def subscribe(
     `run` handles them instead, many at once, with retries.
 
     `queue` is a durable queue: what comes while nobody is there waits in it, and several processes
-    share its events. Without one only what happens from now on comes. `prefetch` events may be on
+    share its events. Without one only what happens from now on comes. Without a pattern it is what
+    is in the queue anyway, such as the dead letters in `"doors.dead"`; without both, everything. `prefetch` events may be on
     their way at once. `bus` is another than the configured one. Connections are made, and made
     again, for as long as it takes.
 
@@ -74,7 +75,7 @@ class Subscription(Iterator[Event]):
         bus: str | None = None,
     ) -> None:
         """As `subscribe`."""
-        self._patterns = list(patterns)
+        self._patterns = patterns_of(patterns, queue)
         self._queue = queue
         self._prefetch = prefetch
         self._bus = bus
@@ -177,6 +178,14 @@ class Subscription(Iterator[Event]):
             )
             _open.add(self)
         return self._receiver
+
+
+def patterns_of(patterns: tuple[str, ...], queue: str | None) -> list[str]:
+    """What a queue is bound by."""
+    if patterns or queue is None:
+        return list(patterns)
+    # To the library none are all. So it is what nobody says: the queue's own name.
+    return [queue.replace("*", "_").replace("#", "_")]
 
 
 class Verdicts:
@@ -352,7 +361,9 @@ def run() -> list[Handled]:
     running: list[Running] = []
     try:
         for handler, patterns, queue, bus, words in _declared:
-            handlers = _native.Handlers(list(patterns), queue=queue, bus=bus, **words)
+            handlers = _native.Handlers(
+                patterns_of(patterns, queue), queue=queue, bus=bus, **words
+            )
             running.append(Running(handler, handlers, words["parallel"]))
     except BaseException:
         for it in running:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tubepost import _log, _native, _publishing, _trace
 from tubepost._event import Event, Severity, draft, parse
-from tubepost._subscribing import Handled, Verdicts, failure
+from tubepost._subscribing import Handled, Verdicts, failure, patterns_of
 
 __all__ = ["Subscription", "publish", "subscribe"]
 
@@ -120,7 +120,7 @@ class Subscription(AsyncIterator[Event]):
         bus: str | None = None,
     ) -> None:
         """As `subscribe`."""
-        self._patterns = list(patterns)
+        self._patterns = patterns_of(patterns, queue)
         self._queue = queue
         self._prefetch = prefetch
         self._bus = bus
