@@ -23,6 +23,7 @@ def test_many_at_once_arrive_in_order_and_the_loop_goes_on(topic: str) -> None:
             nonlocal beats
             while True:
                 beats += 1
+                # tidy: only a turn of the loop.
                 await asyncio.sleep(0)
 
         beating = asyncio.create_task(beat())
@@ -72,6 +73,7 @@ def test_a_publish_that_is_cancelled_holds_nobody_up(topic: str) -> None:
     async def cancelled() -> None:
         for _ in range(1200):
             task = asyncio.create_task(aio.publish("org.example.cancelled", {}))
+            # tidy: only a turn of the loop.
             await asyncio.sleep(0)
             task.cancel()
         await aio.publish(topic, {"number": 1})
