@@ -24,6 +24,19 @@ pub fn python() -> Result<PathBuf> {
     given_or("TUBEPOST_PYTHON", &target_directory().join("test-env/venv/bin/python"))
 }
 
+/// The same with the Python package of this checkout in it.
+///
+/// # Errors
+/// It was not put there.
+pub fn python_with_tubepost() -> Result<PathBuf> {
+    let python = python()?;
+    let mut look = Command::new(&python);
+    look.current_dir("/").args(["-c", "import tubepost"]);
+    let found = look.output().context("python cannot be started")?.status.success();
+    ensure!(found, "{} has no tubepost: run `cargo xtask wheel`", python.display());
+    Ok(python)
+}
+
 /// The source of fedora-messaging with its tests.
 ///
 /// # Errors

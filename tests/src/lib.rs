@@ -39,7 +39,8 @@ pub use authority::{Authority, Files, Is};
 pub use browser::Page;
 pub use celery::CeleryWorker;
 pub use environment::{
-    chromium, node, proton_cpp, python, rabbitmqadmin, rabbitmqadmin_2, root, tubepost_binary,
+    chromium, node, proton_cpp, python, python_with_tubepost, rabbitmqadmin, rabbitmqadmin_2, root,
+    tubepost_binary,
 };
 pub use fedora_messaging::{Consumer, publish as publish_by_fedora_messaging};
 pub use fedora_messaging_suite::{SuiteTally, run_suite, suite_tests};

@@ -3,6 +3,7 @@
 
 mod bench;
 mod codegen;
+mod dist;
 mod project;
 mod setup;
 mod spec;
@@ -11,6 +12,7 @@ mod suite;
 mod tally;
 mod tidy;
 mod torture;
+mod wheel;
 
 use std::process::ExitCode;
 
@@ -21,6 +23,8 @@ usage: cargo xtask VERB
                      the long programmes: failing disks, power loss, damage, random commands,
                      kills; with --minutes no test goes on for longer
   setup              only what the end-to-end tests need: Debian packages, Python venv, npm ci
+  wheel              the Python package, built and put into the tests' environment
+  dist               what is given away: binary, manual pages, completions, wheel, their sums
   bench [CASE…] [--against rabbitmq|nats|URL]… [--quick] [--binary FILE]
                      Tubepost beside other brokers, case by case; writes docs/benchmarks.md
   bench --curves [--quick]
@@ -53,6 +57,8 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         Some(("setup", rest)) => setup::run(rest),
         Some(("spec", rest)) => spec::run(rest),
         Some(("tidy", rest)) => tidy::run(rest),
+        Some(("wheel", rest)) => wheel::run(rest),
+        Some(("dist", rest)) => dist::run(rest),
         Some(("help", _)) => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -6,7 +6,10 @@ mod debian;
 mod node;
 mod python;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Result, bail};
 
@@ -24,6 +27,11 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
+    /// The interpreter of the Python environment.
+    pub(crate) fn python(&self) -> &Path {
+        &self.python
+    }
+
     /// The environment variables by which the tests find them.
     pub(crate) fn variables(self) -> Vec<(String, PathBuf)> {
         [
@@ -82,6 +90,16 @@ pub(crate) fn everything() -> Result<Tools> {
         chromium: debian::chromium()?,
         rabbitmq_server: debian::rabbitmq_server()?,
     })
+}
+
+/// Only the interpreter of the Python environment, for what is built with it.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn python() -> Result<PathBuf> {
+    let home = project::target_directory()?.join("test-env");
+    std::fs::create_dir_all(&home)?;
+    python::environment(&home)
 }
 
 /// Installs what `cargo xtask bench` compares with; Tubepost itself is built, and not found here.

@@ -13,7 +13,7 @@ use crate::{
     codegen, project, setup, spec,
     step::{Outcome, Steps, run_command},
     tally::{self, Tally},
-    tidy,
+    tidy, wheel,
 };
 
 /// The package whose tests need the set-up and the release binary.
@@ -44,10 +44,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 }
 
 fn every_step(steps: &mut Steps, tally: &mut Tally, quick: bool) -> Result<()> {
-    let mut environment = Vec::new();
+    let (mut environment, mut python) = (Vec::new(), PathBuf::new());
     if !quick {
         steps.run("setup", || {
-            environment = setup::everything()?.variables();
+            let tools = setup::everything()?;
+            python = tools.python().to_owned();
+            environment = tools.variables();
             Ok(Outcome::Done)
         })?;
     }
@@ -69,6 +71,10 @@ fn every_step(steps: &mut Steps, tally: &mut Tally, quick: bool) -> Result<()> {
     if !quick {
         steps.run("cargo build --release", || {
             environment.push(build_binary()?);
+            Ok(Outcome::Done)
+        })?;
+        steps.run("wheel", || {
+            wheel::install(&python, &wheel::build(&python, "release")?)?;
             Ok(Outcome::Done)
         })?;
     }

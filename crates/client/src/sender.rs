@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use event::{Body, Event, Registry, SigningKey};
+use event::{Body, Event, Registry, SigningKey, Topic};
 use serde::Serialize;
 use tracing::{debug, error};
 
@@ -64,8 +64,7 @@ impl Sender {
     /// # Errors
     /// [`Error::NoEvent`]: the topic is none, or the body is no JSON object.
     pub fn event(&self, topic: &str, body: &impl Serialize) -> Result<Event, Error> {
-        let topic: event::Topic = topic.parse().map_err(Error::NoEvent)?;
-        let topic = topic.prefixed(&self.0.around.topic_prefix).map_err(Error::NoEvent)?;
+        let topic = self.topic(topic)?;
         let bytes = serde_json::to_vec(body)
             .map_err(|error| Error::NoEvent(event::Error::Body(error.to_string())))?;
         let mut event = Event::with_body(topic, Body::parse(bytes).map_err(Error::NoEvent)?);
@@ -73,6 +72,15 @@ impl Sender {
             context.put_into(&mut event);
         }
         Ok(event)
+    }
+
+    /// A topic in full, with the prefix before it.
+    ///
+    /// # Errors
+    /// [`Error::NoEvent`]: it is none.
+    pub fn topic(&self, topic: &str) -> Result<Topic, Error> {
+        let topic: Topic = topic.parse().map_err(Error::NoEvent)?;
+        topic.prefixed(&self.0.around.topic_prefix).map_err(Error::NoEvent)
     }
 
     /// Makes an event and publishes it; returns its id.

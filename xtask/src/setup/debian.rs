@@ -20,7 +20,7 @@ pub(super) struct Need {
 }
 
 /// Of `cargo xtask test`.
-pub(super) const OF_TESTS: [Need; 13] = [
+pub(super) const OF_TESTS: [Need; 14] = [
     Need {
         what: "git (the hook's tests push with it)",
         is_there: || find_program(&["git"]).is_some(),
@@ -79,6 +79,11 @@ pub(super) const OF_TESTS: [Need; 13] = [
             Path::new("/usr/include/proton/container.hpp").exists() && example.exists()
         },
         packages: &["libqpid-proton-cpp12-dev", "libqpid-proton11-dev-examples"],
+    },
+    Need {
+        what: "socat (a service in shell hands its events over with it)",
+        is_there: || find_program(&["socat"]).is_some(),
+        packages: &["socat"],
     },
     Need {
         what: "ip (a network of its own for a suite that knows its ports)",

@@ -1,0 +1,1 @@
+"""A wiki: pages that anybody may write."""
