@@ -95,6 +95,7 @@ const SAYING: &[Verb] = &[
     Verb::Agent,
     Verb::HookGit,
     Verb::EventRender,
+    Verb::Notify,
 ];
 
 pub(crate) static SCHEMAS_CACHE: Declared<PathBuf> = Declared {
