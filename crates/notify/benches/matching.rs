@@ -134,13 +134,17 @@ fn dearest() {
         for items in (1..).map(|step| step * 10) {
             let list: Vec<String> = (0..items).map(|n| format!("{n:x>20}")).collect();
             event.body = serde_json::json!({"list": list}).try_into().unwrap();
-            let began = Instant::now();
+            let (began, ran) = (Instant::now(), on_the_core());
             let mut refused = false;
             probe.wants(&Facts::new(&event, &told), &directory, &mut |_| refused = true);
             if refused {
                 break;
             }
-            longest = longest.max((items, began.elapsed()));
+            let took = match (ran, on_the_core()) {
+                (Some(before), Some(after)) => after - before,
+                _ => began.elapsed(),
+            };
+            longest = longest.max((items, took));
         }
         let (items, took) = longest;
         println!("{:.1} ms with {items} items, the most: {text}", took.as_secs_f64() * 1e3);
@@ -296,6 +300,6 @@ impl Random {
     /// Few are busy, and most are not.
     fn skewed(&mut self, end: usize) -> usize {
         let n = self.below(1 << 20) as f64 / f64::from(1 << 20);
-        ((n * n) * end as f64) as usize
+        ((n * n.sqrt()) * end as f64) as usize
     }
 }

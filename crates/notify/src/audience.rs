@@ -53,6 +53,13 @@ impl Audience {
     pub fn apply(&self, change: Change) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match change {
+            // A store refuses such ids; who wrote one into the database by hand does not get the
+            // file's addresses.
+            Change::Rule(Rule { id, .. }) | Change::RuleGone(id)
+                if known.addresses.contains_key(&id) =>
+            {
+                tracing::warn!(rule = id, "left out: the id is the configuration file's");
+            }
             Change::Rule(rule) => known.put(rule),
             Change::RuleGone(id) => known.matcher.remove(&id),
             Change::Group { name, members } => known.matcher.set_group(&name, &members),
@@ -238,5 +245,17 @@ mod tests {
     #[test]
     fn nobody_is_told_what_nobody_asked_for() {
         assert!(told(&[subscription("one", "ada@example.org", "#.koji.#")]).is_empty());
+    }
+
+    #[test]
+    fn a_rule_with_the_id_of_one_of_the_file_changes_nothing() {
+        let all = [subscription("one", "ada@example.org", "#")];
+        let audience = Audience::of(&all);
+        let rule = Rule { what: Condition::Any(Vec::new()), ..all[0].rule(1) };
+        audience.apply(Change::Rule(rule.clone()));
+        audience.apply(Change::RuleGone(rule.id));
+        let (event, told) = sample();
+        let notices = audience.notices(&event.into(), &told.into(), Timestamp::UNIX_EPOCH);
+        assert_eq!(notices.len(), 1);
     }
 }

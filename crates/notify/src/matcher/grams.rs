@@ -77,7 +77,8 @@ fn chosen(text: &str) -> Option<Gram> {
         b'0'..=b'9' => 2,
         _ => 1,
     };
-    let grams = text.as_bytes().windows(GRAM).filter_map(as_gram);
+    // Of equals the last: names of one kind (CVE-2026-0042) begin alike.
+    let grams = text.as_bytes().windows(GRAM).rev().filter_map(as_gram);
     grams.min_by_key(|gram| gram.iter().map(common).sum::<u32>())
 }
 

@@ -4,14 +4,14 @@
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, LazyLock, Mutex, OnceLock},
 };
 
 use cel::{
     Context, Env, ExecutionError, Program, Value,
     common::{
         ast::{Expr, IdedExpr, LiteralValue},
-        types::{CelBool, CelString},
+        types::{CelBool, CelNull, CelString},
         value::{CowVal, Val},
     },
     context::VariableResolver,
@@ -181,46 +181,62 @@ fn literal(expression: &IdedExpr) -> Option<&str> {
     }
 }
 
-/// What an expression may speak of, as the interpreter has it.
-pub(crate) struct Variables(HashMap<&'static str, Box<dyn Val>>);
+/// What an expression may speak of, as the interpreter has it: made when one does.
+pub(crate) struct Variables<'a> {
+    event: &'a Event,
+    told: &'a Description,
+    made: [OnceLock<Box<dyn Val>>; VARIABLES.len()],
+}
 
-impl Variables {
-    pub(crate) fn of(event: &Event, told: &Description) -> Variables {
+impl<'a> Variables<'a> {
+    pub(crate) fn of(event: &'a Event, told: &'a Description) -> Variables<'a> {
+        Variables { event, told, made: [const { OnceLock::new() }; VARIABLES.len()] }
+    }
+
+    fn make(&self, name: &str) -> Box<dyn Val> {
         let text = |text: &str| Value::String(Arc::new(text.to_owned()));
-        let maybe = |name: Option<&String>| text(name.map_or("", String::as_str));
+        let maybe = |name: &Option<String>| text(name.as_deref().unwrap_or_default());
         let list =
             |names: &[String]| Value::List(Arc::new(names.iter().map(|name| text(name)).collect()));
-        let all = [
-            ("topic", text(event.topic.as_str())),
-            ("app", text(&told.app)),
-            ("severity", text(told.severity.name())),
-            ("agent", maybe(told.agent.as_ref())),
-            ("people", list(&told.people)),
-            ("packages", list(&told.packages)),
-            ("object", maybe(told.object.as_ref())),
-            ("objects", list(&told.objects)),
-            ("summary", text(&told.summary)),
-            ("text", maybe(told.text.as_ref())),
-            ("link", maybe(told.link.as_ref())),
-            ("schema", maybe(event.schema.as_ref())),
-            ("source", maybe(event.source.as_ref())),
-            ("id", text(&event.id)),
-            ("body", map_of(event.body.object())),
-            ("headers", map_of(&event.headers)),
-        ];
-        let made = all.into_iter().filter_map(|(name, value)| {
-            let value: Box<dyn Val> = value.try_into().ok()?;
-            Some((name, value))
-        });
-        Variables(made.collect())
+        let (event, told) = (self.event, self.told);
+        let value = match name {
+            "topic" => text(event.topic.as_str()),
+            "app" => text(&told.app),
+            "severity" => text(told.severity.name()),
+            "agent" => maybe(&told.agent),
+            "people" => list(&told.people),
+            "packages" => list(&told.packages),
+            "object" => maybe(&told.object),
+            "objects" => list(&told.objects),
+            "summary" => text(&told.summary),
+            "text" => maybe(&told.text),
+            "link" => maybe(&told.link),
+            "schema" => maybe(&event.schema),
+            "source" => maybe(&event.source),
+            "id" => text(&event.id),
+            "body" => map_of(event.body.object()),
+            "headers" => map_of(&event.headers),
+            _ => Value::Null,
+        };
+        // Each of these kinds has a form within the interpreter.
+        let made: Result<Box<dyn Val>, _> = value.try_into();
+        made.unwrap_or_else(|_| Box::new(CelNull))
     }
 }
 
-impl VariableResolver for Variables {
+impl VariableResolver for Variables<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        self.0.get(variable).map(|value| CowVal::Borrowed(&**value))
+        let place = VARIABLES.iter().position(|name| *name == variable)?;
+        let value = self.made.get(place)?.get_or_init(|| self.make(variable));
+        Some(CowVal::Borrowed(&**value))
     }
 }
+
+/// What an expression may speak of.
+const VARIABLES: [&str; 16] = [
+    "topic", "app", "severity", "agent", "people", "packages", "object", "objects", "summary",
+    "text", "link", "schema", "source", "id", "body", "headers",
+];
 
 fn value_of(value: &serde_json::Value) -> Value {
     use serde_json::Value as Json;
@@ -267,11 +283,12 @@ fn matches(text: &CelString<'_>, pattern: &CelString<'_>) -> Result<CelBool, Exe
 }
 
 /// Compiles a pattern, or finds it compiled: they stand in rules, so there are as many.
-fn regex(pattern: &str) -> Result<Regex, String> {
-    static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+fn regex(pattern: &str) -> Result<Arc<Regex>, String> {
+    // Shared, as a copy of one would begin with cold caches.
+    static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Regex>>>> = LazyLock::new(Mutex::default);
     let mut compiled = COMPILED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(regex) = compiled.get(pattern) {
-        return Ok(regex.clone());
+        return Ok(Arc::clone(regex));
     }
     let regex = regex::RegexBuilder::new(pattern)
         .size_limit(REGEX_BYTES_MAX)
@@ -279,10 +296,11 @@ fn regex(pattern: &str) -> Result<Regex, String> {
         .nest_limit(32)
         .build()
         .map_err(|error| one_line(&error.to_string()))?;
+    let regex = Arc::new(regex);
     if compiled.len() >= REGEXES_MAX {
         compiled.clear();
     }
-    compiled.insert(pattern.to_owned(), regex.clone());
+    compiled.insert(pattern.to_owned(), Arc::clone(&regex));
     Ok(regex)
 }
 
@@ -317,9 +335,9 @@ fn one_line(text: &str) -> String {
 
 const BYTES_MAX: usize = 2000;
 /// Some milliseconds; an ordinary expression takes ten steps.
-const STEPS_MAX: u64 = 100_000;
+const STEPS_MAX: u64 = 50_000;
 /// What every expression must be able to look at.
-const ORDINARY: Extent = Extent { items: 50, bytes: 4096 };
+const ORDINARY: Extent = Extent { items: 32, bytes: 4096 };
 /// Larger events are not handed to expressions.
 const EVENT_BYTES_MAX: u64 = 1 << 20;
 const REGEX_BYTES_MAX: usize = 256 << 10;

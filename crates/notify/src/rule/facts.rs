@@ -14,7 +14,7 @@ pub struct Facts<'a> {
     pub description: &'a Description,
     text: OnceCell<String>,
     extent: OnceCell<Extent>,
-    variables: OnceCell<Variables>,
+    variables: OnceCell<Variables<'a>>,
 }
 
 impl<'a> Facts<'a> {
@@ -55,7 +55,7 @@ impl<'a> Facts<'a> {
     }
 
     /// What an expression may speak of.
-    pub(crate) fn variables(&self) -> &Variables {
+    pub(crate) fn variables(&self) -> &Variables<'a> {
         self.variables.get_or_init(|| Variables::of(self.event, self.description))
     }
 }

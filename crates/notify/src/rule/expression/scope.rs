@@ -6,7 +6,7 @@ use cel::{
     common::ast::{EntryExpr, Expr, IdedExpr},
 };
 
-use super::{Fault, literal, regex};
+use super::{Fault, VARIABLES, literal, regex};
 
 /// Refuses text whose brackets, or signs before a value, nest so deep that reading it would take
 /// the stack.
@@ -173,10 +173,6 @@ fn too_deep(at: (usize, usize)) -> Fault {
     Fault { path: String::new(), at: Some(at), problem }
 }
 
-const VARIABLES: [&str; 16] = [
-    "topic", "app", "severity", "agent", "people", "packages", "object", "objects", "summary",
-    "text", "link", "schema", "source", "id", "body", "headers",
-];
 const TYPES: [&str; 11] =
     ["int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type", "dyn"];
 const FUNCTIONS: [&str; 12] = [
