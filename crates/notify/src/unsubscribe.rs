@@ -107,7 +107,7 @@ impl fmt::Debug for Unsubscriber {
     }
 }
 
-/// A new key, on disk under its name as a whole or not at all. Whoever was there first keeps theirs.
+/// A new key, on disk under its name as a whole or not at all. Whoever was first keeps theirs.
 fn make_key(file: &Path) -> io::Result<Vec<u8>> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(io::Error::other)?;

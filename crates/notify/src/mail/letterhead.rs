@@ -228,8 +228,8 @@ fn merged(notice: &Notice, names: fn(&Description) -> &Vec<String>) -> String {
     list(&all, HEADER_CHARS_MAX)
 }
 
-/// When the event (the last of a digest) was sent, if that can be believed: lettre's dates begin in 1970, and a mail
-/// from the future stays on top of a mailbox for ever.
+/// When the event (the last of a digest) was sent, if that can be believed: lettre's dates begin in
+/// 1970, and a mail from the future stays on top of a mailbox for ever.
 fn date(notice: &Notice) -> SystemTime {
     let latest = notice.received_at.checked_add(CLOCK_SKEW_MAX).unwrap_or(notice.received_at);
     let sent_at = notice.more.last().map_or(&notice.event, |last| &last.event).sent_at;

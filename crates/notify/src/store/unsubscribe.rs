@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl Store {
-    /// Does what a farewell asks for: each rule is disabled, the file's subscriptions of the address
-    /// are paused. What is so already, or gone, stays so. Gives the names of what ended.
+    /// Does what a farewell asks for: each rule is disabled, the file's subscriptions of the
+    /// address are paused. What is so already, or gone, stays so. Gives the names of what ended.
     ///
     /// # Errors
     /// The database's.
