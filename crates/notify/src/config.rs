@@ -1,12 +1,18 @@
 //! The settings, checked and resolved: what the notifier works with.
 
-use std::{fs, net::IpAddr, path::Path, time::Duration};
+use std::{
+    fs,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use event::{Pattern, Severity};
 use lettre::message::Mailbox;
 
 use crate::{
-    Error, MailSettings, Secret, Settings, Subscription, SubscriptionSettings, Tls,
+    Dkim, Error, MailSettings, Secret, Settings, Subscription, SubscriptionSettings, Tls,
+    Unsubscriber,
     rule::{Condition, Names, Rule, Who},
 };
 
@@ -46,6 +52,10 @@ pub struct Mail {
     pub timeout: Duration,
     /// How many connections to the server at once, at least one.
     pub connections_max: usize,
+    /// Signs each mail.
+    pub dkim: Option<Dkim>,
+    /// Makes the way out that stands in each mail; whoever answers at its addresses sets it.
+    pub unsubscriber: Option<Unsubscriber>,
 }
 
 /// A login at the mail server.
@@ -213,6 +223,8 @@ impl MailSettings {
                 "list_id_domain '{list_id_domain}' is not a domain of letters, digits, '-' and '.'"
             ));
         }
+        let domain = self.from.email.domain().to_ascii_lowercase();
+        let dkim = dkim(&domain, self.dkim_selector, self.dkim_key_file, &mut wrong);
         Mail {
             from: self.from,
             host: self.host,
@@ -226,6 +238,8 @@ impl MailSettings {
             patch_bytes_max: self.patch_bytes_max as usize,
             timeout: Duration::from_secs(self.timeout_s.into()),
             connections_max: self.connections_max.into(),
+            dkim,
+            unsubscriber: None,
         }
     }
 
@@ -273,6 +287,34 @@ fn login(
             None
         }
     }
+}
+
+fn dkim(
+    domain: &str,
+    selector: Option<String>,
+    file: Option<PathBuf>,
+    wrong: &mut impl FnMut(String),
+) -> Option<Dkim> {
+    let (selector, file) = match (selector, file) {
+        (Some(selector), Some(file)) => (selector, file),
+        (None, None) => return None,
+        (Some(_), None) => {
+            wrong("dkim_selector is set, but dkim_key_file is not; set both or neither".to_owned());
+            return None;
+        }
+        (None, Some(_)) => {
+            wrong("dkim_key_file is set, but dkim_selector is not; set both or neither".to_owned());
+            return None;
+        }
+    };
+    if !is_domain(&selector) {
+        wrong(format!("dkim_selector '{selector}' is not of letters, digits, '-' and '.'"));
+        return None;
+    }
+    let pem = read("dkim_key_file", &file, wrong)?;
+    Dkim::new(domain, &selector, &pem)
+        .map_err(|problem| wrong(format!("dkim_key_file {} {problem}", file.display())))
+        .ok()
 }
 
 fn read(key: &str, path: &Path, wrong: &mut impl FnMut(String)) -> Option<Vec<u8>> {

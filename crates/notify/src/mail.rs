@@ -2,16 +2,20 @@
 
 mod body;
 mod connector;
+mod dkim;
 mod header_text;
+mod html;
 mod letterhead;
 mod message_id;
 mod session;
+mod shortened;
 
 use std::{
     sync::{Mutex, PoisonError},
     time::Instant,
 };
 
+pub use dkim::Dkim;
 pub(crate) use header_text::one_line;
 pub use letterhead::Letterhead;
 
@@ -25,6 +29,7 @@ use crate::{Destination, Error, Failure, Mail, Notice, limits::IDLE_MAX};
 pub struct Mailer {
     letterhead: Letterhead,
     connector: Connector,
+    dkim: Option<Dkim>,
     at_once: usize,
     // Ours, not lettre's pool: that one puts a connection back whose command was cut off by a
     // timeout, and the next mail would read its late answer.
@@ -40,6 +45,7 @@ impl Mailer {
         Ok(Mailer {
             letterhead: Letterhead::new(mail),
             connector: Connector::new(mail)?,
+            dkim: mail.dkim.clone(),
             at_once: mail.connections_max,
             idle: Mutex::default(),
         })
@@ -60,10 +66,15 @@ impl Mailer {
 
 impl Destination for Mailer {
     async fn deliver(&self, notice: &Notice) -> Result<(), Failure> {
-        let letter = self.letterhead.render(notice).map_err(|reason| {
+        let refused = |reason: String| {
             Failure::Refused(format!("event {} is no mail: {reason}", notice.event.id))
-        })?;
+        };
+        let letter = self.letterhead.render(notice).map_err(refused)?;
         let (envelope, text) = (letter.envelope(), letter.formatted());
+        let text = match &self.dkim {
+            Some(dkim) => dkim.sign(&text).map_err(refused)?,
+            None => text,
+        };
         if let Some(mut session) = self.take_idle() {
             match session.send(envelope, &text).await {
                 // The server closed it while it rested: no mail was begun, a new one will do.

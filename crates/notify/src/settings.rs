@@ -88,6 +88,12 @@ pub struct MailSettings {
     /// The domain of List-Id and Message-ID; default that of `from`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub list_id_domain: Option<String>,
+    /// Where the key is published: SELECTOR._domainkey.DOMAIN, the domain being that of `from`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dkim_selector: Option<String>,
+    /// The private key (PEM) to sign mails with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dkim_key_file: Option<PathBuf>,
     /// Where a person reads more of Tubepost; shown at the end of each mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page_url: Option<String>,

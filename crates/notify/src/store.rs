@@ -16,6 +16,7 @@ mod migration;
 mod postgres;
 mod silence;
 mod sqlite;
+mod unsubscribe;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

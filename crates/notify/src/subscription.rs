@@ -2,7 +2,10 @@
 
 use lettre::message::Mailbox;
 
-use crate::rule::{Condition, Outlet, Owner, Rule, When};
+use crate::{
+    Place,
+    rule::{Condition, Outlet, Owner, Rule, When},
+};
 
 /// One subscription, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,15 +19,17 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// It as a rule, the `number`th of the file. Its owner is the address, which owns nothing
-    /// else, and its destination too.
+    /// It as a rule, the `number`th of the file. Its owner is the address in its one spelling
+    /// ([`crate::Place::key`]), which owns nothing else, and its destination too.
     pub(crate) fn rule(&self, number: usize) -> Rule {
+        let place = Place::from(self.to.clone()).key();
+        let address = place.strip_prefix("mail:").unwrap_or(&place).to_owned();
         let outlet =
             Outlet { severities: Vec::new(), to: vec![self.to.to_string()], when: When::default() };
         Rule {
             version: crate::rule::VERSION,
             id: format!("{FILE_ID}{number:06}"),
-            owner: Owner::Person(self.to.email.to_string()),
+            owner: Owner::Person(address),
             name: self.name.clone(),
             enabled: true,
             what: self.what.clone(),

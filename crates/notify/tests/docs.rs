@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use event::{Event, Registry};
-use notify::{Audience, Letterhead, Settings, rule::Rule};
+use notify::{Audience, Letterhead, Settings, Unsubscriber, rule::Rule};
 
 const PAGE: &str = include_str!("../../../docs/mail.md");
 
@@ -29,13 +29,17 @@ fn the_configurations_shown_are_valid_and_show_every_key() {
     let every: File = toml::from_str(&text).unwrap();
     let read = serde_json::to_value(&every.notify).unwrap();
     let keys = |value: &serde_json::Value| value.as_object().unwrap().len();
-    assert_eq!((keys(&read["mail"]), keys(&read["subscription"][0])), (14, 8), "{read}");
+    assert_eq!((keys(&read["mail"]), keys(&read["subscription"][0])), (16, 8), "{read}");
 }
 
 #[test]
 fn every_header_that_is_sent_is_in_the_table_and_the_other_way_round() {
     let [smallest, _] = blocks("toml").try_into().unwrap();
-    let config = toml::from_str::<File>(smallest).unwrap().notify.check().unwrap().unwrap();
+    let mut config = toml::from_str::<File>(smallest).unwrap().notify.check().unwrap().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    let unsubscriber = Unsubscriber::with_key_file(&key, "https://bus.example.org").unwrap();
+    config.mail.unsubscriber = Some(unsubscriber);
     let topic = "org.example.git.receive".parse().unwrap();
     let event = Event::new(topic, serde_json::json!({"agent": "ada"})).unwrap();
     let mut description = Registry::builtin().describe(&event);
@@ -44,11 +48,12 @@ fn every_header_that_is_sent_is_in_the_table_and_the_other_way_round() {
     description.packages = vec!["kernel".to_owned()];
     description.object = Some("git/kernel".to_owned());
     let event = Event { schema: Some("git.receive".to_owned()), ..event };
-    let notices = Audience::of(&config.subscriptions).notices(
+    let mut notices = Audience::of(&config.subscriptions).notices(
         &Arc::new(event),
         &Arc::new(description),
         jiff::Timestamp::now(),
     );
+    notices[0].reasons[0].rule = Some("r7".to_owned());
     let mail = Letterhead::new(&config.mail).render(&notices[0]).unwrap();
     let sent = mail.headers().to_string();
     let mut sent: Vec<&str> = sent

@@ -5,8 +5,19 @@
 
 mod smtp;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
+use aws_lc_rs::{
+    encoding::AsDer,
+    rsa::KeySize,
+    signature::{Ed25519KeyPair, KeyPair, RsaKeyPair},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use event::{Description, Event, Severity};
 use jiff::Timestamp;
 use notify::{Destination, Failure, Mail, Mailer, Notice, Reason};
@@ -91,10 +102,12 @@ async fn a_mail_arrives_and_a_mail_program_reads_it() {
         ("X-Tubepost-App", "git"),
         ("X-Tubepost-People", "ada, grace"),
         ("X-Tubepost-Packages", "kernel"),
-        ("Content-Type", "text/plain; charset=\"utf-8\""),
     ] {
         assert_eq!(mail.header(name), Some(value), "{name}");
     }
+    assert!(mail.header("Content-Type").unwrap().starts_with("multipart/alternative"));
+    let html = mail.0["html"].as_str().unwrap();
+    assert!(html.contains("<span class=\"add\">+\twake(b);"), "{html}");
     let body = mail.body();
     assert!(body.contains("\n+\twake(b);\n") && body.contains("  kernel (topic #)\n"), "{body}");
 }
@@ -314,6 +327,61 @@ async fn any_script_and_any_patch_arrive_as_they_were() {
     assert!(mail.body().contains(&patch), "{}", mail.body());
     let data = mail.0["data"].as_str().unwrap();
     assert!(data.is_ascii() && data.split("\r\n").all(|l| l.len() <= 998 && !l.contains('\n')));
+}
+
+/// dkimpy's verdict on a mail, with the key in a record as DNS would have it.
+fn verdict(record: &str, mail: &str) -> String {
+    let mut verifier = Command::new(std::env::var_os("TUBEPOST_PYTHON").unwrap())
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dkim_verify.py"))
+        .arg(record)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    verifier.stdin.take().unwrap().write_all(mail.as_bytes()).unwrap();
+    let output = verifier.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_signed_mail_is_verified_by_a_stranger_and_a_changed_one_is_not() {
+    let mut server = server!();
+    let directory = tempfile::tempdir().unwrap();
+    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let ed25519 = Ed25519KeyPair::generate().unwrap();
+    let base64 = |bytes: &[u8]| BASE64_STANDARD.encode(bytes);
+    let keys = [
+        (rsa.as_der().unwrap().as_ref().to_vec(), "rsa", base64(rsa.public_key().as_ref())),
+        (
+            ed25519.to_pkcs8v1().unwrap().as_ref().to_vec(),
+            "ed25519",
+            base64(ed25519.public_key().as_ref()),
+        ),
+    ];
+    for (der, kind, public) in keys {
+        let file = directory.path().join(kind);
+        let pem =
+            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64(&der));
+        std::fs::write(&file, pem).unwrap();
+        let more = format!("dkim_selector = 'letters'\ndkim_key_file = '{}'", file.display());
+        let mailer = mailer(server.port, &more);
+        assert!(!format!("{mailer:?}").contains(&base64(&der)[..20]));
+        let mut told = description();
+        told.summary = "ünicode, and so long that it has to be folded: ".repeat(3);
+        told.patch = Some("+ two  spaces \n.\n\n\n".to_owned());
+        mailer.deliver(&notice("1", ADA, told)).await.unwrap();
+        let mail = server.mail().await;
+        assert!(mail.header("DKIM-Signature").unwrap().contains("d=example.org"));
+        let data = mail.0["data"].as_str().unwrap();
+        let record = format!("v=DKIM1; k={kind}; p={public}");
+        assert_eq!(verdict(&record, data), "true", "{kind}\n{data}");
+        for (is, becomes) in
+            [("To: ada", "To: eve"), ("spaces", "places"), ("From: T", "From: Eve\r\nFrom: T")]
+        {
+            assert!(data.contains(is), "{is}");
+            assert_eq!(verdict(&record, &data.replacen(is, becomes, 1)), "false", "{kind}: {is}");
+        }
+    }
 }
 
 #[tokio::test]

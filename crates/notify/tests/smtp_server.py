@@ -8,8 +8,8 @@ Says what happens on stdout, one JSON object a line:
 
     {"listening": PORT}
     {"message": {"from": …, "to": […], "data": the message, "tls": bool, "login": user or null,
-                 "session": N, "headers": [[NAME, VALUE], …], "body": TEXT}}
-        (headers and body as Python's email package, a real mail program's, decodes them)
+                 "session": N, "headers": [[NAME, VALUE], …], "body": TEXT, "html": HTML or null}}
+        (headers and both bodies as Python's email package, a real mail program's, decodes them)
     {"refused": {"stage": "mail"|"rcpt"|"data", "who": ADDRESS, "reply": REPLY}}
 
 With --mailbox every message is also written to DIR/0001.eml and so on, whole or not at all.
@@ -104,7 +104,8 @@ class Mailbox:
                 "login": session.auth_data,
                 "session": session.number,
                 "headers": [[name, str(value)] for name, value in parsed.items()],
-                "body": parsed.get_content(),
+                "body": parsed.get_body(("plain",)).get_content(),
+                "html": html.get_content() if (html := parsed.get_body(("html",))) else None,
                 "defects": [str(defect) for defect in parsed.defects],
             }
         )

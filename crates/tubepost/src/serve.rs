@@ -4,6 +4,7 @@
 pub(crate) mod agent_part;
 pub(crate) mod broker_part;
 pub(crate) mod data_directory;
+mod farewell;
 mod greeting;
 mod listeners;
 pub(crate) mod logging;
@@ -39,6 +40,7 @@ use crate::{
 };
 use broker_part::BrokerPart;
 use data_directory::DataDirectory;
+use farewell::Farewells;
 use greeting::Ports;
 use listeners::Listeners;
 use metrics::Metrics;
@@ -149,7 +151,15 @@ impl Start {
             broker = Some(started);
         }
         let mut ready = async {}.boxed();
-        if let Some(notifier) = notifier {
+        if let Some(mut notifier) = notifier {
+            let page_url = notifier.mail.page_url.clone();
+            if let Some(unsubscriber) = farewell::unsubscriber(page_url.as_deref(), &data)? {
+                let farewells = Farewells::new(unsubscriber.clone(), config.notify_store.clone());
+                pages.unsubscribing = Some(Arc::new(farewells));
+                pages.hosts.extend(page_url.as_deref().and_then(host_of));
+                // An address that nobody answers is worse than none.
+                notifier.mail.unsubscriber = runs_web.then_some(unsubscriber);
+            }
             let rules = notify_part::Rules {
                 store: config.notify_store.clone(),
                 named: config.notify_store_named,
@@ -241,6 +251,11 @@ pub(crate) fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, Failure> {
         Ok(tls) => Ok(Some(Arc::new(tls))),
         Err(error) => Err(Failure::called_wrongly(error.to_string())),
     }
+}
+
+/// The host of a web address, as browsers say it.
+fn host_of(address: &str) -> Option<String> {
+    url::Url::parse(address).ok()?.host_str().map(str::to_owned)
 }
 
 fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, Failure> {

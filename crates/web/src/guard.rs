@@ -13,7 +13,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http_door::{host_name, host_of};
 use tokio::sync::Semaphore;
 
-use crate::limits::LOGINS_AT_ONCE;
+use crate::{limits::LOGINS_AT_ONCE, unsubscribe};
 
 /// Says whether a name and a password belong to a user who may see the pages.
 pub trait Login: fmt::Debug + Send + Sync {
@@ -88,7 +88,9 @@ pub(crate) async fn guard(
         Some(host) if !guard.is_host_known(host) => refuse_host(host, &guard.address),
         Some(_) => {
             let path = request.uri().path();
-            let open = path.starts_with("/health/") || guard.open.contains(&path);
+            let open = path.starts_with("/health/")
+                || path.starts_with(unsubscribe::PATH)
+                || guard.open.contains(&path);
             match open || guard.is_login_right(request.headers()).await {
                 true => next.run(request).await,
                 false => ask_for_login(),

@@ -38,6 +38,7 @@ mod route;
 mod serve;
 mod shown;
 mod stream;
+mod unsubscribe;
 mod view;
 
 #[cfg(test)]
@@ -48,3 +49,4 @@ pub use error::Error;
 pub use feed::{Bus, Feed};
 pub use guard::Login;
 pub use serve::{Metrics, Options, serve};
+pub use unsubscribe::Unsubscribing;

@@ -142,6 +142,11 @@ pub(crate) fn schema_path(name: &str) -> String {
     format!("/schemas/{}", event::schema_segment(name))
 }
 
+/// What mails came of these names, and the button that ends it; or that it is done.
+pub(crate) fn unsubscribe(names: &[String], done: bool) -> String {
+    render("unsubscribe.html", context! { names => names.to_vec(), done })
+}
+
 /// A page that says why there is no other: `title` in a few words, `said` with the mend.
 pub(crate) fn refusal(title: &str, said: &str) -> String {
     render("refusal.html", context! { title, said })
@@ -201,7 +206,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates
 });
 
-const SOURCES: [(&str, &str); 9] = [
+const SOURCES: [(&str, &str); 10] = [
     ("base.html", include_str!("../templates/base.html")),
     ("parts.html", include_str!("../templates/parts.html")),
     ("feed.html", include_str!("../templates/feed.html")),
@@ -209,6 +214,7 @@ const SOURCES: [(&str, &str); 9] = [
     ("row.html", include_str!("../templates/row.html")),
     ("event.html", include_str!("../templates/event.html")),
     ("refusal.html", include_str!("../templates/refusal.html")),
+    ("unsubscribe.html", include_str!("../templates/unsubscribe.html")),
     ("schemas.html", include_str!("../templates/schemas.html")),
     ("schema.html", include_str!("../templates/schema.html")),
 ];

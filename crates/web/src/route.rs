@@ -25,6 +25,7 @@ use crate::{
     query::Query,
     serve::Metrics,
     stream::{self, Wanted},
+    unsubscribe::{self, Unsubscribing},
 };
 
 /// What the answers are made of.
@@ -38,6 +39,9 @@ pub(crate) struct Site {
     pub(crate) metrics: Option<Arc<dyn Metrics>>,
     pub(crate) schemas: Registry,
     pub(crate) publishing: Option<Arc<Door>>,
+    pub(crate) unsubscribing: Option<Arc<dyn Unsubscribing>>,
+    /// Who may ask for that at once.
+    pub(crate) farewells: Arc<Semaphore>,
 }
 
 pub(crate) fn router(site: Site, websockets: Option<WebSockets>, guarded: Guard) -> Router {
@@ -61,6 +65,7 @@ fn pages() -> Router<Site> {
         .route("/schemas/{name}", get(catalogue::one))
         .route("/assets/{file}", get(asset_file))
         .route("/favicon.ico", get(|| async { Redirect::permanent(&asset::ICON.path) }))
+        .route("/unsubscribe/{token}", get(unsubscribe::ask).post(unsubscribe::act))
         .route("/metrics", get(metrics))
         .route("/health/live", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/health/ready", get(health_ready))

@@ -20,6 +20,7 @@ use crate::{
     publish::Door,
     publishers::Publishers,
     route::{Site, router},
+    unsubscribe::{self, Unsubscribing},
 };
 
 /// How the pages are served. The default is for a loopback address.
@@ -46,6 +47,8 @@ pub struct Options {
     pub publishing: Option<BusUrl>,
     /// What is spoken over WebSockets, if anything. It has a login of its own.
     pub websockets: Option<WebSockets>,
+    /// What the addresses in mails lead to; without it they lead nowhere.
+    pub unsubscribing: Option<Arc<dyn Unsubscribing>>,
 }
 
 /// Who knows what Prometheus is told.
@@ -66,6 +69,7 @@ impl Default for Options {
             schemas: Registry::builtin(),
             publishing: None,
             websockets: None,
+            unsubscribing: None,
         }
     }
 }
@@ -94,6 +98,8 @@ pub async fn serve(
         notice: options.notice.map(Arc::from),
         metrics: options.metrics,
         schemas: options.schemas,
+        unsubscribing: options.unsubscribing,
+        farewells: Arc::new(Semaphore::new(unsubscribe::AT_ONCE)),
         publishing: options.publishing.map(|bus| Arc::new(Door::new(Publishers::new(bus)))),
     };
     let websocket_paths = options.websockets.as_ref().map_or(&[][..], |it| it.paths);

@@ -1,16 +1,60 @@
-//! The text of a mail: summary, text, link, patch, and why it came. Pure.
+//! The text of a mail: summary, text, link, patch, and why it came; of a digest what happened to
+//! what. Pure.
 
 use std::fmt::Write;
 
+use event::Description;
+
 use crate::{
-    Notice, Reason,
+    Digest, Notice, Reason,
     limits::TEXT_BYTES_MAX,
-    mail::header_text::{one_line, turns_text},
+    mail::{
+        header_text::{one_line, turns_text},
+        shortened,
+    },
 };
 
+/// What a mail has beside its notice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sheet<'a> {
+    pub(crate) patch_bytes_max: usize,
+    pub(crate) page_url: Option<&'a str>,
+    /// Where the reader ends what made this mail.
+    pub(crate) unsubscribe_url: Option<&'a str>,
+}
+
 /// The body, line breaks as `\n`. What the event says can use no control character but tab.
-pub(crate) fn render(notice: &Notice, patch_bytes_max: usize, page_url: Option<&str>) -> String {
-    let description = &notice.description;
+pub(crate) fn render(notice: &Notice, sheet: &Sheet<'_>) -> String {
+    let mut body = match notice.is_digest() {
+        true => digest(notice),
+        false => event(&notice.description, sheet.patch_bytes_max),
+    };
+    push_footer(&mut body, notice, sheet);
+    body
+}
+
+fn digest(notice: &Notice) -> String {
+    let digest = Digest::of(notice);
+    let mut body = format!("{} events\n", digest.events);
+    for group in shortened::groups(&digest) {
+        let _ = write!(body, "\n{}\n", group.line());
+        for (_, told) in shortened::matters(group) {
+            let _ = writeln!(body, "  {}", one_line(&told.summary, shortened::LINE_CHARS_MAX));
+            if let Some(link) = &told.link {
+                let _ = writeln!(body, "    {}", one_line(link, LINK_CHARS_MAX));
+            }
+        }
+        if let Some(rest) = shortened::rest_of(group) {
+            let _ = writeln!(body, "  {rest}");
+        }
+    }
+    if let Some(rest) = shortened::rest(&digest) {
+        let _ = writeln!(body, "\n{rest}");
+    }
+    body
+}
+
+fn event(description: &Description, patch_bytes_max: usize) -> String {
     let mut body = one_line(&description.summary, SUMMARY_CHARS_MAX);
     body.push('\n');
     if let Some(text) = description.text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
@@ -26,7 +70,6 @@ pub(crate) fn render(notice: &Notice, patch_bytes_max: usize, page_url: Option<&
         body.push('\n');
         push_cut(&mut body, patch, patch_bytes_max, "patch", description.link.as_deref());
     }
-    push_footer(&mut body, notice, page_url);
     body
 }
 
@@ -45,7 +88,7 @@ fn push_cut(body: &mut String, text: &str, bytes_max: usize, what: &str, link: O
 }
 
 /// The longest start of `text` that ends with a line and has at most `bytes_max` bytes.
-fn cut_at_line(text: &str, bytes_max: usize) -> &str {
+pub(super) fn cut_at_line(text: &str, bytes_max: usize) -> &str {
     if text.len() <= bytes_max {
         return text;
     }
@@ -56,7 +99,7 @@ fn cut_at_line(text: &str, bytes_max: usize) -> &str {
 
 /// Adds `text` with a line break at its end. Control characters are shown as their pictures, so
 /// that no terminal obeys them and no patch silently loses them.
-fn push_visible(body: &mut String, text: &str) {
+pub(super) fn push_visible(body: &mut String, text: &str) {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
@@ -74,7 +117,7 @@ fn push_visible(body: &mut String, text: &str) {
 }
 
 /// RFC 3676 §4.3: what follows `-- ` is no part of the text; mail programs leave it out of answers.
-fn push_footer(body: &mut String, notice: &Notice, page_url: Option<&str>) {
+fn push_footer(body: &mut String, notice: &Notice, sheet: &Sheet<'_>) {
     body.push_str("\n-- \nYou get this mail because you subscribed:\n");
     for Reason { subscription, pattern, .. } in &notice.reasons {
         let _ = writeln!(body, "  {subscription} (topic {pattern})");
@@ -87,13 +130,16 @@ fn push_footer(body: &mut String, notice: &Notice, page_url: Option<&str>) {
     for rule in notice.reasons.iter().filter_map(|reason| reason.rule.as_deref()) {
         let _ = writeln!(body, "To change it: tubepost notify rule edit {rule}");
     }
-    if let Some(url) = page_url {
+    if let Some(url) = sheet.unsubscribe_url {
+        let _ = writeln!(body, "To unsubscribe: {url}");
+    }
+    if let Some(url) = sheet.page_url {
         let _ = writeln!(body, "{url}");
     }
 }
 
-const SUMMARY_CHARS_MAX: usize = 1000;
-const LINK_CHARS_MAX: usize = 2000;
+pub(super) const SUMMARY_CHARS_MAX: usize = 1000;
+pub(super) const LINK_CHARS_MAX: usize = 2000;
 
 #[cfg(test)]
 mod tests {
@@ -117,7 +163,8 @@ mod tests {
             reasons: vec![reason("kernel", "#.git.*", None), reason("all of it", "#", Some("r7"))],
             received_at: jiff::Timestamp::UNIX_EPOCH,
         };
-        render(&notice, patch_bytes_max, Some("https://bus.example.org/"))
+        let page_url = Some("https://bus.example.org/");
+        render(&notice, &Sheet { patch_bytes_max, page_url, unsubscribe_url: None })
     }
 
     #[test]
@@ -161,6 +208,30 @@ https://bus.example.org/
             body.starts_with("ada pushed to kernel (main): fix the scheduler\n\n-- \n"),
             "{body}"
         );
+    }
+
+    #[test]
+    fn a_digest_is_by_object_and_counts_what_it_leaves_out() {
+        let notice = crate::digest::tests::digest(30, |number, _, told| {
+            told.summary = format!("push {number}\n-- \n");
+            told.link = None;
+            if number % 6 == 0 {
+                told.object = Some("git/bash".to_owned());
+                told.severity = event::Severity::Error;
+            }
+        });
+        let sheet =
+            Sheet { patch_bytes_max: 0, page_url: None, unsubscribe_url: Some("https://u") };
+        let body = render(&notice, &sheet);
+        assert!(
+            body.starts_with(
+                "30 events\n\ngit/bash: 5 git.receive, 5 failed\n  push 0 --\n  push 6 --\n"
+            ),
+            "{body}"
+        );
+        assert!(body.contains("\n\ngit/kernel: 25 git.receive\n  push 1 --\n"), "{body}");
+        assert!(body.contains("  push 23 --\n  and 5 more\n\n-- \nYou get"), "{body}");
+        assert!(body.ends_with("To unsubscribe: https://u\n"), "{body}");
     }
 
     #[test]

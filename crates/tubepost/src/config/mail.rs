@@ -71,6 +71,8 @@ fn mail(settings: &Settings) -> Result<MailSettings, Fault> {
         password_file: settings.get(&table::MAIL_PASSWORD_FILE)?,
         hello_name: settings.get(&table::MAIL_HELLO_NAME)?,
         list_id_domain: settings.get(&table::MAIL_LIST_ID_DOMAIN)?,
+        dkim_selector: settings.get(&table::MAIL_DKIM_SELECTOR)?,
+        dkim_key_file: settings.get(&table::MAIL_DKIM_KEY_FILE)?,
         page_url: settings.get(&table::MAIL_PAGE_URL)?,
         patch_bytes_max: settings.need(&table::MAIL_PATCH_BYTES_MAX)?,
         timeout_s: settings.need(&table::MAIL_TIMEOUT)?,

@@ -43,7 +43,11 @@ pub(crate) fn start(
             true => Some(Arc::new(UserLogin(Arc::clone(users)))),
             false => None,
         };
-        let options = Options { login, ..options.clone() };
+        let mut options = Options { login, ..options.clone() };
+        if beyond_loopback {
+            // Nobody knows all the names of a machine: there, any will do.
+            options.hosts.clear();
+        }
         let (feed, until) = (feed.clone(), stopping.clone());
         parts.push(Part::start("web", async move {
             web::serve(listener, feed, options, until.wait())

@@ -8,4 +8,5 @@ mod live;
 mod publish;
 mod sample;
 mod site;
+mod unsubscribe;
 mod websocket;

@@ -145,6 +145,36 @@ pub(crate) static MAIL_LIST_ID_DOMAIN: Declared<String> = Declared {
     parse: host,
 };
 
+pub(crate) static MAIL_DKIM_SELECTOR: Declared<String> = Declared {
+    declaration: Declaration {
+        key: "notify.mail.dkim_selector",
+        flag: Some("mail-dkim-selector"),
+        variable: "TUBEPOST_MAIL_DKIM_SELECTOR",
+        value: "NAME",
+        default: Fallback::Unset("mails are not signed"),
+        help: "Where the key is published: NAME._domainkey below the domain of notify.mail.from",
+        example: "tubepost2026",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: host,
+};
+
+pub(crate) static MAIL_DKIM_KEY_FILE: Declared<PathBuf> = Declared {
+    declaration: Declaration {
+        key: "notify.mail.dkim_key_file",
+        flag: Some("mail-dkim-key-file"),
+        variable: "TUBEPOST_MAIL_DKIM_KEY_FILE",
+        value: "FILE",
+        default: Fallback::Unset("mails are not signed"),
+        help: "The private key (PEM, RSA or Ed25519) that signs mails",
+        example: "/etc/tubepost/dkim.pem",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: path,
+};
+
 pub(crate) static MAIL_PAGE_URL: Declared<String> = Declared {
     declaration: Declaration {
         key: "notify.mail.page_url",
