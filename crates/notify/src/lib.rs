@@ -2,8 +2,8 @@
 //!
 //! A [`Subscription`] is a [`Rule`] (what) and an address (where). The [`Notifier`] takes every
 //! event of its durable queue, asks each rule, and makes one [`Notice`] for each address that
-//! wants it, however many rules asked. A [`Destination`] delivers notices; [`Mailer`] is the one
-//! there is now. The event is acknowledged when every notice of it was taken or set aside, never
+//! wants it, however many rules asked. A [`Destination`] delivers notices; [`Mailer`],
+//! [`Webhooks`] and [`NtfyPublisher`] are those there are. The event is acknowledged when every notice of it was taken or set aside, never
 //! before:
 //!
 //! ```text
@@ -13,7 +13,7 @@
 //!
 //! Matching ([`Rule::test`]) and rendering ([`Letterhead::render`]) are pure functions; the order
 //! of sending and the waiting are a state machine that is told the time. Only `notifier` knows
-//! the bus and only `mail` knows SMTP.
+//! the bus only `mail` knows SMTP, and HTTP is `http_door`'s.
 //!
 //! ```
 //! let settings: notify::Settings = toml::from_str(
@@ -33,8 +33,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answer;
 mod audience;
 mod backoff;
+mod chat_text;
 mod config;
 mod counters;
 mod dead_letters;
@@ -49,6 +51,7 @@ mod mail;
 mod matcher;
 mod notice;
 mod notifier;
+mod ntfy;
 mod outbox;
 mod place;
 pub mod rule;
@@ -57,6 +60,7 @@ mod settings;
 mod source;
 pub mod store;
 mod subscription;
+mod webhook;
 
 pub use audience::Audience;
 pub use config::{Config, Login, Mail};
@@ -70,7 +74,9 @@ pub use mail::{Letterhead, Mailer};
 pub use matcher::{Failures, Matcher, Scratch};
 pub use notice::{Matter, Notice, Reason};
 pub use notifier::{Notifier, QUEUE};
+pub use ntfy::{Ntfy, NtfyPublisher, NtfySettings};
 pub use place::{Kind, Place};
 pub use secret::Secret;
 pub use settings::{MailSettings, Settings, SubscriptionSettings, Tls};
 pub use subscription::Subscription;
+pub use webhook::{Webhook, WebhookSettings, Webhooks};

@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-pub(crate) use header_text::one_line;
+pub(crate) use header_text::{one_line, turns_text};
 pub use letterhead::Letterhead;
 
 use connector::Connector;
