@@ -27,7 +27,10 @@ impl Destination {
     pub fn new(id: &str) -> Result<Destination, Error> {
         let refused = |problem| {
             // What is no address may have a secret in it all the same.
-            let shown = id.split('/').take(3).collect::<Vec<_>>().join("/");
+            let shown = match id.split_once(':') {
+                Some((kind @ ("webhook" | "ntfy" | "push" | "feed"), _)) => format!("{kind}:…"),
+                _ => id.to_owned(),
+            };
             Error::Refused(format!("destination '{shown}' {problem}"))
         };
         id.parse::<Place>().map_err(refused)?;

@@ -143,7 +143,7 @@ mod tests {
     fn programs_get_the_event_and_of_a_digest_all() {
         let mut notice = notice_of(|_| {});
         let one = render(Shape::CloudEvents, &notice).unwrap();
-        assert_eq!(one.headers[0].1, "application/cloudevents+json; charset=UTF-8");
+        assert_eq!(one.headers[0].1, "application/cloudevents+json");
         let body: Value = serde_json::from_slice(&one.body).unwrap();
         assert_eq!(body["type"], "org.example.git.receive");
         let matter =
