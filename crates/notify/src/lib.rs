@@ -1,10 +1,10 @@
-//! Subscriptions, and the mail that tells people of events. Runs on any AMQP bus.
+//! Subscriptions, and the ways to tell people of events. Runs on any AMQP bus.
 //!
 //! A [`Subscription`] is a [`Rule`] (what) and an address (where). The [`Notifier`] takes every
 //! event of its durable queue, asks each rule, and makes one [`Notice`] for each address that
 //! wants it, however many rules asked. A [`Destination`] delivers notices; [`Mailer`],
-//! [`Webhooks`] and [`NtfyPublisher`] are those there are. The event is acknowledged when every notice of it was taken or set aside, never
-//! before:
+//! [`Webhooks`] and [`NtfyPublisher`] are those there are. The event is acknowledged when every
+//! notice of it was taken or set aside, never before:
 //!
 //! ```text
 //! bus ─► in_flight ─► rule ─► notice ─► outbox (a lane an address) ─► destination ─► ack

@@ -135,7 +135,7 @@ async fn speak(mut stream: TcpStream, bytes: Vec<u8>, end: End) {
         End::Hang => std::future::pending().await,
         End::Repeat(text, pause) => {
             while stream.write_all(text.as_bytes()).await.is_ok() {
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(pause).await; // tidy: the peer that drips
             }
         }
     }
