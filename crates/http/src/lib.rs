@@ -1,7 +1,8 @@
 //! HTTP connections: taken as many as there may be, bounded in what they may ask and in how long
 //! they may take, until they are told to stop. What is answered on them is for others: the pages
 //! (`web`) and RabbitMQ's API (`management`) hand in a router. A request may open a WebSocket
-//! ([`WebSockets`]); then its socket goes to who speaks on it.
+//! ([`WebSockets`]); then its socket goes to who speaks on it. And the other direction: [`call`]
+//! asks servers of others.
 //!
 //! ```no_run
 //! # async fn example(listener: tokio::net::TcpListener, limits: http_door::Limits) {
@@ -20,6 +21,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod call;
 mod host;
 mod origin;
 mod serve;

@@ -11,9 +11,10 @@ use event::{Pattern, Severity};
 use lettre::message::Mailbox;
 
 use crate::{
-    Dkim, Error, MailSettings, Secret, Settings, Subscription, SubscriptionSettings, Tls,
-    Unsubscriber,
+    Dkim, Error, Kind, MailSettings, Ntfy, Secret, Settings, Subscription, SubscriptionSettings,
+    Tls, Unsubscriber, Webhook,
     rule::{Condition, Names, Rule, Who},
+    secret::one_of,
 };
 
 /// A notifier's configuration.
@@ -21,6 +22,10 @@ use crate::{
 pub struct Config {
     /// How mail leaves.
     pub mail: Mail,
+    /// How webhooks are called, when they may be.
+    pub webhook: Option<Webhook>,
+    /// The ntfy server, when there is one.
+    pub ntfy: Option<Ntfy>,
     /// Who hears of what, by the configuration file; maybe nobody.
     pub subscriptions: Vec<Subscription>,
 }
@@ -68,6 +73,13 @@ pub struct Login {
 }
 
 impl Config {
+    /// The ways to tell people that are set up.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let others = [(Kind::Webhook, self.webhook.is_some()), (Kind::Ntfy, self.ntfy.is_some())];
+        let others = others.into_iter().filter_map(|(kind, is_set_up)| is_set_up.then_some(kind));
+        std::iter::once(Kind::Mail).chain(others).collect()
+    }
+
     /// The subscriptions as the rules that they are.
     pub fn rules(&self) -> Vec<Rule> {
         self.subscriptions.iter().zip(1..).map(|(one, number)| one.rule(number)).collect()
@@ -97,6 +109,8 @@ impl Settings {
     pub fn check(self) -> Result<Option<Config>, Error> {
         let mut problems = Vec::new();
         let mail = self.mail.map(|mail| mail.check(&mut problems));
+        let webhook = self.webhook.and_then(|webhook| webhook.check(&mut problems));
+        let ntfy = self.ntfy.and_then(|ntfy| ntfy.check(&mut problems));
         let subscriptions: Vec<Subscription> = self
             .subscriptions
             .into_iter()
@@ -112,7 +126,7 @@ impl Settings {
         }
         match mail {
             _ if !problems.is_empty() => Err(Error::Settings(problems)),
-            Some(mail) => Ok(Some(Config { mail, subscriptions })),
+            Some(mail) => Ok(Some(Config { mail, webhook, ntfy, subscriptions })),
             None => Ok(None),
         }
     }
@@ -200,14 +214,8 @@ impl MailSettings {
             wrong("ca_file is set but tls is none; set tls to starttls or implicit".to_owned());
         }
         let ca_pem = self.ca_file.as_deref().and_then(|path| read("ca_file", path, &mut wrong));
-        let password = match (self.password, self.password_file) {
-            (Some(_), Some(_)) => {
-                wrong("password and password_file are both set; keep one".to_owned());
-                None
-            }
-            (password, None) => password,
-            (None, Some(path)) => password_of(&path, &mut wrong),
-        };
+        let file = self.password_file.as_deref();
+        let password = one_of("password", self.password, file, &mut wrong);
         let login = login(self.user, password, &mut wrong);
         if login.is_some() && tls == Tls::None && !is_loopback(&self.host) {
             wrong(format!(
@@ -323,25 +331,7 @@ fn read(key: &str, path: &Path, wrong: &mut impl FnMut(String)) -> Option<Vec<u8
         .ok()
 }
 
-fn password_of(path: &Path, wrong: &mut impl FnMut(String)) -> Option<Secret> {
-    let text = read("password_file", path, wrong)?;
-    match String::from_utf8(text) {
-        Ok(text) => {
-            let password = text.trim_end_matches(['\r', '\n']);
-            if password.is_empty() || password.contains(char::is_control) {
-                wrong(format!("password_file {} does not hold one line", path.display()));
-                return None;
-            }
-            Some(Secret::from(password.to_owned()))
-        }
-        Err(_) => {
-            wrong(format!("password_file {} is not UTF-8", path.display()));
-            None
-        }
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -1,10 +1,10 @@
-//! Subscriptions, and the mail that tells people of events. Runs on any AMQP bus.
+//! Subscriptions, and the ways to tell people of events. Runs on any AMQP bus.
 //!
 //! A [`Subscription`] is a [`Rule`] (what) and an address (where). The [`Notifier`] takes every
 //! event of its durable queue, asks each rule, and makes one [`Notice`] for each address that
-//! wants it, however many rules asked. A [`Destination`] delivers notices; [`Mailer`] is the one
-//! there is now. The event is acknowledged when every notice of it was taken or set aside, never
-//! before:
+//! wants it, however many rules asked. A [`Destination`] delivers notices; [`Mailer`],
+//! [`Webhooks`] and [`NtfyPublisher`] are those there are. The event is acknowledged when every
+//! notice of it was taken or set aside, never before:
 //!
 //! ```text
 //! bus ─► in_flight ─► rule ─► notice ─► outbox (a lane an address) ─► destination ─► ack
@@ -13,7 +13,7 @@
 //!
 //! Matching ([`Rule::test`]) and rendering ([`Letterhead::render`]) are pure functions; the order
 //! of sending and the waiting are a state machine that is told the time. Only `notifier` knows
-//! the bus and only `mail` knows SMTP.
+//! the bus only `mail` knows SMTP, and HTTP is `http_door`'s.
 //!
 //! ```
 //! let settings: notify::Settings = toml::from_str(
@@ -33,8 +33,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answer;
 mod audience;
 mod backoff;
+mod chat_text;
 mod config;
 mod counters;
 mod dead_letters;
@@ -50,6 +52,7 @@ mod mail;
 mod matcher;
 mod notice;
 mod notifier;
+mod ntfy;
 mod outbox;
 mod place;
 pub mod rule;
@@ -59,6 +62,7 @@ mod source;
 pub mod store;
 mod subscription;
 mod unsubscribe;
+mod webhook;
 
 pub use audience::Audience;
 pub use config::{Config, Login, Mail};
@@ -73,8 +77,10 @@ pub use mail::{Dkim, Letterhead, Mailer};
 pub use matcher::{Failures, Matcher, Scratch};
 pub use notice::{Matter, Notice, Reason};
 pub use notifier::{Notifier, QUEUE};
+pub use ntfy::{Ntfy, NtfyPublisher, NtfySettings};
 pub use place::{Kind, Place};
 pub use secret::Secret;
 pub use settings::{MailSettings, Settings, SubscriptionSettings, Tls};
 pub use subscription::Subscription;
 pub use unsubscribe::{Farewell, Unsubscriber};
+pub use webhook::{Webhook, WebhookSettings, Webhooks};

@@ -16,7 +16,7 @@ use std::{
 };
 
 pub use dkim::Dkim;
-pub(crate) use header_text::one_line;
+pub(crate) use header_text::{one_line, turns_text};
 pub use letterhead::Letterhead;
 
 use connector::Connector;

@@ -7,7 +7,7 @@ use event::Registry;
 use tokio::sync::watch;
 
 use crate::{
-    Audience, Config, Counters, Destinations, Error, Kind, Mailer,
+    Audience, Config, Counters, Destinations, Error, Kind, Mailer, NtfyPublisher, Webhooks,
     dead_letters::BusDeadLetters,
     dispatcher::Dispatcher,
     follower::{self, Follower},
@@ -19,7 +19,7 @@ use crate::{
 /// subscriptions have; with a store of rules, to every topic.
 pub const QUEUE: &str = "tubepost.notify.mail";
 
-/// Tells people by mail what they subscribed to. Several on one bus share the work.
+/// Tells people what they subscribed to. Several on one bus share the work.
 #[derive(Debug)]
 pub struct Notifier {
     config: Config,
@@ -37,10 +37,16 @@ impl Notifier {
     /// A notifier. Connects to nothing yet.
     ///
     /// # Errors
-    /// [`Error::Tls`] when the certificates to trust cannot be used.
+    /// [`Error::Tls`] or [`Error::Settings`] when the certificates to trust cannot be used.
     pub fn new(config: Config, registry: Registry, bus: BusUrl) -> Result<Notifier, Error> {
         let mut destinations = Destinations::default();
         destinations.put(Kind::Mail, Mailer::new(&config.mail)?);
+        if let Some(webhook) = &config.webhook {
+            destinations.put(Kind::Webhook, Webhooks::new(webhook)?);
+        }
+        if let Some(ntfy) = &config.ntfy {
+            destinations.put(Kind::Ntfy, NtfyPublisher::new(ntfy)?);
+        }
         let listening = watch::Sender::new(false);
         let audience = Arc::new(Audience::of(&config.subscriptions));
         Ok(Notifier {

@@ -4,14 +4,16 @@ use std::{fmt, str::FromStr};
 
 use lettre::message::Mailbox;
 
+use crate::{ntfy, webhook};
+
 /// The ways there are to tell somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// Mail, by SMTP.
     Mail,
-    /// A web server of theirs.
+    /// A web server of theirs: a URL, before it the shape of the body, `slack+https://…`.
     Webhook,
-    /// ntfy.
+    /// A topic of the ntfy server, and as good as a password.
     Ntfy,
     /// A nick or a channel.
     Irc,
@@ -110,11 +112,12 @@ impl Place {
             }
             Kind::Irc | Kind::Matrix | Kind::Desktop => format!("{}:{}", self.kind, self.address),
             // A path or query of a URL is often all the secret there is.
-            Kind::Webhook | Kind::Ntfy | Kind::Push => {
+            Kind::Webhook | Kind::Push => {
                 let origin = self.address.split('/').take(3).collect::<Vec<_>>().join("/");
+                let origin = origin.split(['?', '#']).next().unwrap_or_default();
                 format!("{}:{origin}/…", self.kind)
             }
-            Kind::Feed => format!("{}:…", self.kind),
+            Kind::Ntfy | Kind::Feed => format!("{}:…", self.kind),
         }
     }
 }
@@ -147,6 +150,11 @@ impl FromStr for Place {
         }
         if address.is_empty() || address.contains(char::is_control) {
             return Err("has no address; write mail:ada@example.org".to_owned());
+        }
+        match kind {
+            Kind::Webhook => drop(address.parse::<webhook::Address>()?),
+            Kind::Ntfy => ntfy::check_topic(address)?,
+            _ => {}
         }
         let mailbox = match kind {
             Kind::Mail => Some(
@@ -183,6 +191,9 @@ mod tests {
         for (text, shown) in [
             ("mail:ada@example.org", "ada@example.org"),
             ("webhook:https://chat.example.org/hooks/s3cret", "webhook:https://chat.example.org/…"),
+            ("webhook:slack+https://h.org:8443/s3cret", "webhook:slack+https://h.org:8443/…"),
+            ("webhook:https://h.org?token=s3cret", "webhook:https://h.org/…"),
+            ("ntfy:s3cret", "ntfy:…"),
             ("feed:s3cret", "feed:…"),
             ("irc:ada", "irc:ada"),
         ] {
@@ -198,6 +209,8 @@ mod tests {
             ("mail:", "has no address"),
             ("mail:ada", "has no address"),
             ("irc:ada\r\nQUIT", "has no address"),
+            ("webhook:example.org", "is no URL"),
+            ("ntfy:a/b", "is no topic"),
         ] {
             let error = text.parse::<Place>().unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

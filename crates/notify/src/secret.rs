@@ -1,6 +1,6 @@
 //! A value that is never shown.
 
-use std::fmt;
+use std::{fmt, fs, path::Path};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -46,6 +46,35 @@ impl<'de> Deserialize<'de> for Secret {
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(MASK)
+    }
+}
+
+/// A secret that is said, or stands in a file, `KEY_file`, and not both.
+pub(crate) fn one_of(
+    key: &str,
+    said: Option<Secret>,
+    file: Option<&Path>,
+    wrong: &mut impl FnMut(String),
+) -> Option<Secret> {
+    match (said, file) {
+        (Some(_), Some(_)) => {
+            wrong(format!("{key} and {key}_file are both set; keep one"));
+            None
+        }
+        (said, None) => said,
+        (None, Some(path)) => {
+            in_file(path).map_err(|why| wrong(format!("{key}_file {} {why}", path.display()))).ok()
+        }
+    }
+}
+
+fn in_file(path: &Path) -> Result<Secret, String> {
+    let bytes = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    match secret.is_empty() || secret.contains(char::is_control) {
+        true => Err("does not hold one line".to_owned()),
+        false => Ok(Secret::from(secret.to_owned())),
     }
 }
 

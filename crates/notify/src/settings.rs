@@ -10,7 +10,7 @@ use event::{Pattern, Severity};
 use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 
-use crate::Secret;
+use crate::{NtfySettings, Secret, WebhookSettings};
 
 /// `[notify]`.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
@@ -19,6 +19,12 @@ pub struct Settings {
     /// `[notify.mail]`: how mail leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mail: Option<MailSettings>,
+    /// `[notify.webhook]`: how web servers of people are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookSettings>,
+    /// `[notify.ntfy]`: the ntfy server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ntfy: Option<NtfySettings>,
     /// `[[notify.subscription]]`, any number: who hears of what.
     #[serde(default, rename = "subscription", skip_serializing_if = "Vec::is_empty")]
     pub subscriptions: Vec<SubscriptionSettings>,

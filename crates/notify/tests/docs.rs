@@ -1,4 +1,5 @@
-//! docs/mail.md says what is so: its configuration is read, its headers are those that are sent.
+//! docs/mail.md and docs/notify.md say what is so: their configurations are read, the headers of a
+//! mail are those that are sent.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -70,6 +71,20 @@ fn every_header_that_is_sent_is_in_the_table_and_the_other_way_round() {
     sent.sort_unstable();
     shown.sort_unstable();
     assert_eq!(sent, shown);
+}
+
+#[test]
+fn the_configurations_of_other_kinds_are_read_and_show_every_key() {
+    const RULES: &str = include_str!("../../../docs/notify.md");
+    let section = |name: &str| {
+        let (_, behind) = RULES.split_once(&format!("[notify.{name}]\n")).unwrap();
+        behind.split("```").next().unwrap()
+    };
+    let keys = |value: serde_json::Value| value.as_object().unwrap().len();
+    let webhook: notify::WebhookSettings = toml::from_str(section("webhook")).unwrap();
+    assert_eq!(keys(serde_json::to_value(webhook).unwrap()), 5);
+    let ntfy: notify::NtfySettings = toml::from_str(section("ntfy")).unwrap();
+    assert_eq!(keys(serde_json::to_value(ntfy).unwrap()), 4);
 }
 
 #[test]

@@ -1,16 +1,13 @@
 //! The connection below HTTP: TCP, or TLS on it.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
+use http_door::call;
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
-use tokio_rustls::TlsConnector;
 
 use crate::http_url::HttpUrl;
 
@@ -43,36 +40,15 @@ async fn tcp(url: &HttpUrl, port_mend: &str) -> Result<TcpStream, String> {
 }
 
 async fn tls(url: &HttpUrl, stream: TcpStream) -> Result<Box<dyn Stream>, String> {
-    let roots = trusted(url.authorities().map(AsRef::as_ref))?;
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let trusted = call::trusted(url.authorities().map(AsRef::as_ref))?;
     let name = ServerName::try_from(url.host().to_owned())
         .map_err(|_| format!("TLS: '{}' cannot be in a certificate", url.host()))?;
-    match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
+    match call::connector(trusted).connect(name, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => Err(format!(
             "TLS: {error}; name an authority of your own with ?cacertfile=FILE, and for a port \
              without TLS write http://"
         )),
-    }
-}
-
-/// Whom to trust: the URL's file, or else the system's store (or SSL_CERT_FILE, SSL_CERT_DIR).
-fn trusted(file: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let certificates = match file {
-        Some(file) => CertificateDer::pem_file_iter(file)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| format!("TLS: certificate file {}: {error}", file.display()))?,
-        None => rustls_native_certs::load_native_certs().certs,
-    };
-    match (roots.add_parsable_certificates(certificates), file) {
-        ((0, _), Some(file)) => {
-            Err(format!("TLS: certificate file {}: it holds no certificate", file.display()))
-        }
-        ((0, _), None) => Err("TLS: this system trusts no certificate authority; install \
-                               ca-certificates, or name an authority with ?cacertfile=FILE"
-            .to_owned()),
-        _ => Ok(roots),
     }
 }
 

@@ -25,14 +25,29 @@ impl Destination {
     /// # Errors
     /// It is of no kind that is known, or its address is none.
     pub fn new(id: &str) -> Result<Destination, Error> {
-        let refused = |problem| Error::Refused(format!("destination '{id}' {problem}"));
+        let refused = |problem| {
+            // What is no address may have a secret in it all the same.
+            let shown = match id.split_once(':') {
+                Some((kind @ ("webhook" | "ntfy" | "push" | "feed"), _)) => format!("{kind}:…"),
+                _ => id.to_owned(),
+            };
+            Error::Refused(format!("destination '{shown}' {problem}"))
+        };
         id.parse::<Place>().map_err(refused)?;
         Ok(Destination { id: id.to_owned(), enabled: true })
     }
 
-    /// `mail`, `matrix`, `irc`.
+    /// `mail`, `webhook`, `ntfy`.
     pub fn kind(&self) -> &str {
         self.id.split_once(':').map_or("", |(kind, _)| kind)
+    }
+
+    /// Its id without what lets others write there, for lists and logs.
+    pub fn shown(&self) -> String {
+        match self.id.parse::<Place>() {
+            Ok(place) if place.kind() != Kind::Mail => place.shown(),
+            _ => self.id.clone(),
+        }
     }
 
     /// Where that is, when it is enabled.

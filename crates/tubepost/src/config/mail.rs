@@ -3,7 +3,7 @@
 
 use notify::{MailSettings, Mailbox, Tls};
 
-use super::{fault::Fault, settings::Settings, table};
+use super::{chat, fault::Fault, settings::Settings, table};
 
 /// A mail server in one line.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,9 +50,12 @@ impl SmtpUrl {
 /// # Errors
 /// All that does not go together, each with its key.
 pub(crate) fn notifier(settings: &Settings) -> Result<Option<notify::Config>, Vec<Fault>> {
-    let mail = mail(settings).map_err(|fault| vec![fault])?;
+    let one = |fault| vec![fault];
+    let mail = Some(mail(settings).map_err(one)?);
+    let webhook = chat::webhook(settings).map_err(one)?;
+    let ntfy = chat::ntfy(settings).map_err(one)?;
     let subscriptions = settings.subscriptions().to_vec();
-    notify::Settings { mail: Some(mail), subscriptions }.check().map_err(|error| {
+    notify::Settings { mail, webhook, ntfy, subscriptions }.check().map_err(|error| {
         // Each line of it names the key.
         let fault = |line: &str| Fault::of_file(settings.file(), line);
         error.to_string().lines().map(fault).collect()
@@ -179,6 +182,19 @@ mod tests {
         );
         assert_eq!(mail.page_url.as_deref(), Some("https://x.org/"));
         assert_eq!(mail.list_id_domain, "example.org");
+    }
+
+    #[test]
+    fn a_kind_is_set_up_by_its_first_option_and_another_of_it_alone_is_refused() {
+        let text = "[notify.webhook]\nsecret = \"0123456789abcdef\"\nprivate_addresses = true\n\
+                    [notify.ntfy]\nurl = \"https://ntfy.example.org\"\ntoken = \"tk\"\n";
+        let kinds = check(text).unwrap().unwrap().kinds();
+        assert_eq!(kinds, [notify::Kind::Mail, notify::Kind::Webhook, notify::Kind::Ntfy]);
+        assert_eq!(check("").unwrap().unwrap().kinds(), [notify::Kind::Mail]);
+        let said = check("[notify.webhook]\nredirects_max = 1\n").unwrap_err();
+        assert!(said.contains("t.toml:2") && said.contains("notify.webhook.secret_file"), "{said}");
+        let said = check("[notify.ntfy]\ntoken = \"tk_s3cret\"\n").unwrap_err();
+        assert!(said.contains("notify.ntfy.url") && !said.contains("s3cret"), "{said}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! where it came from ([`Settings`]). Then values: [`Config`] is checked and typed, and every fault
 //! names the origin and the mend.
 
+mod chat;
 mod checked;
 mod declared;
 mod duration;

@@ -9,9 +9,11 @@ mod events;
 mod mail;
 mod management;
 mod notify;
+mod ntfy;
 mod server;
 mod signing;
 mod tls;
+mod webhook;
 
 use super::declared::Group;
 
@@ -35,6 +37,7 @@ pub(crate) use self::{
     },
     management::MANAGEMENT_URL,
     notify::NOTIFY_STORE,
+    ntfy::{NTFY_CA_FILE, NTFY_TIMEOUT, NTFY_TOKEN, NTFY_TOKEN_FILE, NTFY_URL},
     server::{
         AMQP_CHANNEL_MAX, AMQP_CONNECTIONS_MAX, AMQP_FRAME_MAX, AMQP_HANDSHAKE_TIMEOUT,
         AMQP_HEARTBEAT, AMQP_LARGE_MESSAGE_BYTES_MAX, AMQP_LISTEN, AMQP_MESSAGE_BYTES_MAX,
@@ -46,6 +49,10 @@ pub(crate) use self::{
     tls::{
         AMQP_TLS_CERTIFICATE, AMQP_TLS_CLIENT_CA, AMQP_TLS_CLIENT_CERTIFICATE, AMQP_TLS_KEY,
         AMQP_TLS_LISTEN, AMQP_TLS_USER_FROM,
+    },
+    webhook::{
+        WEBHOOK_CA_FILE, WEBHOOK_PRIVATE_ADDRESSES, WEBHOOK_REDIRECTS_MAX, WEBHOOK_SECRET,
+        WEBHOOK_SECRET_FILE, WEBHOOK_TIMEOUT,
     },
 };
 
@@ -143,5 +150,20 @@ pub(crate) static GROUPS: &[Group] = &[
             &MAIL_TIMEOUT,
             &MAIL_CONNECTIONS_MAX,
         ],
+    },
+    Group {
+        title: "Webhooks",
+        options: &[
+            &WEBHOOK_SECRET,
+            &WEBHOOK_SECRET_FILE,
+            &WEBHOOK_PRIVATE_ADDRESSES,
+            &WEBHOOK_REDIRECTS_MAX,
+            &WEBHOOK_TIMEOUT,
+            &WEBHOOK_CA_FILE,
+        ],
+    },
+    Group {
+        title: "ntfy",
+        options: &[&NTFY_URL, &NTFY_TOKEN, &NTFY_TOKEN_FILE, &NTFY_TIMEOUT, &NTFY_CA_FILE],
     },
 ];

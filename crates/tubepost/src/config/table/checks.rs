@@ -152,6 +152,13 @@ pub(super) fn on_or_off(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| "is neither: expected true or false".to_owned())
 }
 
+pub(super) fn redirects(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(count @ 0..=5) => Ok(count),
+        _ => Err("is not a number of redirects: expected 0 to 5".to_owned()),
+    }
+}
+
 pub(super) fn iterations(text: &str) -> Result<auth::Iterations, String> {
     text.parse().ok().and_then(auth::Iterations::new).ok_or_else(|| {
         let (least, most) = (auth::Iterations::MIN, auth::Iterations::MAX);

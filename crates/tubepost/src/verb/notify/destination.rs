@@ -1,10 +1,12 @@
 //! `tubepost notify destination`: where somebody can be told.
 
 use clap::{Arg, ArgMatches, Command};
-use notify::{rule::Owner, store::Destination};
+use notify::{Kind, Place, rule::Owner, store::Destination};
+use serde_json::json;
 
 use super::{on_the_store, open, owner};
 use crate::{
+    cli, config,
     failure::{Failure, remark},
     listing::{self, Listing},
     terminal::shown,
@@ -20,7 +22,10 @@ pub(super) fn command() -> Command {
         .arg(owner())
         .arg(id())
         .after_help(
-            "Examples:\n  tubepost notify destination add ada mail:ada@example.org\n\n\
+            "Examples:\n  tubepost notify destination add ada mail:ada@example.org\n  \
+             tubepost notify destination add ada webhook:https://example.org/hook\n  \
+             tubepost notify destination add ada webhook:slack+https://chat.example.org/x7\n  \
+             tubepost notify destination add ada ntfy:ada-9f27c1\n\n\
              Nobody asks the address: who may write to the store answers for it.",
         );
     let remove = Command::new("remove")
@@ -41,7 +46,33 @@ fn id() -> Arg {
     Arg::new("id")
         .value_name("KIND:ADDRESS")
         .required(true)
-        .help("mail:ADDRESS; of other kinds, matrix and irc, this release only keeps them")
+        .help("mail:ADDRESS, webhook:URL (slack+, mattermost+ or discord+ before it) or ntfy:TOPIC")
+}
+
+/// Where a destination is, if this server's configuration reaches its kind.
+pub(super) fn reachable(matches: &ArgMatches, destination: &Destination) -> Result<Place, Failure> {
+    let place: Place =
+        destination.id.parse().map_err(|why: String| Failure::called_wrongly(why))?;
+    let kind = place.kind();
+    // Mail goes without a word: there is a default of everything.
+    if kind == Kind::Mail || notifier(matches)?.kinds().contains(&kind) {
+        return Ok(place);
+    }
+    let mend = match kind {
+        Kind::Webhook => "set notify.webhook.secret_file",
+        Kind::Ntfy => "set notify.ntfy.url",
+        _ => "this release tells nobody there",
+    };
+    Err(Failure::failed(shown(&format!(
+        "destination {}: {kind} is not set up; {mend}, in the configuration of the server that \
+         tells and of this command",
+        destination.shown()
+    ))))
+}
+
+fn notifier(matches: &ArgMatches) -> Result<notify::Config, Failure> {
+    let config = config::notifier(&cli::settings(matches)?)?;
+    config.ok_or_else(|| Failure::failed("nobody is told: there is no [notify.mail]"))
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
@@ -55,15 +86,21 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     match verb {
         "add" => {
             let destination = Destination::new(&id(matches))?;
+            let place = reachable(matches, &destination)?;
             open(matches, true)?.put_destination(owner, &destination)?;
-            remark(&shown(&format!("{owner} can be told at {}", destination.id)));
+            remark(&shown(&format!("{owner} can be told at {}", destination.shown())));
+            if let (Some(webhook), Kind::Webhook) = (notifier(matches)?.webhook, place.kind()) {
+                let secret = webhook.secret_of(&place);
+                remark(&format!("what it receives is signed, to be checked with {secret}"));
+            }
             Ok(())
         }
         "remove" => {
             let id = id(matches);
             match open(matches, false)?.remove_destination(owner, &id)? {
                 true => {
-                    remark(&shown(&format!("{owner} is not told at {id} any more")));
+                    let gone = Destination { id, enabled: true };
+                    remark(&shown(&format!("{owner} is not told at {} any more", gone.shown())));
                     Ok(())
                 }
                 false => Err(Failure::failed(shown(&format!(
@@ -73,8 +110,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         }
         _ => {
             let all = open(matches, false)?.destinations(owner)?;
-            let objects: Vec<_> =
-                all.iter().filter_map(|one| serde_json::to_value(one).ok()).collect();
+            // An address may be all the secret there is.
+            let shown = |one: &Destination| json!({"id": one.shown(), "enabled": one.enabled});
+            let objects: Vec<_> = all.iter().map(shown).collect();
             let nothing = format!("{owner} has no destinations");
             Listing::of(matches).print(&objects, &["id", "enabled"], &nothing)
         }

@@ -111,7 +111,7 @@ fn list(matches: &ArgMatches) -> Result<(), Failure> {
     let objects: Vec<Value> = rules
         .iter()
         .map(|rule| match listing.is_json() {
-            true => serde_json::to_value(rule).unwrap_or_default(),
+            true => whole(rule),
             false => row(rule),
         })
         .collect();
@@ -120,9 +120,21 @@ fn list(matches: &ArgMatches) -> Result<(), Failure> {
     listing.print(&objects, &["id", "owner", "name", "enabled", "what", "to"], &nothing)
 }
 
+/// All of a rule but what lets others write to its destinations; that is in `show`.
+fn whole(rule: &Rule) -> Value {
+    let mut rule = rule.clone();
+    for outlet in &mut rule.outlets {
+        for id in outlet.to.iter_mut().chain(&mut outlet.when.fallback) {
+            *id = Destination { id: std::mem::take(id), enabled: true }.shown();
+        }
+    }
+    serde_json::to_value(rule).unwrap_or_default()
+}
+
 fn row(rule: &Rule) -> Value {
-    let to: Vec<&str> =
-        rule.outlets.iter().flat_map(|outlet| &outlet.to).map(String::as_str).collect();
+    let to = rule.outlets.iter().flat_map(|outlet| &outlet.to);
+    let to: Vec<String> =
+        to.map(|id| Destination { id: id.clone(), enabled: true }.shown()).collect();
     json!({
         "id": rule.id,
         "owner": rule.owner.to_string(),
@@ -195,7 +207,9 @@ fn keep(matches: &ArgMatches, store: &Store, rule: Rule, done: &str) -> Result<(
     let there = store.destinations(&rule.owner)?;
     for to in rule.outlets.iter().flat_map(|outlet| outlet.to.iter().chain(&outlet.when.fallback)) {
         if !to.starts_with('@') && there.iter().all(|one| one.id != *to) {
-            store.put_destination(&rule.owner, &Destination::new(to)?)?;
+            let destination = Destination::new(to)?;
+            super::destination::reachable(matches, &destination)?;
+            store.put_destination(&rule.owner, &destination)?;
         }
     }
     let rule = store.put_rule(rule)?;

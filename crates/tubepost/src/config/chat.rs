@@ -1,0 +1,53 @@
+//! The options of webhooks and ntfy as the notifier's settings. A kind is set up when its first
+//! option is said; an option of a kind that is not is refused, as it would do nothing.
+
+use notify::{NtfySettings, WebhookSettings};
+
+use super::{fault::Fault, settings::Settings, table};
+
+/// `[notify.webhook]`.
+pub(super) fn webhook(settings: &Settings) -> Result<Option<WebhookSettings>, Fault> {
+    let secret = settings.get(&table::WEBHOOK_SECRET)?;
+    let secret_file = settings.get(&table::WEBHOOK_SECRET_FILE)?;
+    if secret.is_none() && secret_file.is_none() {
+        let others = ["private_addresses", "redirects_max", "timeout_s", "ca_file"];
+        let mend = "set notify.webhook.secret_file, which webhooks are signed from";
+        return unused(settings, "webhook", &others, mend);
+    }
+    Ok(Some(WebhookSettings {
+        secret: secret.map(Into::into),
+        secret_file,
+        ca_file: settings.get(&table::WEBHOOK_CA_FILE)?,
+        private_addresses: settings.need(&table::WEBHOOK_PRIVATE_ADDRESSES)?,
+        redirects_max: settings.need(&table::WEBHOOK_REDIRECTS_MAX)?,
+        timeout_s: settings.need(&table::WEBHOOK_TIMEOUT)?,
+    }))
+}
+
+/// `[notify.ntfy]`.
+pub(super) fn ntfy(settings: &Settings) -> Result<Option<NtfySettings>, Fault> {
+    let Some(url) = settings.get(&table::NTFY_URL)? else {
+        let others = ["token", "token_file", "timeout_s", "ca_file"];
+        return unused(settings, "ntfy", &others, "set notify.ntfy.url");
+    };
+    Ok(Some(NtfySettings {
+        url,
+        token: settings.get(&table::NTFY_TOKEN)?.map(Into::into),
+        token_file: settings.get(&table::NTFY_TOKEN_FILE)?,
+        ca_file: settings.get(&table::NTFY_CA_FILE)?,
+        timeout_s: settings.need(&table::NTFY_TIMEOUT)?,
+    }))
+}
+
+fn unused<T>(
+    settings: &Settings,
+    kind: &str,
+    options: &[&str],
+    mend: &str,
+) -> Result<Option<T>, Fault> {
+    let said = options.iter().find_map(|option| settings.said(&format!("notify.{kind}.{option}")));
+    match said {
+        None => Ok(None),
+        Some(said) => Err(Fault::at(&said.origin, format!("{kind} is not set up; {mend}"))),
+    }
+}
