@@ -56,7 +56,7 @@ class Program:
         assert condition(self.output), f"ended with {self.process.poll()}:\n{self.output}"
         return self.output
 
-    def end(self, number: int | None = None, seconds: float = 20) -> str:
+    def end(self, number: int | None = None, seconds: float = 60) -> str:
         """Waits for its end, after a signal; it must succeed."""
         if number is not None:
             self.process.send_signal(number)

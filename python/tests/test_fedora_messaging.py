@@ -140,7 +140,7 @@ from tubepost.fedora_messaging import api
 begun = time.monotonic()
 sent = message.Message(topic="door.open", body={"agent": "ada"})
 api.publish(sent, timeout=1)
-assert time.monotonic() - begun < 5
+assert time.monotonic() - begun < 20
 print(sent.id)
 """
 

@@ -111,19 +111,23 @@ def draft(
     prefixed: bool = False,
 ) -> _native.Draft:
     """What is to be published, checked."""
-    return _native.Draft(
-        topic,
-        _json("body", body),
-        headers=_json("headers", headers) if headers else None,
-        id=id,
-        severity=_number(severity),
-        priority=_priority(priority),
-        source=source,
-        object=object,
-        schema=schema,
-        trace=trace if not headers or "traceparent" not in headers else None,
-        prefixed=prefixed,
-    )
+    try:
+        return _native.Draft(
+            topic,
+            _json("body", body),
+            headers=_json("headers", headers) if headers else None,
+            id=id,
+            severity=_number(severity),
+            priority=_priority(priority),
+            source=source,
+            object=object,
+            schema=schema,
+            trace=trace if not headers or "traceparent" not in headers else None,
+            prefixed=prefixed,
+        )
+    except UnicodeEncodeError as error:
+        # Half of a surrogate pair: Python has such text, no encoding has.
+        raise InvalidEvent(f"{error.object[error.start]!r} in it is no character: {error}") from error
 
 
 def draft_of(event: Event) -> _native.Draft:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
@@ -227,7 +228,10 @@ async def _handle(handlers: _native.Handlers, handler: Handler, ticket: int, tex
         event = parse(text)
         try:
             with _trace.scope(event):
-                await handler(event)
+                handling = handler(event)
+                # One that is no coroutine function has done its work already.
+                if inspect.isawaitable(handling):
+                    await handling
             reason = None
         except Exception as error:
             reason = failure(event, error)
