@@ -13,7 +13,10 @@ use std::{
 use client::{Event, Handled, Subscribe};
 use pyo3::prelude::*;
 use serde_json::Value;
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    task::AbortHandle,
+};
 
 use crate::{
     draft,
@@ -28,6 +31,7 @@ use crate::{
 pub(crate) struct Handlers {
     desk: Arc<Desk>,
     stop: watch::Sender<bool>,
+    work: AbortHandle,
 }
 
 /// Where jobs lie until Python takes them, and their tickets until it says how they went.
@@ -85,7 +89,7 @@ impl Handlers {
         });
         let (stop, mut stopped) = watch::channel(false);
         let at = Arc::clone(&desk);
-        process::runtime()?.spawn(async move {
+        let work = process::runtime()?.spawn(async move {
             let until = async move { stopped.wait_for(|it| *it).await.map_or((), drop) };
             let given = Arc::clone(&at);
             let handler = move |event| Arc::clone(&given).handle(event);
@@ -93,7 +97,7 @@ impl Handlers {
             *lock(&at.handled) = Some(handled);
             at.jobs.close();
         });
-        Ok(Handlers { desk, stop })
+        Ok(Handlers { desk, stop, work: work.abort_handle() })
     }
 
     /// Readable when a job is there, and after the end.
@@ -124,6 +128,12 @@ impl Handlers {
     /// Takes no more, waits for what is under way as long as its patience goes.
     fn stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// Ends at once. What is under way has neither succeeded nor failed, and comes again.
+    fn abort(&self) {
+        self.work.abort();
+        self.desk.jobs.close();
     }
 
     /// After the end: how many were handled, failed for good, came twice.

@@ -215,7 +215,8 @@ class Subscription(AsyncIterator[Event]):
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
         finally:
-            handlers.stop()
+            # After a stop all is done, and there is nothing to abort.
+            handlers.abort()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
