@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt as _;
-use harness::{Process, Site};
+use harness::{Process, Site, wait_for};
 use serde_json::json;
 use tokio::time::timeout;
 use tubepost::{
@@ -259,6 +259,23 @@ async fn who_is_not_let_in_is_told_why_and_a_refused_event_takes_no_other_along(
         delivery.ack().await?;
     }
     Ok(())
+}
+
+#[test]
+fn the_commands_take_the_same_urls() -> Result<()> {
+    let site = Site::new()?;
+    let _server = broker(&site)?;
+    let url = site.amqp_url().replacen("amqp://", "amqp10://", 1);
+    let mut tail = site.start(&["tail", "--json", "--bus", &url])?;
+    let publish = ["publish", "org.example.commands", "{}", "--direct", "--bus", &url];
+    wait_for("the event", 30, || {
+        let said = site.tubepost(&publish).map_err(|error| format!("{error:#}"))?;
+        match tail.stdout().is_empty() {
+            true => Err(format!("nothing came; publish said {said:?}, tail {}", tail.log())),
+            false => Ok(()),
+        }
+    })?;
+    tail.kill()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,7 +37,7 @@ pub(crate) fn command() -> Command {
                 .long("url")
                 .value_name("URL")
                 .default_value("amqp://guest:guest@127.0.0.1:5672")
-                .help("The broker: amqp://…, amqps://…, nats://…, or 'null' for the generator's own limits"),
+                .help("The broker: amqp://…, amqps://…, amqp10://…, nats://…, or 'null' for the generator's own limits"),
         )
         .arg(
             Arg::new("protocol")

@@ -177,8 +177,11 @@ pub(super) fn user_name(text: &str) -> Result<String, String> {
     }
 }
 
+/// AMQP 0-9-1 and 1.0, each without and with TLS.
+const BUS_SCHEMES: [&str; 4] = ["amqp://", "amqps://", "amqp10://", "amqps10://"];
+
 pub(super) fn bus_url(text: &str) -> Result<String, String> {
-    match text.starts_with("amqp://") || text.starts_with("amqps://") {
+    match BUS_SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
         true => Ok(text.to_owned()),
         false => Err("is not the address of a bus: expected one such as \
                       amqp://user:password@host:5672/vhost"
