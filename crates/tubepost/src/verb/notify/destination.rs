@@ -58,16 +58,15 @@ pub(super) fn reachable(matches: &ArgMatches, destination: &Destination) -> Resu
     if kind == Kind::Mail || notifier(matches)?.kinds().contains(&kind) {
         return Ok(place);
     }
-    let mend = match kind {
-        Kind::Webhook => "set notify.webhook.secret_file",
-        Kind::Ntfy => "set notify.ntfy.url",
-        _ => "this release tells nobody there",
+    let everywhere = "in the configuration of the server that tells and of this command";
+    let reason = match kind {
+        Kind::Webhook => format!("is not set up; set notify.webhook.secret_file, {everywhere}"),
+        Kind::Ntfy => format!("is not set up; set notify.ntfy.url, {everywhere}"),
+        _ => {
+            "is not told by this release yet; add a mail:, webhook: or ntfy: destination".to_owned()
+        }
     };
-    Err(Failure::failed(shown(&format!(
-        "destination {}: {kind} is not set up; {mend}, in the configuration of the server that \
-         tells and of this command",
-        destination.shown()
-    ))))
+    Err(Failure::failed(shown(&format!("destination {}: {kind} {reason}", destination.shown()))))
 }
 
 fn notifier(matches: &ArgMatches) -> Result<notify::Config, Failure> {
