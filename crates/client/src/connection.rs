@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::BytesMut;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     BusUrl, Error, Protocol, amqp10, amqp091,
@@ -50,33 +50,6 @@ impl Connection {
 
     pub(crate) fn conversation(&self) -> &Conversation {
         &self.conversation
-    }
-
-    /// Until what was begun has begun, for at most [`CONNECT_WAIT`]. `what` was asked for;
-    /// `doing` says the same of a bus that does not do it in time.
-    pub(crate) async fn ready(
-        &mut self,
-        bus: &BusUrl,
-        what: &str,
-        doing: &str,
-    ) -> Result<(), Error> {
-        let deadline = Instant::now() + CONNECT_WAIT;
-        loop {
-            match self.said() {
-                Some(Said::Ready) => return Ok(()),
-                Some(Said::Refused(refusal)) => return Err(Error::of_refusal(bus, what, refusal)),
-                Some(_) => {}
-                None => match timeout_at(deadline, self.step()).await {
-                    Ok(stepped) => {
-                        stepped.map_err(|ending| Error::of_ending(bus, what, ending))?;
-                    }
-                    Err(_) => {
-                        let (bus, what) = (bus.clone(), doing.to_owned());
-                        return Err(Error::TimedOut { bus, what, after: CONNECT_WAIT });
-                    }
-                },
-            }
-        }
     }
 
     /// Writes what was said, or reads what the bus says; returns after either, and after a sign of

@@ -2,15 +2,19 @@
 
 use std::mem;
 
-use tokio::sync::{
-    mpsc::{self, error::TrySendError},
-    oneshot,
+use tokio::{
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot,
+    },
+    time::{Instant, timeout_at},
 };
 
 use crate::{
     BusUrl, Delivery, Error, Queue, Subscription,
     connection::Connection,
     conversation::{Said, Verdict},
+    limits::CONNECT_WAIT,
     message::Arrived,
 };
 
@@ -32,7 +36,7 @@ pub(crate) enum Order {
 }
 
 impl Consumption {
-    /// Connects, declares, binds, consumes; within a bounded time.
+    /// Connects, declares, binds, consumes; each within [`CONNECT_WAIT`].
     pub(crate) async fn begin(
         bus: &BusUrl,
         app: &str,
@@ -43,7 +47,25 @@ impl Consumption {
         connection
             .say(|conversation, out, _| conversation.begin_consuming(subscription, out))
             .map_err(|refusal| Error::of_refusal(bus, &what, refusal))?;
-        connection.ready(bus, &what, &format!("let us consume from {what}")).await?;
+        let deadline = Instant::now() + CONNECT_WAIT;
+        loop {
+            match connection.said() {
+                Some(Said::Ready) => break,
+                Some(Said::Refused(refusal)) => {
+                    return Err(Error::of_refusal(bus, &what, refusal));
+                }
+                Some(_) => {}
+                None => match timeout_at(deadline, connection.step()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(ending)) => return Err(Error::of_ending(bus, &what, ending)),
+                    Err(_) => {
+                        let what = format!("let us consume from {what}");
+                        let bus = bus.clone();
+                        return Err(Error::TimedOut { bus, what, after: CONNECT_WAIT });
+                    }
+                },
+            }
+        }
         // What one connection may have at once: a bus that brings more does not keep its word.
         let patterns = subscription.patterns.len().max(1);
         let (arrived, arrivals) =

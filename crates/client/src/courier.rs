@@ -5,14 +5,14 @@ use std::{collections::VecDeque, ops::RangeInclusive};
 
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use crate::{
     BusUrl, Error, Published,
     connection::Connection,
     conversation::{Ending, Fate, Refusal, Said, Sent},
-    limits::{CONFIRM_WAIT, WINDOW_EVENTS},
+    limits::{CONFIRM_WAIT, CONNECT_WAIT, WINDOW_EVENTS},
     message::{Message, Place},
 };
 
@@ -162,7 +162,8 @@ impl Courier {
                 Command::Publish(request) => self.waiting.push_back(request),
                 Command::Connect(reply) => {
                     let connected = match &self.line {
-                        // Ready, or on its way back to it.
+                        Some(line) if line.is_ready => Ok(()),
+                        // It is on its way back to being ready.
                         Some(_) => Ok(()),
                         None => self.connect().await,
                     };
@@ -190,7 +191,27 @@ impl Courier {
     async fn connect(&mut self) -> Result<(), Error> {
         let mut connection = Connection::open(&self.bus, &self.app).await?;
         connection.say(|it, out, said| it.begin_publishing(out, said));
-        connection.ready(&self.bus, "to publish", "switch on confirms").await?;
+        let deadline = Instant::now() + CONNECT_WAIT;
+        loop {
+            match connection.said() {
+                Some(Said::Ready) => break,
+                Some(Said::Refused(refusal)) => {
+                    return Err(Error::of_refusal(&self.bus, "to publish", refusal));
+                }
+                Some(_) => {}
+                None => match timeout_at(deadline, connection.step()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(ending)) => {
+                        return Err(Error::of_ending(&self.bus, "to publish", ending));
+                    }
+                    Err(_) => {
+                        let what = "switch on confirms".to_owned();
+                        let bus = self.bus.clone();
+                        return Err(Error::TimedOut { bus, what, after: CONNECT_WAIT });
+                    }
+                },
+            }
+        }
         self.line = Some(Line { connection, is_ready: true, queue: Declared::None });
         Ok(())
     }
