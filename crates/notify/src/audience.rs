@@ -13,8 +13,8 @@ use crate::{
     Notice, Place, Reason, Subscription,
     follower::Stored,
     matcher::{Failures, Matcher, Scratch},
-    rule::{Owner, Rule},
-    store::{Change, Destination, Silence},
+    rule::{Owner, Rule, When},
+    store::{Change, Destination, Letter, Plan, Silence},
 };
 
 /// Rules, destinations and silences as they are now. Shared by the loop that tells and the one that
@@ -116,6 +116,24 @@ impl Audience {
         description: &Arc<Description>,
         received_at: Timestamp,
     ) -> Vec<Notice> {
+        let notice = |letter: Letter| Notice {
+            event: letter.event,
+            description: Arc::clone(description),
+            more: Vec::new(),
+            to: letter.to,
+            reasons: letter.reasons,
+            received_at,
+        };
+        self.letters(event, description, received_at).into_iter().map(notice).collect()
+    }
+
+    /// The same, as they are kept: with when each goes.
+    pub(crate) fn letters(
+        &self,
+        event: &Arc<Event>,
+        description: &Description,
+        received_at: Timestamp,
+    ) -> Vec<Letter> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rules = known.matcher.matches(event, description, &mut scratch);
@@ -124,35 +142,75 @@ impl Audience {
             let of_store = |rule: &Rule| !known.addresses.contains_key(&rule.id);
             (of_store(a), &a.id).cmp(&(of_store(b), &b.id))
         });
-        let mut notices: Vec<Notice> = Vec::new();
+        let mut letters: Vec<Letter> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         for rule in rules {
             if known.is_silent(&rule.owner, description, received_at) {
                 continue;
             }
-            for to in known.places_of(rule, description) {
-                let place = *places.entry(to.key()).or_insert(notices.len());
+            let of_store = !known.addresses.contains_key(&rule.id);
+            for (to, plan) in known.places_of(rule, description) {
+                let place = *places.entry(to.key()).or_insert(letters.len());
                 let reason = Reason {
                     subscription: rule.name.clone(),
                     pattern: rule.what.pattern_for(&event.topic).to_owned(),
-                    rule: (!known.addresses.contains_key(&rule.id)).then(|| rule.id.clone()),
+                    rule: of_store.then(|| rule.id.clone()),
                 };
-                match notices.get_mut(place) {
-                    // Two outlets of one rule may go to one address.
-                    Some(notice) if notice.reasons.contains(&reason) => {}
-                    Some(notice) => notice.reasons.push(reason),
-                    None => notices.push(Notice {
+                let owner = of_store.then(|| rule.owner.to_string());
+                let Some(letter) = letters.get_mut(place) else {
+                    letters.push(Letter {
                         event: Arc::clone(event),
-                        description: Arc::clone(description),
-                        more: Vec::new(),
                         to,
                         reasons: vec![reason],
+                        owners: owner.into_iter().collect(),
                         received_at,
-                    }),
+                        plan,
+                    });
+                    continue;
+                };
+                // Two outlets of one rule may go to one address.
+                if !letter.reasons.contains(&reason) {
+                    letter.reasons.push(reason);
+                }
+                if let Some(owner) = owner.filter(|owner| !letter.owners.contains(owner)) {
+                    letter.owners.push(owner);
+                }
+                // Told once, it is told as early as anybody asks.
+                if patience(&plan.when) < patience(&letter.plan.when) {
+                    letter.plan = plan;
                 }
             }
         }
-        notices
+        letters
+    }
+
+    /// Which of the reasons still hold at the moment of telling: whose rule is there, and whose
+    /// owner does not want to be left alone.
+    pub(crate) fn still(
+        &self,
+        reasons: &[Reason],
+        told: &Description,
+        now: Timestamp,
+    ) -> Vec<Reason> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let holds = |reason: &&Reason| match &reason.rule {
+            None => true,
+            Some(id) => {
+                let rule = known.matcher.rule(id);
+                rule.is_some_and(|rule| !known.is_silent(&rule.owner, told, now))
+            }
+        };
+        reasons.iter().filter(holds).cloned().collect()
+    }
+}
+
+/// How long a plan may hold something back, by its nature.
+fn patience(when: &When) -> u8 {
+    match (when.digest.is_some(), !when.quiet.is_empty(), when.rate.is_some()) {
+        (true, ..) => 3,
+        (_, true, _) => 2,
+        (_, _, true) => 1,
+        _ => 0,
     }
 }
 
@@ -172,22 +230,40 @@ impl Known {
         self.silences.get(owner).is_some_and(|silence| silence.covers(told, now))
     }
 
-    /// Where a rule tells this event.
-    fn places_of(&self, rule: &Rule, description: &Description) -> Vec<Place> {
+    /// Where a rule tells this event, and when.
+    fn places_of(&self, rule: &Rule, description: &Description) -> Vec<(Place, Plan)> {
         if let Some(address) = self.addresses.get(&rule.id) {
-            return vec![address.clone()];
+            return vec![(address.clone(), Plan::at_once(address))];
         }
         let Some(destinations) = self.destinations.get(&rule.owner) else { return Vec::new() };
-        let outlets = rule.outlets.iter().filter(|outlet| outlet.takes(description.severity));
+        let place_of = |id: &str| destinations.get(id).and_then(Destination::place);
         let mut places = Vec::new();
-        for id in outlets.flat_map(|outlet| &outlet.to) {
-            match id.strip_prefix('@') {
-                Some(kind) => {
-                    let of_kind = destinations.values().filter(|one| one.kind() == kind);
-                    places.extend(of_kind.filter_map(Destination::place));
-                }
-                None => places.extend(destinations.get(id).and_then(Destination::place)),
+        for (number, outlet) in rule.outlets.iter().enumerate() {
+            if !outlet.takes(description.severity) {
+                continue;
             }
+            let mut to: Vec<Place> = Vec::new();
+            for id in &outlet.to {
+                match id.strip_prefix('@') {
+                    Some(kind) => {
+                        let of_kind = destinations.values().filter(|one| one.kind() == kind);
+                        to.extend(of_kind.filter_map(Destination::place));
+                    }
+                    None => to.extend(place_of(id)),
+                }
+            }
+            places.extend(to.into_iter().map(|to| {
+                let plan = match outlet.when.is_at_once() {
+                    true => Plan::at_once(&to),
+                    false => Plan {
+                        // A place's key has no line break.
+                        lane: format!("{}\n{} {number}", to.key(), rule.id),
+                        when: outlet.when.clone(),
+                        fallback: outlet.when.fallback.as_deref().and_then(place_of),
+                    },
+                };
+                (to, plan)
+            }));
         }
         places
     }

@@ -8,8 +8,9 @@ pub struct Counters {
     received: AtomicU64,
     undecodable: AtomicU64,
     delivered: AtomicU64,
+    kept: AtomicU64,
     retried: AtomicU64,
-    dead_lettered: AtomicU64,
+    parked: AtomicU64,
 }
 
 /// A reading of [`Counters`].
@@ -19,12 +20,14 @@ pub struct Counts {
     pub received: u64,
     /// Messages that were no events; rejected.
     pub undecodable: u64,
+    /// Notices that are in the store, those that were there already included.
+    pub kept: u64,
     /// Notices that were taken by the other side.
     pub delivered: u64,
     /// Tries that have to be made again.
     pub retried: u64,
-    /// Notices refused for good, now in the dead-letter queue.
-    pub dead_lettered: u64,
+    /// Notices refused for good, now parked in the store.
+    pub parked: u64,
 }
 
 impl Counters {
@@ -34,8 +37,9 @@ impl Counters {
             received: self.received.load(Relaxed),
             undecodable: self.undecodable.load(Relaxed),
             delivered: self.delivered.load(Relaxed),
+            kept: self.kept.load(Relaxed),
             retried: self.retried.load(Relaxed),
-            dead_lettered: self.dead_lettered.load(Relaxed),
+            parked: self.parked.load(Relaxed),
         }
     }
 
@@ -51,11 +55,15 @@ impl Counters {
         self.delivered.fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn kept(&self, count: u64) {
+        self.kept.fetch_add(count, Relaxed);
+    }
+
     pub(crate) fn retried(&self) {
         self.retried.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn dead_lettered(&self) {
-        self.dead_lettered.fetch_add(1, Relaxed);
+    pub(crate) fn parked(&self) {
+        self.parked.fetch_add(1, Relaxed);
     }
 }

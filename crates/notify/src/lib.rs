@@ -2,18 +2,20 @@
 //!
 //! A [`Subscription`] is a [`Rule`] (what) and an address (where). The [`Notifier`] takes every
 //! event of its durable queue, asks each rule, and makes one [`Notice`] for each address that
-//! wants it, however many rules asked. A [`Destination`] delivers notices; [`Mailer`],
-//! [`Webhooks`] and [`NtfyPublisher`] are those there are. The event is acknowledged when every
-//! notice of it was taken or set aside, never before:
+//! wants it, however many rules asked. They are kept in the store, in one transaction for all that
+//! came meanwhile, and only then is the event acknowledged. From the store lanes are leased and
+//! told by a [`Destination`], of which there is one for each kind of place: [`Mailer`],
+//! [`Webhooks`] and [`NtfyPublisher`] so far.
 //!
 //! ```text
-//! bus ─► in_flight ─► rule ─► notice ─► outbox (a lane an address) ─► destination ─► ack
-//!                                                     └─ refused for good ─► dead letters ─► ack
+//! bus ─► rule ─► letter ─► store ─► ack
+//!                          store ─► lane (an address, or a digest) ─► destination ─► told
+//!                                                        └─ refused for good ─► parked
 //! ```
 //!
-//! Matching ([`Rule::test`]) and rendering ([`Letterhead::render`]) are pure functions; the order
-//! of sending and the waiting are a state machine that is told the time. Only `notifier` knows
-//! the bus only `mail` knows SMTP, and HTTP is `http_door`'s.
+//! Matching ([`Rule::test`]) and rendering ([`Letterhead::render`]) are pure functions; what is due
+//! is worked out in the store's transaction, which is told the time. Only `notifier` knows the
+//! bus, only `mail` knows SMTP, and HTTP is `http_door`'s.
 //!
 //! ```
 //! let settings: notify::Settings = toml::from_str(
@@ -39,14 +41,14 @@ mod backoff;
 mod chat_text;
 mod config;
 mod counters;
-mod dead_letters;
+mod delivery;
 mod destination;
 mod digest;
 mod dispatcher;
 mod error;
 mod fmn;
 mod follower;
-mod in_flight;
+mod holder;
 mod limits;
 mod mail;
 mod matcher;
@@ -67,7 +69,6 @@ mod webhook;
 pub use audience::Audience;
 pub use config::{Config, Login, Mail};
 pub use counters::{Counters, Counts};
-pub use dead_letters::DEAD_LETTER_QUEUE;
 pub use destination::{Destination, Destinations, Failure};
 pub use digest::{Digest, Group};
 pub use error::Error;

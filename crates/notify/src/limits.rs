@@ -2,24 +2,47 @@
 
 use std::time::Duration;
 
-/// Events taken from the bus and not yet acknowledged. Small enough that a crash re-delivers
-/// little, large enough that one address that is put off for some minutes stops nobody.
-pub(crate) const PREFETCH: u16 = 128;
+/// Events taken from the bus and not yet kept. What comes while one transaction is written goes
+/// into the next, so this is how many one sync of the disk is for.
+pub(crate) const PREFETCH: u16 = 256;
 
-/// With so many events held, an address that is put off for long gives way: it must not be the
-/// reason that others hear nothing.
-pub(crate) const CROWDED: usize = PREFETCH as usize * 3 / 4;
+/// For how long a lane is a notifier's that gives no sign. Renewed well before.
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
-/// For how long an address must have been put off to give way. Longer than any greylisting.
-pub(crate) const GIVE_WAY_AFTER: Duration = Duration::from_secs(900);
+/// How often leases are renewed, and those of others and what is old are looked at.
+pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Events held at once. More than [`PREFETCH`] because an event of a bus connection that broke
-/// may still be in sending while the new connection delivers others.
-pub(crate) const IN_FLIGHT_MAX: usize = 2 * PREFETCH as usize;
+/// Notices of one lane in memory.
+pub(crate) const LANE_BATCH: usize = 16;
 
-/// Events remembered whose acknowledgement did not reach the bus, so that they are not sent
-/// twice when they come again.
-pub(crate) const REMEMBERED_MAX: usize = 1024;
+/// Lanes of a kind in memory, for each that is delivered at once.
+pub(crate) const LANES_AHEAD: usize = 2;
+
+/// Events of one digest, and bytes of them as kept; older ones are counted.
+pub(crate) const DIGEST_MAX: u64 = 10_000;
+pub(crate) const DIGEST_BYTES_MAX: u64 = 64 << 20;
+
+/// A kind or an address that takes nothing for so long gives what it has to the fall-back. Longer
+/// than any greylisting.
+pub(crate) const FALLBACK_AFTER: Duration = Duration::from_secs(900);
+
+/// For how long an address is tried that is put off; then what it has is parked. RFC 5321 §4.5.4.1.
+pub(crate) const PUT_OFF_MAX: Duration =
+    Duration::from_secs(if cfg!(test) { 7200 } else { 5 * 24 * 3600 });
+
+/// One try may take so long, whatever a destination's own limits are.
+pub(crate) const TRY_MAX: Duration = Duration::from_secs(600);
+
+/// What was told is remembered so long, and so many notices.
+pub(crate) const TOLD_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(crate) const TOLD_MAX: u64 = 1_000_000;
+
+/// Parked notices; beyond, the oldest are dropped, with a warning.
+pub(crate) const PARKED_MAX: u64 = 100_000;
+
+/// The pause after a store failed, and the longest.
+pub(crate) const STORE_BACKOFF: (Duration, Duration) =
+    (Duration::from_millis(100), Duration::from_secs(10));
 
 /// Characters of a subject. RFC 5322 §2.1.1 allows any number on folded lines; people do not.
 pub(crate) const SUBJECT_CHARS_MAX: usize = 200;

@@ -35,7 +35,7 @@ pub struct Matter {
 }
 
 /// Why somebody is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Reason {
     /// The rule's name, as its owner or the file has it.
     pub subscription: String,

@@ -8,7 +8,6 @@ use tokio::sync::watch;
 
 use crate::{
     Audience, Config, Counters, Destinations, Error, Kind, Mailer, NtfyPublisher, Webhooks,
-    dead_letters::BusDeadLetters,
     dispatcher::Dispatcher,
     follower::{self, Follower},
     limits::PREFETCH,
@@ -95,9 +94,10 @@ impl Notifier {
         Arc::clone(&self.counters)
     }
 
-    /// Runs until `shutdown`; waits through any outage of the bus and of the mail server. What is
-    /// being sent then has a few seconds to end; everything else stays in the queue.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+    /// Runs until `shutdown`; waits through any outage of the bus, of `outbox`, where notices are
+    /// kept until they are told, and of whom it tells. What is being sent then has a few seconds to
+    /// end; everything else stays where it is. Several notifiers on one outbox share the work.
+    pub async fn run(self, outbox: Arc<Store>, shutdown: impl Future<Output = ()>) {
         // What people ask for changes, and a queue is bound once: then it takes every event.
         let patterns = match self.follower {
             None => self.config.patterns(),
@@ -109,7 +109,6 @@ impl Notifier {
             server = format!("{}:{}", self.config.mail.host, self.config.mail.port),
             "mail notifier started"
         );
-        let dead_letters = BusDeadLetters::new(self.bus.clone(), APP);
         let queue = Queue::Durable(QUEUE.to_owned());
         let subscription = Subscription { queue, patterns, prefetch: PREFETCH };
         let mut shutdown = std::pin::pin!(shutdown);
@@ -123,12 +122,12 @@ impl Notifier {
             audience: &self.audience,
             describe: |event: &event::Event| self.registry.describe(event),
             destinations: &self.destinations,
-            dead_letters: &dead_letters,
+            store: &outbox,
             counters: &self.counters,
+            clock: jiff::Timestamp::now,
         };
         dispatcher.run(&mut subscriber, shutdown).await;
         subscriber.close().await;
-        dead_letters.close().await;
         let failures = self.audience.failures();
         if let Some((rule, reason)) = &failures.last {
             let count = failures.count;

@@ -26,7 +26,6 @@ pub(crate) trait Receipt: Send + Sized {
 /// One delivery.
 pub(crate) struct Received<R> {
     pub(crate) event: Result<Event, Undecodable>,
-    pub(crate) redelivered: bool,
     pub(crate) receipt: R,
 }
 
@@ -39,7 +38,7 @@ impl Source for Subscriber {
         let moved = Undecodable::default();
         // The verdict consumes the delivery, so the event is moved out and not copied.
         let event = std::mem::replace(&mut delivery.event, Err(moved));
-        Some(Received { event, redelivered: delivery.redelivered, receipt: delivery })
+        Some(Received { event, receipt: delivery })
     }
 }
 

@@ -1,5 +1,5 @@
 //! What people want to hear of, kept: rules, destinations, silences, groups, maintainers and
-//! default rules. In a SQLite file or in PostgreSQL; `database` is the seam between, and the SQL
+//! default rules; and notices until they are told (`post`). In a SQLite file or in PostgreSQL; `database` is the seam between, and the SQL
 //! is the same.
 //!
 //! Every change is a row in a journal, in the transaction that makes it. Notifiers follow it
@@ -13,6 +13,7 @@ mod destination;
 mod error;
 mod location;
 mod migration;
+mod post;
 mod postgres;
 mod silence;
 mod sqlite;
@@ -25,6 +26,8 @@ pub use defaults::{DefaultRule, Defaults, Scope};
 pub use destination::Destination;
 pub use error::Error;
 pub use location::Location;
+pub(crate) use post::{Claimed, End, Handed, Item, Letter, Parcel, Plan, Round, Settlement};
+pub use post::{Parked, Told};
 pub use silence::Silence;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

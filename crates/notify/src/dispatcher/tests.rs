@@ -11,7 +11,10 @@ use client::Undecodable;
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
-use crate::{Destination, Failure, Kind, Notice, Subscription, notice::sample, rule::Condition};
+use crate::{
+    Destination, Failure, Kind, Notice, Subscription, notice::sample, rule::Condition,
+    store::Change,
+};
 
 /// What was done with a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,8 @@ struct Post {
     taken: Mutex<Vec<(String, String)>>,
     tries: Mutex<u32>,
     rests: Mutex<u32>,
+    /// Events of each that was taken.
+    sizes: Mutex<Vec<usize>>,
     /// Waits for ever.
     hangs: Mutex<Option<String>>,
 }
@@ -73,6 +78,7 @@ impl Destination for Post {
             return Err(failure);
         }
         self.taken.lock().unwrap().push((notice.event.id.clone(), to));
+        self.sizes.lock().unwrap().push(notice.matters().count());
         Ok(())
     }
 
@@ -81,28 +87,11 @@ impl Destination for Post {
     }
 }
 
-#[derive(Default)]
-struct Graves {
-    letters: Mutex<Vec<Event>>,
-    closed_for: Mutex<u32>,
-}
-
-impl DeadLetters for Graves {
-    async fn bury(&self, letter: &Event) -> Result<(), String> {
-        let mut closed_for = self.closed_for.lock().unwrap();
-        if *closed_for > 0 {
-            *closed_for -= 1;
-            return Err("bus away".to_owned());
-        }
-        self.letters.lock().unwrap().push(letter.clone());
-        Ok(())
-    }
-}
-
 /// A running loop, seen from outside.
 struct Bench {
     post: Arc<Post>,
-    graves: Arc<Graves>,
+    store: Arc<Store>,
+    audience: Arc<Audience>,
     counters: Arc<Counters>,
     deliveries: mpsc::UnboundedSender<Received<Slip>>,
     verdicts: mpsc::UnboundedReceiver<(u32, Verdict)>,
@@ -112,11 +101,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn start(post: Post, graves: Graves, addresses: &[&str]) -> Bench {
-        let (post, graves, counters) = (Arc::new(post), Arc::new(graves), Arc::default());
-        let (deliveries, received) = mpsc::unbounded_channel();
-        let (verdicts_in, verdicts) = mpsc::unbounded_channel();
-        let (stop, stopped) = oneshot::channel::<()>();
+    fn start(post: Post, addresses: &[&str]) -> Bench {
         let subscriptions: Vec<Subscription> = addresses
             .iter()
             .map(|address| Subscription {
@@ -125,42 +110,46 @@ impl Bench {
                 what: Condition::Topic(vec!["#.git.#".parse().unwrap()]),
             })
             .collect();
+        let store = Arc::new(Store::in_memory().unwrap());
+        Bench::on(store, Arc::new(post), Arc::new(Audience::of(&subscriptions)))
+    }
+
+    fn on(store: Arc<Store>, post: Arc<Post>, audience: Arc<Audience>) -> Bench {
+        let counters = Arc::default();
+        let (deliveries, received) = mpsc::unbounded_channel();
+        let (verdicts_in, verdicts) = mpsc::unbounded_channel();
+        let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn({
-            let (post, graves, counters) =
-                (Arc::clone(&post), Arc::clone(&graves), Arc::clone(&counters));
+            let (post, counters) = (Arc::clone(&post), Arc::clone(&counters));
+            let (store, audience) = (Arc::clone(&store), Arc::clone(&audience));
+            let begun = Instant::now();
             async move {
                 let mut destinations = Destinations::default();
                 destinations.put(Kind::Mail, post);
                 let dispatcher = Dispatcher {
-                    audience: &Audience::of(&subscriptions),
+                    audience: &audience,
                     describe: |_: &Event| sample().1,
                     destinations: &destinations,
-                    dead_letters: &*graves,
+                    store: &store,
                     counters: &counters,
+                    clock: move || NOON.parse::<Timestamp>().unwrap() + begun.elapsed(),
                 };
                 let stopped = async move { drop(stopped.await) };
                 dispatcher.run(&mut Deliveries(received), stopped).await;
             }
         });
-        Bench { post, graves, counters, deliveries, verdicts, verdicts_in, stop, task }
+        Bench { post, store, audience, counters, deliveries, verdicts, verdicts_in, stop, task }
     }
 
-    fn deliver(&self, number: u32, id: &str, redelivered: bool, broken: bool) {
+    fn deliver(&self, number: u32, id: &str, broken: bool) {
         let (mut event, _) = sample();
         event.id = id.to_owned();
-        self.receive(number, Ok(event), redelivered, broken);
+        self.receive(number, Ok(event), broken);
     }
 
-    fn receive(
-        &self,
-        number: u32,
-        event: Result<Event, Undecodable>,
-        redelivered: bool,
-        broken: bool,
-    ) {
+    fn receive(&self, number: u32, event: Result<Event, Undecodable>, broken: bool) {
         let receipt = Slip { number, verdicts: self.verdicts_in.clone(), broken };
-        let received = Received { event, redelivered, receipt };
-        assert!(self.deliveries.send(received).is_ok());
+        assert!(self.deliveries.send(Received { event, receipt }).is_ok());
     }
 
     async fn verdict(&mut self) -> (u32, Verdict) {
@@ -170,7 +159,21 @@ impl Bench {
     /// Waits until the loop has nothing left to do but wait for time: the paused clock only moves
     /// then.
     async fn settled(&self) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.after(Duration::from_millis(50)).await;
+    }
+
+    async fn after(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    async fn taken_is(&self, count: usize) {
+        let taking = async {
+            while taken(&self.post).len() < count {
+                self.settled().await;
+            }
+        };
+        let waited = timeout(Duration::from_secs(30 * 24 * 3600), taking).await;
+        assert!(waited.is_ok(), "{:?}", taken(&self.post));
     }
 
     async fn stop(self) -> Arc<Post> {
@@ -180,6 +183,7 @@ impl Bench {
     }
 }
 
+const NOON: &str = "2026-11-26T12:00:00Z";
 const ADA: &str = "ada@example.org";
 const GRACE: &str = "grace@example.org";
 
@@ -197,148 +201,260 @@ fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_is_acknowledged_after_every_address_has_it() {
+async fn an_event_is_acknowledged_when_it_is_kept_and_one_address_does_not_wait_for_another() {
     let post = answers([(GRACE, vec![Failure::Deferred("greylisted".to_owned())])]);
-    let mut bench = Bench::start(post, Graves::default(), &[ADA, GRACE]);
-    bench.deliver(1, "a", false, false);
+    let mut bench = Bench::start(post, &[ADA, GRACE]);
+    bench.deliver(1, "a", false);
+    assert_eq!(bench.verdict().await, (1, Verdict::Ack));
     bench.settled().await;
     assert_eq!(taken(&bench.post), pairs(&[("a", ADA)]));
-    assert!(bench.verdicts.try_recv().is_err(), "Grace does not have it yet");
-    assert_eq!(bench.verdict().await, (1, Verdict::Ack));
-    assert_eq!(taken(&bench.post), pairs(&[("a", ADA), ("a", GRACE)]));
+    let told = bench.store.told("a").unwrap();
+    let answers: Vec<&str> = told.iter().map(|told| told.answer.as_str()).collect();
+    assert_eq!(answers, ["taken", "greylisted"]);
+    assert!(told[1].waits && told[1].place == GRACE);
+    bench.taken_is(2).await;
     let counts = bench.counters.read();
     assert_eq!((counts.received, counts.delivered, counts.retried), (1, 2, 1));
+    assert_eq!(counts.kept, 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_outage_loses_nothing_and_keeps_the_order() {
+async fn a_long_outage_loses_nothing_keeps_the_order_and_does_not_stop_the_bus() {
     let away = || Failure::Away("connection refused".to_owned());
     let post = answers([(ADA, vec![away(); 30])]);
-    let mut bench = Bench::start(post, Graves::default(), &[ADA]);
-    for (number, id) in ["a", "b", "c"].into_iter().enumerate() {
-        bench.deliver(number as u32, id, false, false);
+    let mut bench = Bench::start(post, &[ADA]);
+    let ids: Vec<String> = (0..1000).map(|number| format!("{number:04}")).collect();
+    for (number, id) in ids.iter().enumerate() {
+        bench.deliver(number as u32, id, false);
     }
-    for number in 0..3 {
+    for number in 0..1000 {
         assert_eq!(bench.verdict().await, (number, Verdict::Ack));
     }
-    assert_eq!(taken(&bench.post), pairs(&[("a", ADA), ("b", ADA), ("c", ADA)]));
-    assert_eq!(*bench.post.tries.lock().unwrap(), 33, "no busy loop");
+    assert!(taken(&bench.post).is_empty());
+    bench.taken_is(1000).await;
+    let told: Vec<String> = taken(&bench.post).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(told, ids);
+    assert_eq!(*bench.post.tries.lock().unwrap(), 1030, "no busy loop");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_address_gets_a_dead_letter_with_the_reason_and_stops_nobody() {
+async fn a_refused_notice_is_parked_with_the_reason_stops_nobody_and_is_tried_when_asked() {
     let post = answers([(ADA, vec![Failure::Refused("550 no\r\nsuch user".to_owned())])]);
-    let graves = Graves { closed_for: Mutex::new(3), ..Graves::default() };
-    let mut bench = Bench::start(post, graves, &[ADA, GRACE]);
-    bench.deliver(1, "a", false, false);
-    bench.deliver(2, "b", false, false);
-    assert_eq!(bench.verdict().await, (1, Verdict::Ack));
-    assert_eq!(bench.verdict().await, (2, Verdict::Ack));
-    let letters = bench.graves.letters.lock().unwrap().clone();
-    let [letter] = letters.as_slice() else { panic!("{letters:?}") };
-    assert_eq!(letter.id, "a");
-    assert_eq!(letter.headers["x-tubepost-to"], ADA);
-    assert_eq!(letter.headers["x-tubepost-reason"], "550 no such user");
-    assert_eq!(bench.counters.read().dead_lettered, 1);
-    let taken = taken(&bench.post);
-    assert!(taken.contains(&pairs(&[("a", GRACE)])[0]) && taken.contains(&pairs(&[("b", ADA)])[0]));
+    let bench = Bench::start(post, &[ADA, GRACE]);
+    bench.deliver(1, "a", false);
+    bench.deliver(2, "b", false);
+    bench.taken_is(3).await;
+    bench.settled().await;
+    let parked = bench.store.parked(10).unwrap();
+    let [letter] = parked.as_slice() else { panic!("{parked:?}") };
+    assert_eq!((letter.event_id.as_str(), letter.place.as_str()), ("a", ADA));
+    assert_eq!(letter.reason, "550 no such user");
+    assert_eq!(bench.counters.read().parked, 1);
+    bench.deliver(3, "a", false);
+    bench.after(Duration::from_secs(60)).await;
+    assert_eq!(taken(&bench.post).len(), 3, "parked is not lost, and not tried by itself");
+    assert_eq!(bench.store.retry_parked(Some(letter.number)).unwrap(), 1);
+    bench.taken_is(4).await;
+    assert!(bench.store.parked(10).unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_event_is_rejected_and_what_nobody_wants_is_acknowledged() {
-    let mut bench = Bench::start(Post::default(), Graves::default(), &[ADA]);
+    let mut bench = Bench::start(Post::default(), &[ADA]);
     let reason = "body is not JSON".to_owned();
     let not_one = Undecodable { topic: "x".to_owned(), body: b"{".to_vec(), reason, refused: None };
-    bench.receive(1, Err(not_one), false, false);
+    bench.receive(1, Err(not_one), false);
     assert_eq!(bench.verdict().await, (1, Verdict::Reject));
     let (mut event, _) = sample();
     event.topic = "org.example.koji.build".parse().unwrap();
-    bench.receive(2, Ok(event), false, false);
+    bench.receive(2, Ok(event), false);
     assert_eq!(bench.verdict().await, (2, Verdict::Ack));
     assert_eq!(bench.counters.read().undecodable, 1);
     assert!(taken(&bench.post).is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bus_that_reconnects_during_an_outage_causes_no_second_mail() {
-    let post = answers([(ADA, vec![Failure::Away("refused".to_owned()); 5])]);
-    let mut bench = Bench::start(post, Graves::default(), &[ADA]);
-    bench.deliver(1, "a", false, true);
-    bench.settled().await;
-    bench.deliver(2, "a", true, false);
+async fn what_the_bus_gives_again_is_told_once_and_another_event_of_the_same_id_is_another() {
+    let mut bench = Bench::start(Post::default(), &[ADA]);
+    bench.deliver(1, "a", true);
+    bench.deliver(2, "a", false);
     assert_eq!(bench.verdict().await, (2, Verdict::Ack));
+    bench.settled().await;
+    bench.deliver(3, "a", false);
+    assert_eq!(bench.verdict().await, (3, Verdict::Ack));
+    bench.settled().await;
     assert_eq!(taken(&bench.post).len(), 1);
+    let (mut other, _) = sample();
+    other.id = "a".to_owned();
+    other.object = Some("another".to_owned());
+    bench.receive(4, Ok(other), false);
+    bench.taken_is(2).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_acknowledgement_the_bus_did_not_hear_causes_no_second_mail() {
-    let mut bench = Bench::start(Post::default(), Graves::default(), &[ADA]);
-    bench.deliver(1, "a", false, true);
+async fn a_notifier_killed_in_sending_is_followed_by_one_that_tells_the_rest() {
+    let post = Post { hangs: Mutex::new(Some(ADA.to_owned())), ..Post::default() };
+    let mut bench = Bench::start(post, &[ADA, GRACE]);
+    bench.deliver(1, "a", false);
+    assert_eq!(bench.verdict().await, (1, Verdict::Ack));
     bench.settled().await;
-    assert_eq!(taken(&bench.post).len(), 1);
-    bench.deliver(2, "a", true, false);
-    assert_eq!(bench.verdict().await, (2, Verdict::Ack));
-    assert_eq!(taken(&bench.post).len(), 1);
+    let (store, audience) = (Arc::clone(&bench.store), Arc::clone(&bench.audience));
+    bench.task.abort();
+    let next = Bench::on(store, Arc::default(), audience);
+    next.taken_is(1).await;
+    next.settled().await;
+    assert_eq!(taken(&next.post), pairs(&[("a", ADA)]), "Grace had hers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_notifiers_on_one_store_share_the_work() {
+    let first = Bench::start(Post::default(), &[ADA, GRACE]);
+    let (store, audience) = (Arc::clone(&first.store), Arc::clone(&first.audience));
+    let second = Bench::on(store, Arc::clone(&first.post), audience);
+    for number in 0..100 {
+        let bench = if number % 2 == 0 { &first } else { &second };
+        bench.deliver(number, &number.to_string(), false);
+    }
+    first.taken_is(200).await;
+    first.after(Duration::from_secs(60)).await;
+    assert_eq!(taken(&first.post).len(), 200, "each once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_address_that_hangs_stops_nobody_else_and_not_the_shutdown() {
     let post = Post { hangs: Mutex::new(Some(ADA.to_owned())), ..Post::default() };
-    let mut bench = Bench::start(post, Graves::default(), &[ADA, GRACE]);
+    let bench = Bench::start(post, &[ADA, GRACE]);
     for (number, id) in ["a", "b", "c"].into_iter().enumerate() {
-        bench.deliver(number as u32, id, false, false);
+        bench.deliver(number as u32, id, false);
     }
     bench.settled().await;
-    let post = Arc::clone(&bench.post);
-    assert_eq!(taken(&post), pairs(&[("a", GRACE), ("b", GRACE), ("c", GRACE)]));
-    assert!(bench.verdicts.try_recv().is_err());
+    assert_eq!(taken(&bench.post), pairs(&[("a", GRACE), ("b", GRACE), ("c", GRACE)]));
     bench.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_put_off_for_ever_does_not_stop_the_others_and_loses_nothing() {
+async fn an_address_put_off_for_ever_does_not_stop_the_others_and_is_parked_in_the_end() {
     let full = || Failure::Deferred("452 mailbox full".to_owned());
     let post = answers([(ADA, vec![full(); 1_000_000])]);
-    let mut bench = Bench::start(post, Graves::default(), &[ADA, GRACE]);
-    let count = 3 * IN_FLIGHT_MAX;
-    for number in 0..count {
-        bench.deliver(number as u32, &number.to_string(), false, false);
-    }
-    let acknowledged = count - CROWDED;
-    for _ in 0..acknowledged {
-        bench.verdict().await;
-    }
-    let ids: Vec<String> = (0..count).map(|number| number.to_string()).collect();
-    let graced: Vec<String> = taken(&bench.post).into_iter().map(|(id, _)| id).collect();
-    assert_eq!(graced, ids, "Grace has all");
-    let buried: Vec<String> =
-        bench.graves.letters.lock().unwrap().iter().map(|letter| letter.id.clone()).collect();
-    assert!(buried.len() > acknowledged / 2 && buried == ids[..buried.len()], "{buried:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn events_beyond_the_bound_stay_on_the_bus() {
-    let post = answers([(ADA, vec![Failure::Away("refused".to_owned()); 1_000_000])]);
-    let bench = Bench::start(post, Graves::default(), &[ADA]);
+    let bench = Bench::start(post, &[ADA, GRACE]);
     for number in 0..500 {
-        bench.deliver(number, &number.to_string(), false, false);
+        bench.deliver(number, &number.to_string(), false);
     }
-    bench.settled().await;
-    assert_eq!(bench.counters.read().received, IN_FLIGHT_MAX as u64);
+    bench.taken_is(500).await;
+    assert!(bench.store.parked(1).unwrap().is_empty());
+    bench.after(PUT_OFF_MAX + Duration::from_secs(3600)).await;
+    let parked = bench.store.parked(1000).unwrap();
+    assert_eq!(parked[0].event_id, "0");
+    assert!(parked[0].reason.contains("put off for 2 hours: 452"), "{parked:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn connections_are_let_go_when_there_is_nothing_to_send() {
-    let mut bench = Bench::start(Post::default(), Graves::default(), &[ADA]);
-    bench.deliver(1, "a", false, false);
-    bench.verdict().await;
+    let bench = Bench::start(Post::default(), &[ADA]);
+    bench.deliver(1, "a", false);
+    bench.taken_is(1).await;
     assert_eq!(*bench.post.rests.lock().unwrap(), 0);
-    tokio::time::advance(IDLE_MAX + Duration::from_secs(1)).await;
-    bench.settled().await;
+    bench.after(IDLE_MAX + Duration::from_secs(1)).await;
     assert_eq!(*bench.post.rests.lock().unwrap(), 1);
-    tokio::time::advance(10 * IDLE_MAX).await;
-    bench.settled().await;
+    bench.after(10 * IDLE_MAX).await;
     assert_eq!(*bench.post.rests.lock().unwrap(), 1, "once is enough");
-    bench.deliver(2, "b", false, false);
-    assert_eq!(bench.verdict().await, (2, Verdict::Ack));
+    bench.deliver(2, "b", false);
+    bench.taken_is(2).await;
+}
+
+/// Ada's rule with this `when`; mail to her and a webhook that falls back to nobody.
+fn ruled(when: &str) -> Arc<Audience> {
+    let audience = Audience::default();
+    let owner: crate::rule::Owner = "ada".parse().unwrap();
+    let of = |id| crate::store::Destination::new(id).unwrap();
+    let all = vec![of("mail:ada@example.org"), of("mail:grace@example.org")];
+    audience.apply(Change::Destinations(owner, all));
+    let json = format!(
+        r##"{{"id": "r", "owner": {{"person": "ada"}}, "name": "n", "what": {{"topic": "#"}},
+            "outlets": [{{"to": ["mail:ada@example.org"], "when": {when}}}]}}"##
+    );
+    audience.apply(Change::Rule(crate::rule::Rule::from_json(&json).unwrap()));
+    Arc::new(audience)
+}
+
+fn ruled_bench(post: Post, when: &str) -> Bench {
+    Bench::on(Arc::new(Store::in_memory().unwrap()), Arc::new(post), ruled(when))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_digest_goes_by_count_or_by_time_as_one() {
+    let when = r#"{"digest": {"count": 10, "every_minutes": 30}}"#;
+    let bench = ruled_bench(Post::default(), when);
+    for number in 0..10 {
+        bench.deliver(number, &number.to_string(), false);
+    }
+    bench.taken_is(1).await;
+    assert_eq!(*bench.post.sizes.lock().unwrap(), [10]);
+    bench.deliver(10, "10", false);
+    bench.deliver(11, "11", false);
+    bench.after(Duration::from_secs(29 * 60)).await;
+    assert_eq!(taken(&bench.post).len(), 1, "it waits");
+    bench.after(Duration::from_secs(120)).await;
+    assert_eq!(*bench.post.sizes.lock().unwrap(), [10, 2]);
+    assert_eq!(bench.store.told("11").unwrap()[0].answer, "taken");
+    assert_eq!(bench.store.told("11").unwrap()[0].owners, ["ada"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn quiet_hours_hold_back_over_a_restart_and_a_snooze_is_heard_when_they_end() {
+    let quiet = r#"{"quiet": [{"from": "11:00", "to": "14:00"}]}"#;
+    let mut bench = ruled_bench(Post::default(), quiet);
+    bench.deliver(1, "a", false);
+    assert_eq!(bench.verdict().await, (1, Verdict::Ack));
+    bench.after(Duration::from_secs(7000)).await;
+    assert!(taken(&bench.post).is_empty());
+    let (store, audience) = (Arc::clone(&bench.store), Arc::clone(&bench.audience));
+    let post = bench.stop().await;
+    // It begins at noon again.
+    let bench = Bench::on(store, post, audience);
+    bench.after(Duration::from_secs(7000)).await;
+    assert!(taken(&bench.post).is_empty());
+    bench.after(Duration::from_secs(300)).await;
+    assert_eq!(taken(&bench.post), pairs(&[("a", ADA)]));
+
+    let bench = ruled_bench(Post::default(), quiet);
+    bench.deliver(1, "b", false);
+    bench.settled().await;
+    let paused = crate::store::Silence { paused: true, ..Default::default() };
+    bench.audience.apply(Change::Silence("ada".parse().unwrap(), paused));
+    bench.after(Duration::from_secs(8000)).await;
+    assert!(taken(&bench.post).is_empty());
+    let told = bench.store.told("b").unwrap();
+    assert!(told[0].answer.contains("left alone"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_the_rate_is_summed_up_in_one() {
+    let bench = ruled_bench(Post::default(), r#"{"rate": {"max": 3, "per_minutes": 60}}"#);
+    for number in 0..10 {
+        bench.deliver(number, &number.to_string(), false);
+    }
+    bench.after(Duration::from_secs(3500)).await;
+    assert_eq!(*bench.post.sizes.lock().unwrap(), [1, 1, 1]);
+    bench.after(Duration::from_secs(200)).await;
+    assert_eq!(*bench.post.sizes.lock().unwrap(), [1, 1, 1, 7]);
+    bench.deliver(10, "10", false);
+    bench.taken_is(5).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_takes_what_is_refused_and_what_is_put_off_too_long() {
+    let when = r#"{"fallback": "mail:grace@example.org"}"#;
+    let mut failures = vec![Failure::Refused("550 gone".to_owned())];
+    failures.extend(vec![Failure::Deferred("450 busy".to_owned()); 1_000]);
+    let bench = ruled_bench(answers([(ADA, failures)]), when);
+    bench.deliver(1, "a", false);
+    bench.taken_is(1).await;
+    assert_eq!(taken(&bench.post), pairs(&[("a", GRACE)]));
+    bench.deliver(2, "b", false);
+    bench.after(FALLBACK_AFTER - Duration::from_secs(60)).await;
+    assert_eq!(taken(&bench.post).len(), 1);
+    bench.after(Duration::from_secs(600)).await;
+    assert_eq!(taken(&bench.post), pairs(&[("a", GRACE), ("b", GRACE)]));
+    assert!(bench.store.parked(9).unwrap().is_empty());
 }

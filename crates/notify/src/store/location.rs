@@ -22,6 +22,18 @@ impl Location {
         }
     }
 
+    /// Where notices wait: with a server in the same database, so that several machines share the
+    /// work; else in a file beside, so that a rule is not kept waiting by them.
+    pub fn outbox(&self) -> Location {
+        match self {
+            Location::File(path) => {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                Location::File(path.with_file_name(format!("{stem}-outbox.db")))
+            }
+            Location::Postgres(url) => Location::Postgres(url.clone()),
+        }
+    }
+
     /// Opens it, makes what is not there, and brings it to this release's form.
     ///
     /// # Errors

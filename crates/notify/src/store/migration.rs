@@ -47,7 +47,8 @@ pub(super) fn now(session: &mut dyn Session) -> Result<usize, Error> {
 #[cfg(test)]
 pub(super) const LAST: usize = STEPS.len();
 
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE rule (id TEXT PRIMARY KEY, owner TEXT NOT NULL, body TEXT NOT NULL);
     CREATE INDEX rule_of_owner ON rule (owner);
     CREATE TABLE destination (
@@ -60,4 +61,37 @@ const STEPS: [&str; 1] = ["
     CREATE TABLE default_rules (scope TEXT PRIMARY KEY, body TEXT NOT NULL);
     CREATE TABLE given (person TEXT NOT NULL, rule TEXT NOT NULL, PRIMARY KEY (person, rule));
     CREATE TABLE change (seq COUNTER, subject TEXT NOT NULL, name TEXT NOT NULL);
-"];
+",
+    // Moments are milliseconds since 1970 in 15 digits: text that sorts as they do.
+    "
+    CREATE TABLE post_lane (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, place TEXT NOT NULL, plan TEXT NOT NULL,
+        fallback TEXT NOT NULL, first TEXT NOT NULL, held BIGINT NOT NULL, due TEXT NOT NULL,
+        tries BIGINT NOT NULL, since TEXT NOT NULL, reason TEXT NOT NULL, holder TEXT NOT NULL,
+        lease TEXT NOT NULL, spent TEXT NOT NULL
+    );
+    CREATE INDEX post_lane_due ON post_lane (due);
+    CREATE INDEX post_lane_holder ON post_lane (holder);
+    CREATE TABLE post_event (id TEXT PRIMARY KEY, body TEXT NOT NULL);
+    CREATE TABLE post_waiting (
+        seq COUNTER, key TEXT NOT NULL UNIQUE, lane TEXT NOT NULL, event TEXT NOT NULL,
+        event_id TEXT NOT NULL, owners TEXT NOT NULL, reasons TEXT NOT NULL, received TEXT NOT NULL
+    );
+    CREATE INDEX post_waiting_lane ON post_waiting (lane, seq);
+    CREATE INDEX post_waiting_event ON post_waiting (event);
+    CREATE INDEX post_waiting_event_id ON post_waiting (event_id);
+    CREATE TABLE post_parked (
+        seq COUNTER, key TEXT NOT NULL UNIQUE, lane TEXT NOT NULL, kind TEXT NOT NULL,
+        place TEXT NOT NULL, event TEXT NOT NULL, event_id TEXT NOT NULL, owners TEXT NOT NULL,
+        reasons TEXT NOT NULL, received TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL
+    );
+    CREATE INDEX post_parked_event ON post_parked (event);
+    CREATE TABLE post_told (
+        seq COUNTER, key TEXT NOT NULL, event_id TEXT NOT NULL, place TEXT NOT NULL,
+        owners TEXT NOT NULL, at TEXT NOT NULL, answer TEXT NOT NULL
+    );
+    CREATE INDEX post_told_key ON post_told (key);
+    CREATE INDEX post_told_event_id ON post_told (event_id);
+    CREATE INDEX post_told_at ON post_told (at)
+",
+];

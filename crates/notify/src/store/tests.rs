@@ -74,6 +74,7 @@ on_every_database! {
     a_change_that_fails_half_way_changes_nothing
     default_rules_are_given_once
     a_reader_is_woken_by_each_change
+    what_is_kept_is_handed_out_once_told_and_parked
 }
 
 fn ada() -> Owner {
@@ -351,4 +352,109 @@ fn silence_covers_what_is_muted_until_it_ends() {
     told.object = None;
     assert!(!silent(r#"{"muted": ["git/kernel"]}"#, &told), "it is of bash, too");
     assert!(silent(r#"{"muted": ["git/bash", "git/kernel"]}"#, &told));
+}
+
+fn what_is_kept_is_handed_out_once_told_and_parked(place: &Place) {
+    use crate::{Kind, Reason, holder::Holder, notice::sample};
+    let (ours, theirs) = ((place.open)(), (place.open)());
+    let (us, them) = (Holder::new(), Holder::new());
+    let now: jiff::Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
+    let to: crate::Place = "mail:ada@example.org".parse().unwrap();
+    let letter = |id: &str, plan: Plan| {
+        let (mut event, _) = sample();
+        event.id = id.to_owned();
+        let reason = Reason { subscription: "s".to_owned(), pattern: "#".to_owned(), rule: None };
+        Letter {
+            event: event.into(),
+            to: to.clone(),
+            reasons: vec![reason],
+            owners: vec!["ada".to_owned()],
+            received_at: now,
+            plan,
+        }
+    };
+    let room: std::collections::BTreeMap<Kind, usize> = [(Kind::Mail, 9)].into();
+    let plain = || Plan::at_once(&to);
+    let letters = vec![letter("a", plain()), letter("b", plain()), letter("a", plain())];
+    let round = Round { letters: letters.clone(), room: room.clone(), ..Round::default() };
+    let handed = ours.round(&round, &us, now).unwrap();
+    assert_eq!(handed.lanes.len(), 1);
+    let lane = &handed.lanes[0];
+    assert_eq!((lane.parcels.len(), lane.to.clone()), (2, to.clone()));
+    let item = &lane.parcels[0].items.as_ref().unwrap()[0];
+    assert_eq!((&*item.event, item.received_at), (&*letters[0].event, now));
+    assert!(theirs.round(&round, &them, now).unwrap().lanes.is_empty(), "it is leased");
+
+    // Their lease is free when they are gone, or give no sign.
+    let late = now + crate::limits::LEASE + Duration::from_secs(1);
+    let look = Round { room: room.clone(), ..Round::default() };
+    assert_eq!(theirs.round(&look, &them, late).unwrap().lanes.len(), 1);
+    drop(them);
+    let sweep = Round { room: room.clone(), sweep: true, ..Round::default() };
+    assert_eq!(ours.round(&sweep, &us, late).unwrap().lanes.len(), 1);
+
+    let settled = |upto, end, last| Settlement { lane: lane.id.clone(), upto, end, last };
+    let (first, second) = (lane.parcels[0].upto, lane.parcels[1].upto);
+    let round = Round {
+        settlements: vec![
+            settled(first, End::Told, false),
+            settled(second, End::Parked("550 no".to_owned()), true),
+        ],
+        // The bus gives them again.
+        letters: letters.clone(),
+        room: room.clone(),
+        ..Round::default()
+    };
+    assert!(ours.round(&round, &us, late).unwrap().lanes.is_empty(), "told, and parked");
+    let told: Vec<String> =
+        ["a", "b"].iter().map(|id| ours.told(id).unwrap()[0].answer.clone()).collect();
+    assert_eq!(told, ["taken", "parked: 550 no"]);
+    assert_eq!(ours.told("a").unwrap()[0].owners, ["ada"]);
+    let parked = theirs.parked(9).unwrap();
+    assert_eq!((parked.len(), parked[0].event_id.as_str()), (1, "b"));
+    assert_eq!(theirs.retry_parked(Some(parked[0].number)).unwrap(), 1);
+    let lane = ours.round(&look, &us, late).unwrap().lanes.remove(0);
+    let again = Settlement {
+        lane: lane.id.clone(),
+        upto: lane.parcels[0].upto,
+        end: End::Parked("551 no".to_owned()),
+        last: true,
+    };
+    let round = Round { settlements: vec![again], ..Round::default() };
+    ours.round(&round, &us, late).unwrap();
+    assert_eq!(ours.drop_parked(None).unwrap(), 1);
+
+    // A digest of more than there is room for, put off, then told by the fall-back.
+    let when: When =
+        serde_json::from_str(r#"{"digest": {"count": 3}, "fallback": "mail:g@example.org"}"#)
+            .unwrap();
+    let fallback: crate::Place = "mail:g@example.org".parse().unwrap();
+    let plan = Plan { lane: "d".to_owned(), when, fallback: Some(fallback.clone()) };
+    let letters = ["c", "d", "e"].map(|id| letter(id, plan.clone())).to_vec();
+    let round = Round { letters, room: room.clone(), ..Round::default() };
+    let lane = ours.round(&round, &us, late).unwrap().lanes.remove(0);
+    assert_eq!(lane.parcels.len(), 1, "one notice");
+    assert_eq!(lane.parcels[0].items.as_ref().unwrap().len(), 3);
+    let end = |end| Round {
+        settlements: vec![Settlement {
+            lane: "d".to_owned(),
+            upto: lane.parcels[0].upto,
+            end,
+            last: true,
+        }],
+        room: room.clone(),
+        ..Round::default()
+    };
+    let until = late + Duration::from_secs(60);
+    let deferred = end(End::Deferred { until, reason: "450 busy".to_owned() });
+    let handed = ours.round(&deferred, &us, late).unwrap();
+    assert_eq!((handed.lanes.len(), handed.next_due), (0, Some(until)));
+    assert!(ours.told("c").unwrap()[0].waits);
+    let lane = ours.round(&look, &us, until).unwrap().lanes.remove(0);
+    assert_eq!((lane.tries, lane.put_off_since, lane.has_fallback), (1, Some(late), true));
+    let handed = ours.round(&end(End::Diverted("450".to_owned())), &us, until).unwrap();
+    let lane = &handed.lanes[0];
+    assert_eq!((lane.to.clone(), lane.parcels.len()), (fallback, 3));
+    let close = Round { close: true, ..Round::default() };
+    ours.round(&close, &us, until).unwrap();
 }

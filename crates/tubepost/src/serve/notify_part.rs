@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use client::{BusUrl, Trust};
 use event::Registry;
-use notify::{Notifier, store::Location};
+use notify::{
+    Notifier,
+    store::{Location, Store},
+};
 use tokio::sync::watch;
 
 use crate::{
@@ -51,6 +54,7 @@ pub(crate) fn start(
                 }
             } else {
                 let notifier = notifier().map_err(failed)?;
+                let outbox = outbox(&rules.store).await?;
                 let ends = stopping.clone();
                 let until = async move {
                     tokio::select! {
@@ -59,24 +63,32 @@ pub(crate) fn start(
                     }
                 };
                 announce(&notifier, &ready);
-                notifier.run(until).await;
+                notifier.run(outbox, until).await;
                 if stopping.is_told() {
                     return Ok(());
                 }
             }
         }
         let notifier = notifier().map_err(failed)?;
+        let outbox = outbox(&rules.store).await?;
         // Reading all rules takes the disk.
         let following =
             tokio::task::spawn_blocking(move || notifier.following(Arc::new(rules.store.open()?)));
         let notifier = following.await.map_err(failed)?.map_err(failed)?;
         announce(&notifier, &ready);
-        notifier.run(stopping.wait()).await;
+        notifier.run(outbox, stopping.wait()).await;
         Ok(())
     });
     let mut listening = listening;
     let ready = async move { drop(listening.wait_for(|ready| *ready).await) };
     Ok((part, ready))
+}
+
+/// Where notices wait. Opening it takes the disk.
+async fn outbox(rules: &Location) -> Result<Arc<Store>, Failure> {
+    let outbox = rules.outbox();
+    let opened = tokio::task::spawn_blocking(move || outbox.open()).await.map_err(failed)?;
+    opened.map(Arc::new).map_err(failed)
 }
 
 fn announce(notifier: &Notifier, ready: &watch::Sender<bool>) {

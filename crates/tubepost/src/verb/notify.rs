@@ -4,6 +4,7 @@
 mod destination;
 mod group;
 mod import;
+mod parked;
 mod preview;
 mod rule;
 mod rule_text;
@@ -39,6 +40,7 @@ pub(crate) fn command() -> Command {
         .subcommand(silence::command())
         .subcommand(preview::command())
         .subcommand(why::command())
+        .subcommand(parked::command())
         .subcommand(import::command())
 }
 
@@ -51,6 +53,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("silence", matches)) => silence::run(matches),
         Some(("preview", matches)) => preview::run(matches),
         Some(("why", matches)) => why::run(matches),
+        Some(("parked", matches)) => parked::run(matches),
         Some(("import", matches)) => import::run(matches),
         _ => Err(Failure::called_wrongly("no command; see tubepost notify --help")),
     }
@@ -79,6 +82,19 @@ fn open_at(config: &Config, makes: bool) -> Result<store::Store, Failure> {
         DataDirectory::prepare(&config.data_dir)?;
     }
     Ok(store.open()?)
+}
+
+/// Where notices wait; nothing, when no notifier ran yet.
+fn open_outbox(matches: &ArgMatches) -> Result<Option<store::Store>, Failure> {
+    outbox_of(&cli::config(matches)?)
+}
+
+fn outbox_of(config: &Config) -> Result<Option<store::Store>, Failure> {
+    let outbox = config.notify_store.outbox();
+    match outbox.exists() {
+        true => Ok(Some(outbox.open()?)),
+        false => Ok(None),
+    }
 }
 
 /// Whose: `ada`, or `group:kernel`.

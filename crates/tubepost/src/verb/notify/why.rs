@@ -7,11 +7,11 @@ use event::Event;
 use jiff::Timestamp;
 use notify::{
     rule::{Directory, Facts, Owner, Rule},
-    store::{Change, News, Store},
+    store::{Change, News, Store, Told},
 };
 use serde_json::{Value, json};
 
-use super::{on_the_store, open_at, owner};
+use super::{on_the_store, open_at, outbox_of, owner};
 use crate::{
     cli, config, event_lines,
     failure::Failure,
@@ -42,7 +42,8 @@ pub(super) fn command() -> Command {
              tubepost tail --json --limit 1 | tubepost notify why - ada\n  \
              tubepost notify why events.jsonl --json | jq 'select(.matches)'\n\n\
              A person's rules are those of their groups, too. Without a person, rules that do not want\n\
-             the event are left out. Subscriptions of the configuration file are looked at, too.",
+             the event are left out. Subscriptions of the configuration file are looked at, too.\n\
+             Below the rules stands what was told, where, when, with which answer, and what waits.",
         );
     on_the_store(command)
 }
@@ -70,6 +71,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             .map_or("there are no rules".to_owned(), |person| format!("{person} has no rules"));
         return Err(Failure::failed(format!("{whose}; make one with tubepost notify rule add")));
     }
+    let outbox = outbox_of(&config)?;
     let file = matches.get_one::<PathBuf>("event").cloned().unwrap_or_default();
     let is_json = matches.get_flag("json");
     let mut asked = 0_u64;
@@ -89,6 +91,17 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
                 match is_json {
                     true => print_line(&with_event(answer, &event).to_string())?,
                     false => print_line(&shown(&in_words(&answer)))?,
+                }
+            }
+            let told = outbox.as_ref().map_or(Ok(Vec::new()), |outbox| outbox.told(&event.id))?;
+            let named = person.map(ToString::to_string);
+            for told in &told {
+                if named.as_ref().is_some_and(|name| !told.owners.contains(name)) {
+                    continue;
+                }
+                match is_json {
+                    true => print_line(&with_event(told_json(told), &event).to_string())?,
+                    false => print_line(&shown(&told_in_words(told)))?,
                 }
             }
             Ok(())
@@ -136,6 +149,25 @@ fn answer(
         }
     }
     Ok(answer)
+}
+
+/// What became of it at one place.
+fn told_json(told: &Told) -> Value {
+    let state = if told.waits { "waits" } else { "ended" };
+    json!({"told": told.place, "owners": told.owners, "state": state, "at": told.at.to_string(),
+           "answer": told.answer})
+}
+
+fn told_in_words(Told { place, owners, at, answer, waits }: &Told) -> String {
+    let whose = match owners.is_empty() {
+        true => String::new(),
+        false => format!(" for {}", owners.join(", ")),
+    };
+    match waits {
+        true if answer.is_empty() => format!("  waits  {place}{whose}: goes at {at}"),
+        true => format!("  waits  {place}{whose}: tried next at {at}, the last time: {answer}"),
+        false => format!("  told   {place}{whose} at {at}: {answer}"),
+    }
 }
 
 fn with_event(mut answer: Value, event: &Event) -> Value {

@@ -1,0 +1,84 @@
+//! `tubepost notify parked`: notices that nobody takes, with the reason.
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use notify::store::Parked;
+use serde_json::json;
+
+use super::{on_the_store, open_outbox};
+use crate::{
+    failure::Failure,
+    terminal::{print_line, shown},
+};
+
+pub(super) fn command() -> Command {
+    let which = |about: &'static str, verb: &'static str| {
+        let command = Command::new(verb)
+            .about(about)
+            .arg(
+                Arg::new("number")
+                    .value_name("NUMBER")
+                    .required_unless_present("all")
+                    .conflicts_with("all")
+                    .value_parser(value_parser!(u64).range(1..i64::MAX as u64))
+                    .help("As parked list shows it"),
+            )
+            .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("All of them"));
+        on_the_store(command)
+    };
+    let list = Command::new("list").about("List them, oldest first").arg(
+        Arg::new("json").long("json").action(ArgAction::SetTrue).help("One JSON object a line"),
+    );
+    Command::new("parked")
+        .about("Notices that were refused for good: list, try again, drop")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(on_the_store(list))
+        .subcommand(which("Have them tried again, at once", "retry"))
+        .subcommand(which("Forget them", "drop"))
+        .after_help(
+            "Examples:\n  \
+             tubepost notify parked list\n  \
+             tubepost notify parked retry 7\n  \
+             tubepost notify parked drop --all",
+        )
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    match matches.subcommand() {
+        Some(("list", matches)) => list(matches),
+        Some((verb @ ("retry" | "drop"), matches)) => {
+            let Some(store) = open_outbox(matches)? else { return Err(nothing()) };
+            let number = matches.get_one::<u64>("number").copied();
+            let count = match verb {
+                "retry" => store.retry_parked(number)?,
+                _ => store.drop_parked(number)?,
+            };
+            match (count, number) {
+                (0, Some(_)) => Err(nothing()),
+                _ => print_line(&format!("{count} notices")),
+            }
+        }
+        _ => Err(Failure::called_wrongly("no command; see tubepost notify parked --help")),
+    }
+}
+
+fn list(matches: &ArgMatches) -> Result<(), Failure> {
+    let Some(store) = open_outbox(matches)? else { return Ok(()) };
+    for Parked { number, event_id, place, reason, at } in store.parked(LISTED_MAX)? {
+        let line = match matches.get_flag("json") {
+            true => json!({"number": number, "event": event_id, "to": place, "reason": reason,
+                           "at": at.to_string()})
+            .to_string(),
+            false => shown(&format!("{number}  {at}  {event_id}  {place}: {reason}")).into_owned(),
+        };
+        print_line(&line)?;
+    }
+    Ok(())
+}
+
+fn nothing() -> Failure {
+    Failure::failed("there is no such notice; see tubepost notify parked list")
+}
+
+/// More are looked at when these are dealt with.
+const LISTED_MAX: usize = 10_000;
