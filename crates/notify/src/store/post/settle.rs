@@ -106,11 +106,13 @@ fn divert(
 ) -> Result<(), Error> {
     let plan = Plan::at_once(fallback);
     let sql = "SELECT key, event, event_id, owners, reasons, received FROM post_waiting \
-               WHERE lane = $1 AND seq <= CAST(CAST($2 AS TEXT) AS BIGINT) ORDER BY seq LIMIT 10000";
+               WHERE lane = $1 AND seq <= CAST(CAST($2 AS TEXT) AS BIGINT) \
+               ORDER BY seq LIMIT 10000";
     for row in session.rows(sql, &[lane, upto])? {
         let [key, event, event_id, owners, reasons, received] = row.as_slice() else { continue };
         session.run("DELETE FROM post_waiting WHERE key = $1", &[key])?;
-        let sql = "INSERT INTO post_waiting (key, lane, event, event_id, owners, reasons, received) \
+        let sql = "INSERT INTO post_waiting \
+                   (key, lane, event, event_id, owners, reasons, received) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
         session.run(sql, &[key, &plan.lane, event, event_id, owners, reasons, received])?;
     }
