@@ -99,6 +99,12 @@ const PROGRAMMES: &[Programme] = &[
         filters: &["whoever_is_killed"],
     },
     Programme {
+        name: "notify-kills",
+        what: "the binary: bus and notifier killed 500 times, and each event comes by mail",
+        stand: Stand::Binary("notify_kills"),
+        filters: &[],
+    },
+    Programme {
         name: "system-calls",
         what: "the binary: killed at every system call on the disk that a script makes",
         stand: Stand::Binary("system_calls"),
