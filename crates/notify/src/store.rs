@@ -1,6 +1,6 @@
 //! What people want to hear of, kept: rules, destinations, silences, groups, maintainers and
-//! default rules; and notices until they are told (`post`). In a SQLite file or in PostgreSQL; `database` is the seam between, and the SQL
-//! is the same.
+//! default rules; and notices until they are told (`post`). In a SQLite file or in PostgreSQL;
+//! `database` is the seam between, and the SQL is the same.
 //!
 //! Every change is a row in a journal, in the transaction that makes it. Notifiers follow it
 //! ([`Store::follow`]), so several processes see a change within a second. Values are JSON in text

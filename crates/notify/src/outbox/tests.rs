@@ -1,3 +1,5 @@
+//! Lanes of one kind, and time as a number.
+
 use super::*;
 
 fn lane(id: &str, parcels: u64) -> Claimed {
