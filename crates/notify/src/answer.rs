@@ -23,15 +23,19 @@ pub(crate) enum Meaning {
     Moved,
     /// Asking again does not help.
     Never,
+    /// Nor does asking for anything else.
+    Gone,
 }
 
 impl Meaning {
-    /// RFC 9110 §15; 408, 425 and 429 are about this moment, all others of 4xx about the request.
+    /// RFC 9110 §15; 408, 425 and 429 are about this moment, 404 and 410 about the address, all
+    /// others of 4xx about the request.
     pub(crate) fn of(status: u16) -> Meaning {
         match status {
             200..=299 => Meaning::Taken,
             300..=399 => Meaning::Moved,
             408 | 425 | 429 | 500..=599 => Meaning::Later,
+            404 | 410 => Meaning::Gone,
             _ => Meaning::Never,
         }
     }
@@ -111,7 +115,8 @@ mod tests {
             (&[200, 202, 204, 299][..], Meaning::Taken),
             (&[301, 302, 304, 307, 308], Meaning::Moved),
             (&[408, 425, 429, 500, 502, 503, 599], Meaning::Later),
-            (&[400, 401, 403, 404, 405, 410, 413, 422, 600, 999], Meaning::Never),
+            (&[400, 401, 403, 405, 413, 422, 600, 999], Meaning::Never),
+            (&[404, 410], Meaning::Gone),
         ] {
             for status in statuses {
                 assert_eq!(Meaning::of(*status), meaning, "{status}");

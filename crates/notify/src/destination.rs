@@ -48,11 +48,17 @@ pub enum Failure {
     Deferred(String),
     /// This notice will never be taken.
     Refused(String),
+    /// Nor will another: the address is none any more, as the other side says. It counts against
+    /// the address.
+    Bounced(String),
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Failure::Away(reason) | Failure::Deferred(reason) | Failure::Refused(reason)) = self;
+        let (Failure::Away(reason)
+        | Failure::Deferred(reason)
+        | Failure::Refused(reason)
+        | Failure::Bounced(reason)) = self;
         f.write_str(reason)
     }
 }

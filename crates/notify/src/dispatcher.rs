@@ -22,7 +22,7 @@ use crate::{
     },
     outbox::Outbox,
     source::{Receipt, Received, Source},
-    store::{Claimed, End, Error, Handed, Letter, Round, Settlement, Store},
+    store::{Address, Claimed, End, Error, Handed, Letter, Round, Settlement, Store},
 };
 
 /// What the loop works with.
@@ -348,10 +348,12 @@ where
         let put_off = lane.put_off_since.unwrap_or(moment);
         let put_off = std::time::Duration::try_from(moment.duration_since(put_off));
         let put_off = put_off.unwrap_or_default();
+        let mut address = Address::Unknown;
         let end = match outcome {
             Ok(()) if silenced => End::Silenced,
             Ok(()) => {
                 self.counters.delivered();
+                address = Address::Good;
                 End::Told
             }
             Err(Failure::Away(reason)) => {
@@ -379,6 +381,7 @@ where
                     lane: id,
                     upto,
                     end: End::Diverted(reason),
+                    address,
                     last,
                 });
                 return;
@@ -387,7 +390,9 @@ where
                 End::Diverted(reason)
             }
             Err(Failure::Deferred(reason)) if put_off >= PUT_OFF_MAX => {
-                End::Parked(format!("put off for {} hours: {reason}", put_off.as_secs() / 3600))
+                let reason = format!("put off for {} hours: {reason}", put_off.as_secs() / 3600);
+                address = Address::Dead(reason.clone());
+                End::Parked(reason)
             }
             Err(Failure::Deferred(reason)) => {
                 self.counters.retried();
@@ -398,11 +403,16 @@ where
                 let until = moment.checked_add(pause).unwrap_or(moment);
                 tell_back(kind, outbox.put_off(&lane, now));
                 let end = End::Deferred { until, reason };
-                state.settlements.push(Settlement { lane: lane.id, upto, end, last: true });
+                let id = lane.id;
+                state.settlements.push(Settlement { lane: id, upto, end, address, last: true });
                 return;
             }
             Err(Failure::Refused(reason)) if lane.has_fallback => End::Diverted(reason),
             Err(Failure::Refused(reason)) => End::Parked(reason),
+            Err(Failure::Bounced(reason)) => {
+                address = Address::Bounced(reason.clone());
+                if lane.has_fallback { End::Diverted(reason) } else { End::Parked(reason) }
+            }
         };
         match &end {
             End::Parked(reason) => {
@@ -417,11 +427,15 @@ where
             }
             _ => {}
         }
-        let (last, id) = (lane.parcels.is_empty(), lane.id.clone());
         // The lane was told: what put it off is over.
-        let lane = Claimed { tries: 0, put_off_since: None, ..lane };
+        let mut lane = Claimed { tries: 0, put_off_since: None, ..lane };
+        if matches!(address, Address::Bounced(_) | Address::Dead(_)) {
+            // The store knows whether anything goes there still.
+            lane.parcels.clear();
+        }
+        let (last, id) = (lane.parcels.is_empty(), lane.id.clone());
         tell_back(kind, outbox.answered(lane, now));
-        state.settlements.push(Settlement { lane: id, upto, end, last });
+        state.settlements.push(Settlement { lane: id, upto, end, address, last });
     }
 
     /// Ends what is being written, writes what there is to say, and gives the leases back. What

@@ -30,6 +30,9 @@ pub(crate) const FALLBACK_AFTER: Duration = Duration::from_secs(900);
 pub(crate) const PUT_OFF_MAX: Duration =
     Duration::from_secs(if cfg!(test) { 7200 } else { 5 * 24 * 3600 });
 
+/// An address that says so often in a row that it is none is told nothing more.
+pub(crate) const BOUNCES_MAX: u64 = 5;
+
 /// One try may take so long, whatever a destination's own limits are.
 pub(crate) const TRY_MAX: Duration = Duration::from_secs(600);
 

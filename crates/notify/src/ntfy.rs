@@ -83,7 +83,9 @@ impl Destination for NtfyPublisher {
                 }
                 Err(Failure::Away(format!("ntfy {}", quoted(reply).await)))
             }
-            (_, Meaning::Never) => Err(Failure::Refused(format!("ntfy {}", quoted(reply).await))),
+            (_, Meaning::Never | Meaning::Gone) => {
+                Err(Failure::Refused(format!("ntfy {}", quoted(reply).await)))
+            }
         }
     }
 }

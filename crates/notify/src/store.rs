@@ -26,8 +26,10 @@ pub use defaults::{DefaultRule, Defaults, Scope};
 pub use destination::Destination;
 pub use error::Error;
 pub use location::Location;
-pub(crate) use post::{Claimed, End, Handed, Item, Letter, Parcel, Plan, Round, Settlement};
-pub use post::{Parked, Told};
+pub(crate) use post::{
+    Address, Claimed, End, Handed, Item, Letter, Parcel, Plan, Round, Settlement,
+};
+pub use post::{Bounced, Parked, Told};
 pub use silence::Silence;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

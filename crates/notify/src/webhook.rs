@@ -120,6 +120,7 @@ impl Destination for Webhooks {
             Meaning::Moved | Meaning::Never => {
                 Err(Failure::Refused(format!("{shown} {}", quoted(reply).await)))
             }
+            Meaning::Gone => Err(Failure::Bounced(format!("{shown} {}", quoted(reply).await))),
         }
     }
 

@@ -95,21 +95,26 @@ async fn each_answer_means_what_it_means() {
     })
     .await;
     let webhooks = local("");
-    for (status, deferred) in [
-        (400, false),
-        (404, false),
-        (410, false),
-        (408, true),
-        (425, true),
-        (429, true),
-        (500, true),
-        (503, true),
-        (302, false),
+    for (status, meaning) in [
+        (400, "refused"),
+        (404, "bounced"),
+        (410, "bounced"),
+        (408, "deferred"),
+        (425, "deferred"),
+        (429, "deferred"),
+        (500, "deferred"),
+        (503, "deferred"),
+        (302, "refused"),
     ] {
         let to = format!("webhook:http://127.0.0.1:{}/{status}", server.port);
         let failure = webhooks.deliver(&notice(&to)).await.unwrap_err();
-        assert_eq!(matches!(failure, Failure::Deferred(_)), deferred, "{status}: {failure:?}");
-        assert_eq!(matches!(failure, Failure::Refused(_)), !deferred, "{status}: {failure:?}");
+        let is = match failure {
+            Failure::Deferred(_) => "deferred",
+            Failure::Refused(_) => "refused",
+            Failure::Bounced(_) => "bounced",
+            Failure::Away(_) => "away",
+        };
+        assert_eq!(is, meaning, "{status}: {failure:?}");
         assert!(!failure.to_string().contains(char::is_control));
         // The path is a secret.
         assert!(!failure.to_string().contains(&format!("/{status}")), "{failure}");

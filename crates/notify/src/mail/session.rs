@@ -164,6 +164,8 @@ fn judge(step: Step, code: Option<u16>, at: &str, sender: &str, reason: &str) ->
             Failure::Away(format!("{reason}; check notify.mail.from ({sender})"))
         }
         (Step::Mail, _) => Failure::Away(reason),
+        // RFC 5321 §3.3: no such mailbox, or it takes nothing from us.
+        (Step::Recipient, Some(500..)) => Failure::Bounced(reason),
         (_, Some(500..)) => Failure::Refused(reason),
         // Lost after the server took the sender: it may be this mail that breaks it, so only this
         // address waits. If the server is gone, the next connection will say so.
@@ -186,6 +188,7 @@ mod tests {
                 Failure::Away(_) => "away",
                 Failure::Deferred(_) => "deferred",
                 Failure::Refused(_) => "refused",
+                Failure::Bounced(_) => "bounced",
             }
         }
         for (step, code, expected) in [
@@ -195,7 +198,7 @@ mod tests {
             (Recipient, Some(421), "away"),
             (Recipient, Some(530), "away"),
             (Recipient, Some(450), "deferred"),
-            (Recipient, Some(550), "refused"),
+            (Recipient, Some(550), "bounced"),
             (Recipient, None, "deferred"),
             (Data, Some(451), "deferred"),
             (Data, Some(554), "refused"),

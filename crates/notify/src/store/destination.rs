@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Store, change, database::Session};
+use super::{Error, Store, change, database::Session, post::bounce};
 use crate::{
     Kind, Place,
     rule::{Owner, Rule},
@@ -71,13 +71,11 @@ impl Store {
                 let problem = format!("{owner} has {DESTINATIONS_MAX} destinations; remove one");
                 return Err(Error::Refused(problem));
             }
-            let body = serde_json::to_string(destination)
-                .map_err(|error| Error::Database(error.to_string()))?;
-            session.run(
-                "INSERT INTO destination (owner, id, body) VALUES ($1, $2, $3) \
-                 ON CONFLICT (owner, id) DO UPDATE SET body = excluded.body",
-                &[&key, &destination.id, &body],
-            )?;
+            write(session, owner, destination)?;
+            if let Some(place) = destination.place() {
+                // Said to be good again, it has all its chances.
+                bounce::forget(session, &place)?;
+            }
             change::note(session, "destination", &key)
         })
     }
@@ -115,6 +113,23 @@ pub(super) fn of_owner(
     let sql = "SELECT body, id FROM destination WHERE owner = $1 ORDER BY id";
     let rows = session.rows(sql, &[&owner.to_string()])?;
     rows.iter().map(|row| super::parse(row, "destination")).collect()
+}
+
+/// Within a transaction.
+pub(super) fn write(
+    session: &mut dyn Session,
+    owner: &Owner,
+    destination: &Destination,
+) -> Result<(), Error> {
+    let body =
+        serde_json::to_string(destination).map_err(|error| Error::Database(error.to_string()))?;
+    session
+        .run(
+            "INSERT INTO destination (owner, id, body) VALUES ($1, $2, $3) \
+             ON CONFLICT (owner, id) DO UPDATE SET body = excluded.body",
+            &[&owner.to_string(), &destination.id, &body],
+        )
+        .map(drop)
 }
 
 /// Whether all that a rule names is its owner's. `@mail` is all there is of a kind, if only later.

@@ -92,6 +92,9 @@ const STEPS: [&str; 2] = [
     );
     CREATE INDEX post_told_key ON post_told (key);
     CREATE INDEX post_told_event_id ON post_told (event_id);
-    CREATE INDEX post_told_at ON post_told (at)
+    CREATE INDEX post_told_at ON post_told (at);
+    CREATE TABLE post_bounced (
+        place TEXT PRIMARY KEY, count BIGINT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL
+    )
 ",
 ];

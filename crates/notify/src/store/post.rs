@@ -6,6 +6,7 @@
 //! of a rule gathers. A notifier leases lanes, not notices, so that order holds with several of
 //! them; the lease of one that is gone is free at once where that can be seen, else when it ends.
 
+pub(super) mod bounce;
 mod claim;
 mod history;
 mod parked;
@@ -17,7 +18,7 @@ use event::Event;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use self::{history::Told, parked::Parked};
+pub use self::{bounce::Bounced, history::Told, parked::Parked};
 use super::{Error, Store, database::Session};
 use crate::{
     Kind, Place, Reason,
@@ -70,8 +71,23 @@ pub(crate) struct Settlement {
     /// The last notice of it, by number.
     pub(crate) upto: u64,
     pub(crate) end: End,
+    /// What that says of the address.
+    pub(crate) address: Address,
     /// Nothing more of the lane is in memory.
     pub(crate) last: bool,
+}
+
+/// What a try says of the address it went to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// Nothing.
+    Unknown,
+    /// It takes what it gets.
+    Good,
+    /// It is none any more, in the other side's words.
+    Bounced(String),
+    /// So much in vain was tried that nothing more will be.
+    Dead(String),
 }
 
 /// What became of it.

@@ -75,6 +75,7 @@ on_every_database! {
     default_rules_are_given_once
     a_reader_is_woken_by_each_change
     what_is_kept_is_handed_out_once_told_and_parked
+    an_address_that_bounces_is_disabled_and_its_owner_hears_of_it_elsewhere
 }
 
 fn ada() -> Owner {
@@ -354,6 +355,73 @@ fn silence_covers_what_is_muted_until_it_ends() {
     assert!(silent(r#"{"muted": ["git/bash", "git/kernel"]}"#, &told));
 }
 
+fn an_address_that_bounces_is_disabled_and_its_owner_hears_of_it_elsewhere(place: &Place) {
+    use crate::{Kind, Reason, holder::Holder, limits::BOUNCES_MAX, notice::sample};
+    let (store, us) = ((place.open)(), Holder::new());
+    let now: jiff::Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
+    let ada: Owner = "ada".parse().unwrap();
+    let (bad, good) = ("mail:ada@gone.example.org", "mail:ada@example.org");
+    for id in [bad, good] {
+        store.put_destination(&ada, &Destination::new(id).unwrap()).unwrap();
+    }
+    let to: crate::Place = bad.parse().unwrap();
+    let letter = |number: u64| {
+        let (mut event, _) = sample();
+        event.id = format!("b{number}");
+        let reason = Reason { subscription: "s".to_owned(), pattern: "#".to_owned(), rule: None };
+        Letter {
+            event: event.into(),
+            to: to.clone(),
+            reasons: vec![reason],
+            owners: vec!["ada".to_owned()],
+            received_at: now,
+            plan: Plan::at_once(&to),
+        }
+    };
+    let room: std::collections::BTreeMap<Kind, usize> = [(Kind::Mail, 9)].into();
+    let letters = (0..BOUNCES_MAX * 2 + 3).map(letter).collect();
+    let round = Round { letters, room: room.clone(), ..Round::default() };
+    let mut lanes = store.round(&round, &us, now).unwrap().lanes;
+    // One that is taken forgives those before it.
+    let tries = [true; BOUNCES_MAX as usize - 1]
+        .into_iter()
+        .chain([false])
+        .chain([true; BOUNCES_MAX as usize]);
+    for (number, bounces) in tries.enumerate() {
+        let enabled = store.destinations(&ada).unwrap().into_iter().all(|one| one.enabled);
+        assert!(enabled, "after {number}");
+        let lane = lanes.pop().unwrap();
+        let no = || "550 no such user".to_owned();
+        let (end, address) = match bounces {
+            true => (End::Parked(no()), Address::Bounced(no())),
+            false => (End::Told, Address::Good),
+        };
+        let upto = lane.parcels[0].upto;
+        let settlements = vec![Settlement { lane: lane.id, upto, end, address, last: true }];
+        let round = Round { settlements, room: room.clone(), ..Round::default() };
+        lanes = store.round(&round, &us, now).unwrap().lanes;
+    }
+    let state: Vec<_> =
+        store.destinations(&ada).unwrap().into_iter().map(|one| (one.id, one.enabled)).collect();
+    assert_eq!(state, [(good.to_owned(), true), (bad.to_owned(), false)]);
+    let bounced = store.bounced(&Destination::new(bad).unwrap()).unwrap().unwrap();
+    assert_eq!((bounced.count, bounced.reason.as_str()), (BOUNCES_MAX, "550 no such user"));
+    // All that waited is parked, and what comes out is the notice of it.
+    assert_eq!(store.parked(99).unwrap().len() as u64, BOUNCES_MAX * 2 + 2);
+    let [lane] = &lanes[..] else { panic!("{lanes:?}") };
+    assert_eq!(lane.to.to_string(), good);
+    let item = &lane.parcels[0].items.as_ref().unwrap()[0];
+    let body = item.event.to_dump();
+    assert!(body.contains("550 no such user") && body.contains("ada@gone.example.org"), "{body}");
+    let told = event::Registry::builtin().describe(&item.event);
+    assert!(told.summary.contains("ada@gone.example.org any more"), "{}", told.summary);
+    // Added again it has all its chances.
+    store.put_destination(&ada, &Destination::new(bad).unwrap()).unwrap();
+    assert_eq!(store.bounced(&Destination::new(bad).unwrap()).unwrap(), None);
+    let close = Round { close: true, ..Round::default() };
+    store.round(&close, &us, now).unwrap();
+}
+
 fn what_is_kept_is_handed_out_once_told_and_parked(place: &Place) {
     use crate::{Kind, Reason, holder::Holder, notice::sample};
     let (ours, theirs) = ((place.open)(), (place.open)());
@@ -393,7 +461,13 @@ fn what_is_kept_is_handed_out_once_told_and_parked(place: &Place) {
     let sweep = Round { room: room.clone(), sweep: true, ..Round::default() };
     assert_eq!(ours.round(&sweep, &us, late).unwrap().lanes.len(), 1);
 
-    let settled = |upto, end, last| Settlement { lane: lane.id.clone(), upto, end, last };
+    let settled = |upto, end, last| Settlement {
+        lane: lane.id.clone(),
+        upto,
+        end,
+        address: Address::Unknown,
+        last,
+    };
     let (first, second) = (lane.parcels[0].upto, lane.parcels[1].upto);
     let round = Round {
         settlements: vec![
@@ -418,6 +492,7 @@ fn what_is_kept_is_handed_out_once_told_and_parked(place: &Place) {
         lane: lane.id.clone(),
         upto: lane.parcels[0].upto,
         end: End::Parked("551 no".to_owned()),
+        address: Address::Unknown,
         last: true,
     };
     let round = Round { settlements: vec![again], ..Round::default() };
@@ -440,6 +515,7 @@ fn what_is_kept_is_handed_out_once_told_and_parked(place: &Place) {
             lane: "d".to_owned(),
             upto: lane.parcels[0].upto,
             end,
+            address: Address::Unknown,
             last: true,
         }],
         room: room.clone(),

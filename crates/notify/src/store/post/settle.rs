@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{End, Plan, Settlement, history, into_lane, moment, parked, schedule};
+use super::{Address, End, Plan, Settlement, bounce, history, into_lane, moment, parked, schedule};
 use crate::{
     Kind, Place,
     holder::Holder,
@@ -15,9 +15,18 @@ pub(super) fn settle(
     settlement: &Settlement,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let Settlement { lane, upto, end, last } = settlement;
+    let Settlement { lane, upto, end, address, last } = settlement;
     let upto = upto.to_string();
     let place = place_of(session, lane)?;
+    let closing = match address {
+        Address::Unknown => None,
+        Address::Good => {
+            bounce::forgive(session, lane)?;
+            None
+        }
+        Address::Bounced(reason) => bounce::count(session, lane, &upto, reason, false, now)?,
+        Address::Dead(reason) => bounce::count(session, lane, &upto, reason, true, now)?,
+    };
     match end {
         End::Deferred { until, reason } => {
             let sql = "UPDATE post_lane SET due = $1, reason = $2, holder = '', \
@@ -47,6 +56,9 @@ pub(super) fn settle(
         },
     }
     remove(session, lane, &upto)?;
+    if let Some(closing) = closing {
+        bounce::close(session, &closing, now)?;
+    }
     if *last {
         release(session, lane, now)?;
     }
@@ -54,7 +66,7 @@ pub(super) fn settle(
 }
 
 /// The notices up to one are no longer waiting.
-fn remove(session: &mut dyn Session, lane: &str, upto: &str) -> Result<(), Error> {
+pub(super) fn remove(session: &mut dyn Session, lane: &str, upto: &str) -> Result<(), Error> {
     let sql = "SELECT DISTINCT event FROM post_waiting \
                WHERE lane = $1 AND seq <= CAST(CAST($2 AS TEXT) AS BIGINT)";
     let events = session.rows(sql, &[lane, upto])?;

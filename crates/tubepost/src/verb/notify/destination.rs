@@ -108,12 +108,20 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             }
         }
         _ => {
-            let all = open(matches, false)?.destinations(owner)?;
-            // An address may be all the secret there is.
-            let shown = |one: &Destination| json!({"id": one.shown(), "enabled": one.enabled});
-            let objects: Vec<_> = all.iter().map(shown).collect();
+            let store = open(matches, false)?;
+            let mut objects = Vec::new();
+            for one in store.destinations(owner)? {
+                let bounced = store.bounced(&one)?;
+                let reason = bounced.map(|bounced| bounced.reason);
+                // An address may be all the secret there is.
+                objects.push(json!({
+                    "id": one.shown(),
+                    "enabled": one.enabled,
+                    "bounced": reason.unwrap_or_default(),
+                }));
+            }
             let nothing = format!("{owner} has no destinations");
-            Listing::of(matches).print(&objects, &["id", "enabled"], &nothing)
+            Listing::of(matches).print(&objects, &["id", "enabled", "bounced"], &nothing)
         }
     }
 }
