@@ -14,6 +14,11 @@ pub(super) fn command() -> Command {
     let which = |about: &'static str, verb: &'static str| {
         let command = Command::new(verb)
             .about(about)
+            .after_help(format!(
+                "Examples:\n  \
+                 tubepost notify parked {verb} 7\n  \
+                 tubepost notify parked {verb} --all"
+            ))
             .arg(
                 Arg::new("number")
                     .value_name("NUMBER")
@@ -25,9 +30,16 @@ pub(super) fn command() -> Command {
             .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("All of them"));
         on_the_store(command)
     };
-    let list = Command::new("list").about("List them, oldest first").arg(
-        Arg::new("json").long("json").action(ArgAction::SetTrue).help("One JSON object a line"),
-    );
+    let list = Command::new("list")
+        .about("List them, oldest first")
+        .arg(
+            Arg::new("json").long("json").action(ArgAction::SetTrue).help("One JSON object a line"),
+        )
+        .after_help(
+            "Examples:\n  \
+             tubepost notify parked list\n  \
+             tubepost notify parked list --json | jq -r .reason | sort | uniq -c",
+        );
     Command::new("parked")
         .about("Notices that were refused for good: list, try again, drop")
         .subcommand_required(true)
@@ -55,7 +67,10 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             };
             match (count, number) {
                 (0, Some(_)) => Err(nothing()),
-                _ => print_line(&format!("{count} notices")),
+                _ => print_line(&format!(
+                    "{count} {}",
+                    if count == 1 { "notice" } else { "notices" }
+                )),
             }
         }
         _ => Err(Failure::called_wrongly("no command; see tubepost notify parked --help")),
