@@ -9,7 +9,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -46,16 +45,16 @@ async fn measure(rate: u64, seconds: u64, one_in: u64) -> Result<()> {
     let port = listener.local_addr()?.port();
     tokio::spawn(mail_server(listener, Arc::clone(&taken)));
     // The probe's mail says when the notifier is ready.
+    let store = site.path("rules.db").display().to_string();
     let config = format!(
-        "[notify.mail]\nhost = \"127.0.0.1\"\nport = {port}\nfrom = \"tubepost@example.org\"\n\
+        "[notify]\nstore = \"{store}\"\n[notify.mail]\nhost = \"127.0.0.1\"\nport = {port}\nfrom = \"tubepost@example.org\"\n\
          [[notify.subscription]]\nto = \"probe@example.org\"\npatterns = [\"org.example.probe\"]\n"
     );
     site.write("tubepost.toml", config)?;
     let begun = Instant::now();
     let rules = site.write("rules.json", Value::from_iter((0..RULES).map(rule)).to_string())?;
-    let mut import = site.command(&["notify", "import", "--rules"]);
-    import.arg(site.path("data/notify.db")).arg(rules);
-    fs::create_dir_all(site.path("data"))?;
+    let mut import = site.command(&["notify", "import", "--rules", &store]);
+    import.arg(rules);
     let done = run("import", &mut import, b"", 600)?;
     ensure!(done.code() == 0, "import: {}", done.stderr);
     println!("{RULES} rules of {PEOPLE} people imported in {:.1} s", begun.elapsed().as_secs_f64());

@@ -35,7 +35,10 @@ pub use silence::Silence;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use self::database::{Database, Session};
-use crate::rule::{Maintainers, Owner, Rule};
+use crate::{
+    Imported,
+    rule::{Maintainers, Owner, Rule},
+};
 
 /// People who may do something together, and hear of things together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -79,45 +82,26 @@ impl Store {
         if rule.id.is_empty() {
             rule.id = uuid::Uuid::now_v7().to_string();
         }
-        rule.check().map_err(Error::Rule)?;
-        if rule.id.starts_with(crate::subscription::FILE_ID) {
-            return Err(Error::Refused(format!(
-                "rule id {}: is the configuration file's",
-                rule.id
-            )));
-        }
-        self.change(|session| {
-            let owner = rule.owner.to_string();
-            let before = session.rows("SELECT owner FROM rule WHERE id = $1", &[&rule.id])?;
-            if let Some([other]) = before.first().map(Vec::as_slice)
-                && *other != owner
-            {
-                let problem = format!("rule {}: is {other}'s, not {owner}'s", rule.id);
-                return Err(Error::Refused(problem));
-            }
-            let count = session
-                .rows("SELECT CAST(COUNT(*) AS TEXT) FROM rule WHERE owner = $1", &[&owner])?;
-            let count = count.first().and_then(|row| row.first()?.parse().ok()).unwrap_or(0);
-            if before.is_empty() && count >= RULES_MAX {
-                let problem = format!("{owner} has {count} rules, and no more are kept for one");
-                return Err(Error::Refused(problem));
-            }
-            destination::check(session, &rule)?;
-            write_rule(session, &rule)
-        })?;
+        self.change(|session| keep_rule(session, &rule))?;
         Ok(rule)
     }
 
-    /// Keeps many rules, all or none, as [`Store::put_rule`] does each; for loading. Destinations
-    /// are not looked for.
+    /// Keeps many rules and their owners' destinations, each as [`Store::put_rule`] would; those
+    /// that cannot be kept are left out, with the reason. Gives the outcome of each, in order.
     ///
     /// # Errors
-    /// As [`Store::put_rule`].
-    pub fn put_rules(&self, rules: &[Rule]) -> Result<(), Error> {
-        for rule in rules {
-            rule.check().map_err(Error::Rule)?;
+    /// The database's: then the rest is not kept.
+    pub fn import(&self, all: &[Imported]) -> Result<Vec<Result<(), Error>>, Error> {
+        let mut outcomes = Vec::with_capacity(all.len());
+        // One transaction for some: one for each would wait for the disk each time, one for all
+        // would keep everybody else waiting.
+        for some in all.chunks(IMPORTED_AT_ONCE) {
+            let kept: Vec<_> = self.change(|session| {
+                some.iter().map(|imported| or_nothing(session, imported)).collect()
+            })?;
+            outcomes.extend(kept);
         }
-        self.change(|session| rules.iter().try_for_each(|rule| write_rule(session, rule)))
+        Ok(outcomes)
     }
 
     /// Removes a rule; false when there is none.
@@ -245,6 +229,48 @@ impl Store {
     }
 }
 
+/// One of many; what cannot be kept leaves nothing behind.
+fn or_nothing(session: &mut dyn Session, imported: &Imported) -> Result<Result<(), Error>, Error> {
+    session.run("SAVEPOINT imported", &[])?;
+    let Imported { rule, destinations } = imported;
+    let kept = destinations
+        .iter()
+        .try_for_each(|one| destination::keep(session, &rule.owner, one))
+        .and_then(|()| keep_rule(session, rule));
+    match kept {
+        Err(error @ (Error::Rule(_) | Error::Refused(_))) => {
+            session.run("ROLLBACK TO SAVEPOINT imported", &[])?;
+            Ok(Err(error))
+        }
+        kept => kept.map(Ok),
+    }
+}
+
+/// Keeps a rule that has an id, if it may be kept.
+fn keep_rule(session: &mut dyn Session, rule: &Rule) -> Result<(), Error> {
+    rule.check().map_err(Error::Rule)?;
+    let id = rule.id.as_str();
+    if id.starts_with(crate::subscription::FILE_ID) {
+        return Err(Error::Refused(format!("rule id {id}: is the configuration file's")));
+    }
+    let owner = rule.owner.to_string();
+    let before = session.rows("SELECT owner FROM rule WHERE id = $1", &[id])?;
+    if let Some([other]) = before.first().map(Vec::as_slice)
+        && *other != owner
+    {
+        return Err(Error::Refused(format!("rule {id}: is {other}'s, not {owner}'s")));
+    }
+    let count = "SELECT CAST(COUNT(*) AS TEXT) FROM rule WHERE owner = $1";
+    let count = session.rows(count, &[&owner])?;
+    let count = count.first().and_then(|row| row.first()?.parse().ok()).unwrap_or(0);
+    if before.is_empty() && count >= RULES_MAX {
+        let problem = format!("{owner} has {count} rules, and no more are kept for one");
+        return Err(Error::Refused(problem));
+    }
+    destination::check(session, rule)?;
+    write_rule(session, rule)
+}
+
 fn write_rule(session: &mut dyn Session, rule: &Rule) -> Result<(), Error> {
     session.run(
         "INSERT INTO rule (id, owner, body) VALUES ($1, $2, $3) \
@@ -303,6 +329,8 @@ fn parse<T: DeserializeOwned>(row: &[String], kind: &str) -> Result<T, Error> {
 fn named(name: &str) -> Result<Owner, Error> {
     name.parse().map_err(Error::Refused)
 }
+
+const IMPORTED_AT_ONCE: usize = 500;
 
 /// Rules of one person or group.
 const RULES_MAX: u64 = 500;

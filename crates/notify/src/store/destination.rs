@@ -62,22 +62,7 @@ impl Store {
     /// # Errors
     /// Too many; the database's.
     pub fn put_destination(&self, owner: &Owner, destination: &Destination) -> Result<(), Error> {
-        Destination::new(&destination.id)?;
-        self.change(|session| {
-            let key = owner.to_string();
-            let there = of_owner(session, owner)?;
-            let is_new = there.iter().all(|one| one.id != destination.id);
-            if is_new && there.len() >= DESTINATIONS_MAX {
-                let problem = format!("{owner} has {DESTINATIONS_MAX} destinations; remove one");
-                return Err(Error::Refused(problem));
-            }
-            write(session, owner, destination)?;
-            if let Some(place) = destination.place() {
-                // Said to be good again, it has all its chances.
-                bounce::forget(session, &place)?;
-            }
-            change::note(session, "destination", &key)
-        })
+        self.change(|session| keep(session, owner, destination))
     }
 
     /// Removes a destination; false when there is none. Rules that name it tell nobody there.
@@ -113,6 +98,30 @@ pub(super) fn of_owner(
     let sql = "SELECT body, id FROM destination WHERE owner = $1 ORDER BY id";
     let rows = session.rows(sql, &[&owner.to_string()])?;
     rows.iter().map(|row| super::parse(row, "destination")).collect()
+}
+
+/// Within a transaction, if it may be kept.
+pub(super) fn keep(
+    session: &mut dyn Session,
+    owner: &Owner,
+    destination: &Destination,
+) -> Result<(), Error> {
+    Destination::new(&destination.id)?;
+    let there = of_owner(session, owner)?;
+    let before = there.iter().find(|one| one.id == destination.id);
+    if before.is_none() && there.len() >= DESTINATIONS_MAX {
+        let problem = format!("{owner} has {DESTINATIONS_MAX} destinations; remove one");
+        return Err(Error::Refused(problem));
+    }
+    if let Some(place) = destination.place() {
+        // Said to be good again, it has all its chances.
+        bounce::forget(session, &place)?;
+    }
+    if before == Some(destination) {
+        return Ok(());
+    }
+    write(session, owner, destination)?;
+    change::note(session, "destination", &owner.to_string())
 }
 
 /// Within a transaction.

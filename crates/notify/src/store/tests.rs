@@ -72,6 +72,7 @@ on_every_database! {
     other_processes_hear_of_every_change_in_order
     who_missed_too_much_is_told_everything
     a_change_that_fails_half_way_changes_nothing
+    of_many_rules_those_are_kept_that_can_be
     default_rules_are_given_once
     a_reader_is_woken_by_each_change
     what_is_kept_is_handed_out_once_told_and_parked
@@ -194,15 +195,40 @@ fn other_processes_hear_of_every_change_in_order(place: &Place) {
 fn who_missed_too_much_is_told_everything(place: &Place) {
     let (writer, reader) = ((place.open)(), (place.open)());
     let (cursor, _) = reader.news(None).unwrap();
-    let many: Vec<Rule> =
-        (0..150).map(|n| Rule { id: format!("r{}", n % 10), ..rule("r") }).collect();
+    let many: Vec<Imported> = (0..150)
+        .map(|n| Imported {
+            rule: Rule { id: format!("r{}", n % 10), ..rule("r") },
+            destinations: Vec::new(),
+        })
+        .collect();
     for chunk in many.chunks(40) {
-        writer.put_rules(chunk).unwrap();
+        assert!(writer.import(chunk).unwrap().iter().all(Result::is_ok));
     }
     let (last, News::Everything(all)) = reader.news(Some(cursor)).unwrap() else { panic!() };
     assert_eq!(all.len(), 10);
     writer.put_rule(rule("one more")).unwrap();
     assert_eq!(changes(&reader, last).1.len(), 1);
+}
+
+fn of_many_rules_those_are_kept_that_can_be(place: &Place) {
+    let store = (place.open)();
+    let imported = |id: &str, to: &str, destinations: &[&str]| Imported {
+        rule: Rule { id: id.to_owned(), outlets: vec![outlet(to)], ..rule(id) },
+        destinations: destinations.iter().map(|id| Destination::new(id).unwrap()).collect(),
+    };
+    let (ours, other) = ("mail:ada@example.org", "mail:other@example.org");
+    let all = [
+        imported("one", ours, &[ours]),
+        // What it names is nobody's: not its other destination either.
+        imported("two", other, &["mail:third@example.org"]),
+        imported("file.1", ours, &[]),
+        imported("three", ours, &[]),
+    ];
+    let outcomes = store.import(&all).unwrap();
+    let outcomes: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+    assert_eq!(outcomes, [true, false, false, true]);
+    assert_eq!(store.rules(None).unwrap().len(), 2);
+    assert_eq!(store.destinations(&ada()).unwrap(), [Destination::new(ours).unwrap()]);
 }
 
 fn a_change_that_fails_half_way_changes_nothing(place: &Place) {

@@ -59,23 +59,16 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         complain(&shown(&format!("{place}: rule {id} left out: {reason}")));
     }
     let mut kept = 0;
-    let store = match dry {
-        true => None,
-        false => Some(open(matches, true)?),
+    let outcomes = match dry {
+        true => import.rules.iter().map(|_| Ok(())).collect(),
+        false => open(matches, true)?.import(&import.rules)?,
     };
-    for imported in import.rules {
-        if let Some(store) = &store {
-            let owner = &imported.rule.owner;
-            let keep = || {
-                imported.destinations.iter().try_for_each(|to| store.put_destination(owner, to))?;
-                store.put_rule(imported.rule.clone())
-            };
-            if let Err(error) = keep() {
-                left_out += 1;
-                let id = &imported.rule.id;
-                complain(&shown(&format!("{place}: rule {id} left out: {error}")));
-                continue;
-            }
+    for (imported, outcome) in import.rules.iter().zip(outcomes) {
+        if let Err(error) = outcome {
+            left_out += 1;
+            let id = &imported.rule.id;
+            complain(&shown(&format!("{place}: rule {id} left out: {error}")));
+            continue;
         }
         kept += 1;
         if dry || is_json {
