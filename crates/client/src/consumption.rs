@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    BusUrl, Delivery, Error, Queue, Subscription,
+    BusUrl, Delivery, Error, Inbox, Queue, Subscription,
     connection::Connection,
     conversation::{Said, Verdict},
     limits::CONNECT_WAIT,
@@ -99,7 +99,7 @@ impl Consumption {
 pub(crate) fn name(queue: &Queue) -> String {
     match queue {
         Queue::Temporary => "a temporary queue".to_owned(),
-        Queue::Durable(name) => format!("queue '{name}'"),
+        Queue::Durable(name) | Queue::Inbox(Inbox { name, .. }) => format!("queue '{name}'"),
     }
 }
 

@@ -134,12 +134,13 @@ impl Conversation {
     pub(crate) fn declare(
         &mut self,
         queue: &str,
+        length_max: Option<u32>,
         out: &mut BytesMut,
         said: &mut impl Extend<Said>,
     ) {
         match self {
-            Conversation::Amqp091(it) => it.declare(queue, out),
-            Conversation::Amqp10(it) => it.declare(queue, out, said),
+            Conversation::Amqp091(it) => it.declare(queue, length_max, out),
+            Conversation::Amqp10(it) => it.declare(queue, length_max, out, said),
         }
     }
 

@@ -229,7 +229,8 @@ impl Courier {
             {
                 if line.queue != Declared::Asked(queue.clone()) {
                     line.queue = Declared::Asked(queue.clone());
-                    line.connection.say(|it, out, said| it.declare(queue, out, said));
+                    let length_max = request.message.length_max;
+                    line.connection.say(|it, out, said| it.declare(queue, length_max, out, said));
                 }
                 // It may be there already, by this connection's doing.
                 return self.listen();

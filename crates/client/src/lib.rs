@@ -91,7 +91,7 @@ pub use sender::Sender;
 pub use size::parse_size;
 pub use spool::{Backlog, Spool};
 pub use subscribe::{Subscribe, subscribe};
-pub use subscriber::{Queue, Subscriber, Subscription};
+pub use subscriber::{Inbox, Queue, Subscriber, Subscription};
 pub use surroundings::{Signing, Surroundings};
 pub use trace_context::TraceContext;
 pub use transport::tls_config;

@@ -15,6 +15,8 @@ pub(crate) struct Message {
     pub(crate) topic: String,
     pub(crate) head: Head,
     pub(crate) body: Bytes,
+    /// How many messages the queue of its place keeps, if that is bounded.
+    pub(crate) length_max: Option<u32>,
 }
 
 /// Where a message goes.
@@ -74,7 +76,8 @@ impl Message {
             Protocol::Amqp091 => Head::Amqp091(amqp091::properties(&wire).map_err(fault)?),
             Protocol::Amqp10 => Head::Amqp10(Box::new(Sections::new(&wire).map_err(fault)?)),
         };
-        Ok(Message { id, place, topic: wire.routing_key, head, body: wire.body })
+        let (topic, body) = (wire.routing_key, wire.body);
+        Ok(Message { id, place, topic, head, body, length_max: None })
     }
 
     /// AMQP 0-9-1: by this the exchange, or the default exchange, finds the queues.

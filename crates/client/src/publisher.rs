@@ -4,7 +4,7 @@ use event::{Clothing, Event};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    BusUrl, Error,
+    BusUrl, Error, Inbox,
     courier::{Command, Courier, Request},
     limits::INBOX_EVENTS,
     message::Message,
@@ -105,7 +105,20 @@ impl Publisher {
     /// # Errors
     /// As [`Publisher::publish`]; also a queue that exists with other properties.
     pub async fn publish_to_queue(&self, queue: &str, event: &Event) -> Result<(), Error> {
-        let message = Message::for_queue(queue, event, self.bus.protocol())?;
+        self.put_into(queue, Message::for_queue(queue, event, self.bus.protocol())?).await
+    }
+
+    /// As [`Publisher::publish_to_queue`], into a queue that keeps the newest events only.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish_to_queue`].
+    pub async fn publish_to_inbox(&self, inbox: &Inbox, event: &Event) -> Result<(), Error> {
+        let mut message = Message::for_queue(&inbox.name, event, self.bus.protocol())?;
+        message.length_max = Some(inbox.length_max.max(1));
+        self.put_into(&inbox.name, message).await
+    }
+
+    async fn put_into(&self, queue: &str, message: Message) -> Result<(), Error> {
         let what = message.what();
         match self.confirmed(self.request(message).await?).await? {
             Published::Routed => Ok(()),

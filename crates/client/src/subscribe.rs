@@ -5,8 +5,8 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use event::{Event, Pattern};
 
 use crate::{
-    BusUrl, DeadLetters, Error, Publisher, Queue, Retry, Subscriber, Subscription, Surroundings,
-    Trust,
+    BusUrl, DeadLetters, Error, Inbox, Publisher, Queue, Retry, Subscriber, Subscription,
+    Surroundings, Trust,
     handling::{Handled, Handling, Job},
     limits::{APP_WAIT, KEYED_AHEAD},
     seen::Seen,
@@ -160,7 +160,7 @@ impl Subscribe {
         E: fmt::Display,
     {
         let of = match &self.queue {
-            Queue::Durable(name) => name.clone(),
+            Queue::Durable(name) | Queue::Inbox(Inbox { name, .. }) => name.clone(),
             Queue::Temporary => String::new(),
         };
         let own = (!of.is_empty()).then(|| format!("{of}.dead"));

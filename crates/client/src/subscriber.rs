@@ -19,6 +19,18 @@ pub enum Queue {
     Temporary,
     /// Durable, by name: nothing is missed while the subscriber is away.
     Durable(String),
+    /// Durable, and filled by name alone ([`crate::Publisher::publish_to_inbox`]): patterns mean
+    /// nothing to it. By AMQP 1.0 on Tubepost and RabbitMQ 4 only.
+    Inbox(Inbox),
+}
+
+/// A durable queue of one receiver, with an end: past `length_max` messages the oldest go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbox {
+    /// Its name, at most 255 bytes.
+    pub name: String,
+    /// At least 1; who fills it and who reads it must say the same.
+    pub length_max: u32,
 }
 
 /// What a subscriber wants.

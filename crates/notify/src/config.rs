@@ -77,7 +77,8 @@ impl Config {
     pub fn kinds(&self) -> Vec<Kind> {
         let others = [(Kind::Webhook, self.webhook.is_some()), (Kind::Ntfy, self.ntfy.is_some())];
         let others = others.into_iter().filter_map(|(kind, is_set_up)| is_set_up.then_some(kind));
-        std::iter::once(Kind::Mail).chain(others).collect()
+        // Feeds are in the store and desktops on the bus: there is nothing to set up.
+        [Kind::Mail, Kind::Desktop, Kind::Feed].into_iter().chain(others).collect()
     }
 
     /// The subscriptions as the rules that they are.

@@ -5,7 +5,7 @@
 //! wants it, however many rules asked. They are kept in the store, in one transaction for all that
 //! came meanwhile, and only then is the event acknowledged. From the store lanes are leased and
 //! told by a [`Destination`], of which there is one for each kind of place: [`Mailer`],
-//! [`Webhooks`] and [`NtfyPublisher`] so far.
+//! [`Webhooks`], [`NtfyPublisher`], [`FeedKeeper`] and [`DesktopPost`] so far.
 //!
 //! ```text
 //! bus ─► rule ─► letter ─► store ─► ack
@@ -42,10 +42,12 @@ mod chat_text;
 mod config;
 mod counters;
 mod delivery;
+mod desktop;
 mod destination;
 mod digest;
 mod dispatcher;
 mod error;
+mod feed;
 mod fmn;
 mod follower;
 mod holder;
@@ -69,9 +71,11 @@ mod webhook;
 pub use audience::Audience;
 pub use config::{Config, Login, Mail};
 pub use counters::{Counters, Counts};
+pub use desktop::{DESKTOP_NOTICES_MAX, DesktopPost, Slip, desktop_inbox, desktop_user};
 pub use destination::{Destination, Destinations, Failure};
 pub use digest::{Digest, Group};
 pub use error::Error;
+pub use feed::{Document, FeedKeeper, Feeds, Form, feed_url};
 pub use fmn::{Import, Imported, import as import_fmn};
 pub use lettre::message::Mailbox;
 pub use mail::{Dkim, Letterhead, Mailer};

@@ -15,6 +15,7 @@ use std::{
     time::Instant,
 };
 
+pub(crate) use body::visible;
 pub use dkim::Dkim;
 pub(crate) use header_text::{one_line, turns_text};
 pub use letterhead::Letterhead;

@@ -7,7 +7,8 @@ use event::Registry;
 use tokio::sync::watch;
 
 use crate::{
-    Audience, Config, Counters, Destinations, Error, Kind, Mailer, NtfyPublisher, Webhooks,
+    Audience, Config, Counters, DesktopPost, Destination, Destinations, Error, Kind, Mailer,
+    NtfyPublisher, Webhooks,
     dispatcher::Dispatcher,
     follower::{self, Follower},
     limits::PREFETCH,
@@ -46,6 +47,7 @@ impl Notifier {
         if let Some(ntfy) = &config.ntfy {
             destinations.put(Kind::Ntfy, NtfyPublisher::new(ntfy)?);
         }
+        destinations.put(Kind::Desktop, DesktopPost::new(bus.clone()));
         let listening = watch::Sender::new(false);
         let audience = Arc::new(Audience::of(&config.subscriptions));
         Ok(Notifier {
@@ -69,6 +71,13 @@ impl Notifier {
     pub fn following(mut self, store: Arc<Store>) -> Result<Notifier, Error> {
         self.follower = Some(follower::follow(store, &self.audience).map_err(Error::Store)?);
         Ok(self)
+    }
+
+    /// Tells people by this, too.
+    #[must_use]
+    pub fn telling(mut self, kind: Kind, destination: impl Destination + 'static) -> Notifier {
+        self.destinations.put(kind, destination);
+        self
     }
 
     /// Whom it tells: rules, groups, destinations as they are now.

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use lettre::message::Mailbox;
 
-use crate::{ntfy, webhook};
+use crate::{desktop_user, feed, ntfy, webhook};
 
 /// The ways there are to tell somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,6 +117,8 @@ impl Place {
                 let origin = origin.split(['?', '#']).next().unwrap_or_default();
                 format!("{}:{origin}/…", self.kind)
             }
+            // Its name opens nothing; what is no name may be the secret, put here by mistake.
+            Kind::Feed if feed::is_name(&self.address) => format!("feed:{}", self.address),
             Kind::Ntfy | Kind::Feed => format!("{}:…", self.kind),
         }
     }
@@ -154,6 +156,7 @@ impl FromStr for Place {
         match kind {
             Kind::Webhook => drop(address.parse::<webhook::Address>()?),
             Kind::Ntfy => ntfy::check_topic(address)?,
+            Kind::Desktop => drop(desktop_user(address)?),
             _ => {}
         }
         let mailbox = match kind {
@@ -195,6 +198,7 @@ mod tests {
             ("webhook:https://h.org?token=s3cret", "webhook:https://h.org/…"),
             ("ntfy:s3cret", "ntfy:…"),
             ("feed:s3cret", "feed:…"),
+            ("feed:3f9a0b12c4d5", "feed:3f9a0b12c4d5"),
             ("irc:ada", "irc:ada"),
         ] {
             assert_eq!(place(text).shown(), shown);
@@ -211,6 +215,7 @@ mod tests {
             ("irc:ada\r\nQUIT", "has no address"),
             ("webhook:example.org", "is no URL"),
             ("ntfy:a/b", "is no topic"),
+            ("desktop:a#", "is no user of the bus"),
         ] {
             let error = text.parse::<Place>().unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

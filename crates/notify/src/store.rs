@@ -11,6 +11,7 @@ mod database;
 mod defaults;
 mod destination;
 mod error;
+mod feed;
 mod location;
 mod migration;
 mod post;
@@ -25,6 +26,8 @@ pub use change::{Change, Cursor, News};
 pub use defaults::{DefaultRule, Defaults, Scope};
 pub use destination::Destination;
 pub use error::Error;
+pub(crate) use feed::{ENTRIES_MAX as FEED_ENTRIES_MAX, NAME_BYTES as FEED_NAME_BYTES};
+pub use feed::{FeedContent, FeedEntry};
 pub use location::Location;
 pub(crate) use post::{
     Address, Claimed, End, Handed, Item, Letter, Parcel, Plan, Round, Settlement,

@@ -43,6 +43,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Some(("event", matches)) => verb::event::run(matches),
         Some(("schema", matches)) => verb::schema::run(matches),
         Some(("hook", matches)) => verb::hook::run(matches),
+        Some(("desktop", matches)) => verb::desktop::run(matches),
         Some(("notify", matches)) => verb::notify::run(matches),
         Some(("verify", matches)) => verb::verify::run(matches),
         Some(("key", matches)) => verb::key::run(matches),
@@ -95,6 +96,7 @@ pub(crate) fn command() -> Command {
         .subcommand(verb::event::command())
         .subcommand(verb::schema::command())
         .subcommand(verb::notify::command())
+        .subcommand(verb::desktop::command())
         .subcommand(verb::verify::command())
         .subcommand(verb::key::command())
         .subcommand(verb::user::command())

@@ -5,6 +5,7 @@ pub(crate) mod agent_part;
 pub(crate) mod broker_part;
 pub(crate) mod data_directory;
 mod farewell;
+mod feeds;
 mod greeting;
 mod listeners;
 pub(crate) mod logging;
@@ -176,6 +177,7 @@ impl Start {
             ready = listening.boxed();
         }
         pages.publishing = Some(bus.clone());
+        pages.feeds = Some(feeds::prepare(&config));
         let ready = ready.shared();
         if runs_agent {
             parts.push(agent_part::start(

@@ -88,7 +88,9 @@ pub(crate) async fn guard(
         Some(host) if !guard.is_host_known(host) => refuse_host(host, &guard.address),
         Some(_) => {
             let path = request.uri().path();
+            // A feed's address is its login: readers of feeds have no other.
             let open = path.starts_with("/health/")
+                || path.starts_with("/feeds/")
                 || path.starts_with(unsubscribe::PATH)
                 || guard.open.contains(&path);
             match open || guard.is_login_right(request.headers()).await {

@@ -52,6 +52,9 @@ pub(crate) const PUBLISHES_MAX: usize = 32;
 /// Users whose connections to the bus are kept.
 pub(crate) const PUBLISHERS_MAX: usize = 32;
 
+/// People's feeds read from the store at once; further readers wait.
+pub(crate) const FEEDS_AT_ONCE: usize = 4;
+
 /// Connections at once unless told otherwise.
 pub(crate) const CONNECTIONS_MAX: usize = 256;
 /// Open live streams at once unless told otherwise. Less than the connections, so that pages and

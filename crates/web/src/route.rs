@@ -21,6 +21,7 @@ use crate::{
     filter::Problem,
     guard::{Guard, guard},
     page,
+    personal_feed::{self, Feeds},
     publish::{self, Door},
     query::Query,
     serve::Metrics,
@@ -42,6 +43,9 @@ pub(crate) struct Site {
     pub(crate) unsubscribing: Option<Arc<dyn Unsubscribing>>,
     /// Who may ask for that at once.
     pub(crate) farewells: Arc<Semaphore>,
+    pub(crate) feeds: Option<Arc<dyn Feeds>>,
+    /// Turns at them.
+    pub(crate) readers: Arc<Semaphore>,
 }
 
 pub(crate) fn router(site: Site, websockets: Option<WebSockets>, guarded: Guard) -> Router {
@@ -63,6 +67,7 @@ fn pages() -> Router<Site> {
         .route("/schemas/", get(catalogue::folder))
         .route("/schemas.json", get(catalogue::index))
         .route("/schemas/{name}", get(catalogue::one))
+        .route("/feeds/{file}", get(personal_feed::answer))
         .route("/assets/{file}", get(asset_file))
         .route("/favicon.ico", get(|| async { Redirect::permanent(&asset::ICON.path) }))
         .route("/unsubscribe/{token}", get(unsubscribe::ask).post(unsubscribe::act))

@@ -14,9 +14,10 @@ use crate::{
     Error, Feed,
     guard::{Guard, Login},
     limits::{
-        CONNECTIONS_MAX, DRAIN_WAIT, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_WAIT, STREAMS_MAX,
-        WRITE_STALL_MAX,
+        CONNECTIONS_MAX, DRAIN_WAIT, FEEDS_AT_ONCE, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_WAIT,
+        STREAMS_MAX, WRITE_STALL_MAX,
     },
+    personal_feed::Feeds,
     publish::Door,
     publishers::Publishers,
     route::{Site, router},
@@ -45,6 +46,8 @@ pub struct Options {
     /// The bus that `POST /events` publishes on, each user with their own login, whatever is in it;
     /// without it nothing is published.
     pub publishing: Option<BusUrl>,
+    /// People's own feeds, at `/feeds/SECRET.atom` and `.rss`; without them there is nothing.
+    pub feeds: Option<Arc<dyn Feeds>>,
     /// What is spoken over WebSockets, if anything. It has a login of its own.
     pub websockets: Option<WebSockets>,
     /// What the addresses in mails lead to; without it they lead nowhere.
@@ -68,6 +71,7 @@ impl Default for Options {
             metrics: None,
             schemas: Registry::builtin(),
             publishing: None,
+            feeds: None,
             websockets: None,
             unsubscribing: None,
         }
@@ -100,6 +104,8 @@ pub async fn serve(
         schemas: options.schemas,
         unsubscribing: options.unsubscribing,
         farewells: Arc::new(Semaphore::new(unsubscribe::AT_ONCE)),
+        feeds: options.feeds,
+        readers: Arc::new(Semaphore::new(FEEDS_AT_ONCE)),
         publishing: options.publishing.map(|bus| Arc::new(Door::new(Publishers::new(bus)))),
     };
     let websocket_paths = options.websockets.as_ref().map_or(&[][..], |it| it.paths);

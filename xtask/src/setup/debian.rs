@@ -20,7 +20,7 @@ pub(super) struct Need {
 }
 
 /// Of `cargo xtask test`.
-pub(super) const OF_TESTS: [Need; 14] = [
+pub(super) const OF_TESTS: [Need; 15] = [
     Need {
         what: "git (the hook's tests push with it)",
         is_there: || find_program(&["git"]).is_some(),
@@ -94,6 +94,15 @@ pub(super) const OF_TESTS: [Need; 14] = [
         what: "strace (it makes system calls of the server fail)",
         is_there: || find_program(&["strace"]).is_some(),
         packages: &["strace"],
+    },
+    Need {
+        what: "dunst, Xvfb and dbus-daemon (a desktop's session that shows notices)",
+        is_there: || {
+            let programs = ["dunst", "dunstctl", "Xvfb", "dbus-daemon", "dbus-send"];
+            programs.iter().all(|program| find_program(&[program]).is_some())
+        },
+        // dbus-x11, as what would come by default for dunst brings systemd along.
+        packages: &["dunst", "dbus-x11", "dbus-daemon", "dbus-bin", "xvfb"],
     },
 ];
 

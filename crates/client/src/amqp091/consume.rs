@@ -1,7 +1,7 @@
 //! What a subscriber asks before messages come: a queue, its bindings, a limit, a consumer.
 
 use ::amqp091::{
-    Method, ShortStr, encode_method,
+    FieldTable, FieldValue, Method, ShortStr, encode_method,
     method::{basic, queue},
 };
 use bytes::BytesMut;
@@ -35,6 +35,12 @@ impl Consuming {
                 durable: true,
                 ..queue::Declare::default()
             },
+            Queue::Inbox(inbox) => queue::Declare {
+                queue: short(&what, &inbox.name)?,
+                durable: true,
+                arguments: bounds(Some(inbox.length_max.max(1))),
+                ..queue::Declare::default()
+            },
             Queue::Temporary => {
                 queue::Declare { exclusive: true, auto_delete: true, ..queue::Declare::default() }
             }
@@ -43,7 +49,10 @@ impl Consuming {
         for pattern in &subscription.patterns {
             patterns.push(short(&binding(&what, pattern.as_str()), pattern.as_str())?);
         }
-        if patterns.is_empty() {
+        let is_bound = !matches!(subscription.queue, Queue::Inbox(_));
+        if !is_bound {
+            patterns.clear();
+        } else if patterns.is_empty() {
             patterns.push(ShortStr::from_static("#"));
         }
         encode_method(CHANNEL, &declare, out);
@@ -94,6 +103,13 @@ impl Consuming {
             _ => false,
         }
     }
+}
+
+/// The arguments of a queue that keeps so many messages, the newest.
+pub(super) fn bounds(length_max: Option<u32>) -> FieldTable {
+    let bound = length_max
+        .map(|count| (ShortStr::from_static("x-max-length"), FieldValue::I64(count.into())));
+    bound.into_iter().collect()
 }
 
 fn binding(queue: &str, pattern: &str) -> String {

@@ -9,7 +9,10 @@ use ::amqp091::{
 };
 use bytes::BytesMut;
 
-use super::{consume::Consuming, properties};
+use super::{
+    consume::{Consuming, bounds},
+    properties,
+};
 use crate::{
     EXCHANGE, Subscription, Undecodable,
     conversation::{Ending, Fate, Refusal, Said, Sent, Verdict},
@@ -92,11 +95,12 @@ impl Amqp091 {
         Ok(())
     }
 
-    pub(crate) fn declare(&mut self, queue: &str, out: &mut BytesMut) {
+    pub(crate) fn declare(&mut self, queue: &str, length_max: Option<u32>, out: &mut BytesMut) {
         self.declaring = Some(queue.to_owned());
         let declare = queue::Declare {
             queue: ShortStr::truncated(queue),
             durable: true,
+            arguments: bounds(length_max),
             ..queue::Declare::default()
         };
         encode_method(CHANNEL, &declare, out);

@@ -121,7 +121,16 @@ impl Amqp10 {
         let mut intake = Intake::new(subscription, self.dialect);
         let queue = subscription.queue.clone();
         let requests = intake.managed.as_ref().map(|name| {
-            let mut requests = vec![Request::declare(&intake.queue, name, intake.is_temporary())];
+            let length_max = match &queue {
+                Queue::Inbox(inbox) => Some(inbox.length_max.max(1)),
+                Queue::Temporary | Queue::Durable(_) => None,
+            };
+            let what = &intake.queue;
+            let declare = Request::declare(what, name, intake.is_temporary(), length_max);
+            let mut requests = vec![declare];
+            if length_max.is_some() {
+                return requests;
+            }
             let patterns = intake.patterns().into_iter();
             requests.extend(patterns.map(|pattern| Request::bind(&intake.queue, name, pattern)));
             requests
@@ -148,12 +157,13 @@ impl Amqp10 {
     pub(crate) fn declare(
         &mut self,
         queue: &str,
+        length_max: Option<u32>,
         out: &mut BytesMut,
         said: &mut impl Extend<Said>,
     ) {
         if self.dialect.is_managed() {
             let what = format!("queue '{queue}'");
-            return self.ask(vec![Request::declare(&what, queue, false)], out);
+            return self.ask(vec![Request::declare(&what, queue, false, length_max)], out);
         }
         // Its link is attached for the message itself, and says whether there is such a queue.
         said.extend([Said::Declared]);

@@ -14,7 +14,7 @@ use event::{Pattern, Topic};
 
 use super::{Dialect, dialect::queue_address};
 use crate::{
-    Queue, Subscription,
+    Inbox, Queue, Subscription,
     consumption::name,
     conversation::{Refusal, Verdict},
 };
@@ -42,7 +42,7 @@ struct Link {
 impl Intake {
     pub(super) fn new(subscription: &Subscription, dialect: Dialect) -> Intake {
         let (managed, is_temporary) = match &subscription.queue {
-            Queue::Durable(name) => (name.clone(), false),
+            Queue::Durable(name) | Queue::Inbox(Inbox { name, .. }) => (name.clone(), false),
             Queue::Temporary => (format!("tubepost-{}", uuid::Uuid::new_v4()), true),
         };
         let managed = dialect.is_managed().then_some(managed);
@@ -92,11 +92,18 @@ impl Intake {
                 let address = Some(queue_address(name).into());
                 sources.push((name.clone(), Source { address, ..Source::default() }));
             }
+            (None, Queue::Inbox(_)) => {
+                let text = "this bus declares no queues by AMQP 1.0; use amqp:// or amqps://";
+                let what = Some(self.queue.clone());
+                return Err(Refusal { what, code: 540, text: text.to_owned() });
+            }
             (None, queue) => {
                 for (n, pattern) in self.patterns().into_iter().enumerate() {
                     let (link, is_durable) = match queue {
                         Queue::Durable(name) => (format!("{name}.{n}"), true),
-                        Queue::Temporary => (format!("tubepost-{}", uuid::Uuid::new_v4()), false),
+                        Queue::Temporary | Queue::Inbox(_) => {
+                            (format!("tubepost-{}", uuid::Uuid::new_v4()), false)
+                        }
                     };
                     let what = Some(self.queue.clone());
                     let source = dialect

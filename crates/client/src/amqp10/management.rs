@@ -38,18 +38,27 @@ pub(super) struct Request {
 
 impl Request {
     /// Declares a queue.
-    pub(super) fn declare(what: &str, queue: &str, is_temporary: bool) -> Request {
+    pub(super) fn declare(
+        what: &str,
+        queue: &str,
+        is_temporary: bool,
+        length_max: Option<u32>,
+    ) -> Request {
         let fields = [
             ("durable", !is_temporary),
             ("exclusive", is_temporary),
             ("auto_delete", is_temporary),
         ];
-        let body = fields.map(|(name, value)| (Value::String(name.into()), Value::Boolean(value)));
+        let mut body: Map = fields.into_iter().collect();
+        if let Some(count) = length_max {
+            let arguments: Map = [("x-max-length", u64::from(count))].into_iter().collect();
+            body.push("arguments", Value::Map(arguments));
+        }
         Request {
             what: what.to_owned(),
             method: "PUT",
             target: queue_address(queue),
-            body: Value::Map(body.into_iter().collect()),
+            body: Value::Map(body),
         }
     }
 

@@ -73,6 +73,13 @@ fn event(description: &Description, patch_bytes_max: usize) -> String {
     body
 }
 
+/// Lines of an event for another medium, cut and cleaned as those of a mail.
+pub(crate) fn visible(text: &str, bytes_max: usize) -> String {
+    let mut lines = String::new();
+    push_cut(&mut lines, text, bytes_max, "text", None);
+    lines
+}
+
 /// Adds `text`, up to `bytes_max` at a line's end, and says what is missing.
 fn push_cut(body: &mut String, text: &str, bytes_max: usize, what: &str, link: Option<&str>) {
     let kept = cut_at_line(text, bytes_max);

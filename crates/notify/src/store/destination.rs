@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Store, change, database::Session, post::bounce};
+use super::{Error, Store, change, database::Session, feed, post::bounce};
 use crate::{
     Kind, Place,
     rule::{Owner, Rule},
@@ -75,6 +75,7 @@ impl Store {
             let sql = "DELETE FROM destination WHERE owner = $1 AND id = $2";
             let removed = session.run(sql, &[&key, id])? > 0;
             if removed {
+                feed::forget(session, id)?;
                 change::note(session, "destination", &key)?;
             }
             Ok(removed)
@@ -112,6 +113,14 @@ pub(super) fn keep(
     if before.is_none() && there.len() >= DESTINATIONS_MAX {
         let problem = format!("{owner} has {DESTINATIONS_MAX} destinations; remove one");
         return Err(Error::Refused(problem));
+    }
+    let is_feed = destination.kind() == Kind::Feed.name();
+    if is_feed && before.is_none() && !feed::is_of(session, owner, &destination.id)? {
+        return Err(Error::Refused(format!(
+            "destination '{}' is no feed of {owner}'s; make one with tubepost notify destination \
+             add {owner} feed:",
+            destination.id
+        )));
     }
     if let Some(place) = destination.place() {
         // Said to be good again, it has all its chances.

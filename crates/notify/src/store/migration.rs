@@ -47,7 +47,7 @@ pub(super) fn now(session: &mut dyn Session) -> Result<usize, Error> {
 #[cfg(test)]
 pub(super) const LAST: usize = STEPS.len();
 
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE rule (id TEXT PRIMARY KEY, owner TEXT NOT NULL, body TEXT NOT NULL);
     CREATE INDEX rule_of_owner ON rule (owner);
@@ -96,5 +96,13 @@ const STEPS: [&str; 2] = [
     CREATE TABLE post_bounced (
         place TEXT PRIMARY KEY, count BIGINT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL
     )
+",
+    "
+    CREATE TABLE feed (id TEXT PRIMARY KEY, body TEXT NOT NULL);
+    CREATE TABLE feed_door (feed TEXT PRIMARY KEY, door TEXT NOT NULL UNIQUE);
+    CREATE TABLE feed_entry (
+        seq COUNTER, feed TEXT NOT NULL, entry TEXT NOT NULL, body TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX entry_of_feed ON feed_entry (feed, entry);
 ",
 ];

@@ -77,6 +77,7 @@ on_every_database! {
     a_reader_is_woken_by_each_change
     what_is_kept_is_handed_out_once_told_and_parked
     an_address_that_bounces_is_disabled_and_its_owner_hears_of_it_elsewhere
+    a_feed_opens_to_its_secret_and_keeps_each_notice_once
 }
 
 fn ada() -> Owner {
@@ -559,4 +560,35 @@ fn what_is_kept_is_handed_out_once_told_and_parked(place: &Place) {
     assert_eq!((lane.to.clone(), lane.parcels.len()), (fallback, 3));
     let close = Round { close: true, ..Round::default() };
     ours.round(&close, &us, until).unwrap();
+}
+
+fn a_feed_opens_to_its_secret_and_keeps_each_notice_once(place: &Place) {
+    let store = (place.open)();
+    let (destination, secret) = store.make_feed(&ada()).unwrap();
+    let name = destination.id.strip_prefix("feed:").unwrap();
+    let entry = |number: usize| FeedEntry {
+        key: format!("key-{number}"),
+        title: format!("title {number}"),
+        link: None,
+        text: String::new(),
+        author: None,
+        reasons: vec!["mine".to_owned()],
+        at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    for number in [0, 0].into_iter().chain(0..=FEED_ENTRIES_MAX) {
+        assert!(store.keep_entry(name, &entry(number)).unwrap());
+    }
+    let content = (place.open)().feed(secret.expose()).unwrap().unwrap();
+    assert_eq!((content.id.as_str(), content.owner), (name, ada()));
+    assert_eq!(content.entries.len(), FEED_ENTRIES_MAX);
+    assert_eq!(content.entries[0], entry(FEED_ENTRIES_MAX));
+    assert!(store.feed(name).unwrap().is_none(), "the name opens nothing");
+    // Neither the list nor the store's own rows have the secret.
+    let listed = store.destinations(&ada()).unwrap();
+    assert!(listed.contains(&destination) && !destination.id.contains(secret.expose()));
+    let other = store.rotate_feed(&ada(), &destination.id).unwrap();
+    assert!(store.feed(secret.expose()).unwrap().is_none());
+    assert!(store.remove_destination(&ada(), &destination.id).unwrap());
+    assert!(store.feed(other.expose()).unwrap().is_none());
+    assert!(!store.keep_entry(name, &entry(1)).unwrap());
 }

@@ -61,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) notify_store: notify::store::Location,
     /// Whether somebody named it; else it is looked for.
     pub(crate) notify_store_named: bool,
+    /// Where people's feeds are fetched, without `/feeds`.
+    pub(crate) feed_url: String,
     /// Where events wait for the bus.
     pub(crate) spool_directory: PathBuf,
     /// How many bytes may wait there.
@@ -276,6 +278,7 @@ impl Config {
             },
             notify_store: settings.need(&table::NOTIFY_STORE)?,
             notify_store_named: settings.said(table::NOTIFY_STORE.declaration.key).is_some(),
+            feed_url: settings.need(&table::FEED_URL)?,
             spool_directory: settings.need(&table::SPOOL_DIRECTORY)?,
             spool_size_max: settings.need(&table::SPOOL_SIZE_MAX)?,
             signing: Signing {

@@ -108,6 +108,8 @@ pub(crate) enum Verb {
     Publish,
     /// `tubepost tail`
     Tail,
+    /// `tubepost desktop`
+    Desktop,
     /// `tubepost on`
     On,
     /// `tubepost agent`

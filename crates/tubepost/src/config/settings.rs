@@ -204,6 +204,12 @@ pub(super) fn notify_store(settings: &Settings) -> Option<String> {
     Some(directory.join("notify.db").display().to_string())
 }
 
+/// Where people's feeds are fetched when nobody says what the machine is called outside.
+pub(super) fn feed_url(settings: &Settings) -> Option<String> {
+    let address = settings.need(&table::HTTP_LISTEN).ok()?;
+    Some(format!("http://{}", address.local_authority()))
+}
+
 /// Where copies of registries are kept when nobody named a place.
 pub(super) fn schemas_cache(settings: &Settings) -> Option<String> {
     let environment = settings.environment();

@@ -36,7 +36,7 @@ pub(crate) use self::{
         MAIL_USER,
     },
     management::MANAGEMENT_URL,
-    notify::NOTIFY_STORE,
+    notify::{FEED_URL, NOTIFY_STORE},
     ntfy::{NTFY_CA_FILE, NTFY_TIMEOUT, NTFY_TOKEN, NTFY_TOKEN_FILE, NTFY_URL},
     server::{
         AMQP_CHANNEL_MAX, AMQP_CONNECTIONS_MAX, AMQP_FRAME_MAX, AMQP_HANDSHAKE_TIMEOUT,
@@ -128,7 +128,7 @@ pub(crate) static GROUPS: &[Group] = &[
         title: "Git",
         options: &[&GIT_PATCH_BYTES_MAX, &GIT_COMMITS_MAX, &GIT_URL_TEMPLATE, &GIT_NAMESPACE],
     },
-    Group { title: "Rules", options: &[&NOTIFY_STORE] },
+    Group { title: "Rules", options: &[&NOTIFY_STORE, &FEED_URL] },
     Group {
         title: "Mail",
         options: &[

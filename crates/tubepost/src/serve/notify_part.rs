@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use client::{BusUrl, Trust};
 use event::Registry;
 use notify::{
-    Notifier,
+    FeedKeeper, Kind, Notifier,
     store::{Location, Store},
 };
 use tokio::sync::watch;
@@ -72,8 +72,12 @@ pub(crate) fn start(
         let notifier = notifier().map_err(failed)?;
         let outbox = outbox(&rules.store).await?;
         // Reading all rules takes the disk.
-        let following =
-            tokio::task::spawn_blocking(move || notifier.following(Arc::new(rules.store.open()?)));
+        let following = tokio::task::spawn_blocking(move || {
+            let notifier = notifier.following(Arc::new(rules.store.open()?))?;
+            // A store of its own: the followed one makes others wait.
+            let keeper = FeedKeeper::new(rules.store.open()?);
+            Ok::<_, notify::Error>(notifier.telling(Kind::Feed, keeper))
+        });
         let notifier = following.await.map_err(failed)?.map_err(failed)?;
         announce(&notifier, &ready);
         notifier.run(outbox, stopping.wait()).await;

@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod consumer;
 pub(crate) mod definitions;
+pub(crate) mod desktop;
 pub(crate) mod event;
 pub(crate) mod exchange;
 pub(crate) mod hook;

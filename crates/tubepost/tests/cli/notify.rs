@@ -165,3 +165,26 @@ fn rules_of_fmn_are_imported_again_and_again_as_the_same() {
     let wrong = notify(&home, &["import", "rules.json"]);
     assert!(wrong.code == 2 && wrong.said.contains("rules.json: line 2"), "{wrong:?}");
 }
+
+#[test]
+fn a_feed_is_made_its_addresses_are_shown_once_and_can_be_changed() {
+    let home = Home::new();
+    let made =
+        notify(&home, &["destination", "add", "ada", "feed:", "--feed-url", "https://b.org/"]);
+    let addresses: Vec<&str> = made.out.lines().collect();
+    let [atom, rss] = addresses.as_slice() else { panic!("{made:?}") };
+    let secret = atom.strip_prefix("https://b.org/feeds/").and_then(|it| it.strip_suffix(".atom"));
+    let secret = secret.unwrap_or_else(|| panic!("{made:?}"));
+    assert!(secret.len() == 32 && rss.ends_with(&format!("{secret}.rss")), "{made:?}");
+    assert!(!made.said.contains(secret), "{made:?}");
+    let listed = lines(&notify(&home, &["destination", "list", "ada", "--json"]));
+    let id = listed[0]["id"].as_str().unwrap();
+    assert!(id.starts_with("feed:") && !id.contains(secret), "{id}");
+    let rotated = notify(&home, &["destination", "rotate", "ada", id]);
+    assert!(rotated.out.starts_with("http://127.0.0.1:15670/feeds/"), "{rotated:?}");
+    assert!(!rotated.out.contains(secret), "{rotated:?}");
+    let not_hers = notify(&home, &["destination", "rotate", "bob", id]);
+    assert!(not_hers.code == 2 && not_hers.said.contains("is no feed of bob's"), "{not_hers:?}");
+    let no_user = notify(&home, &["destination", "add", "ada", "desktop:a/b"]);
+    assert!(no_user.code == 2 && no_user.said.contains("no user of the bus"), "{no_user:?}");
+}

@@ -5,6 +5,7 @@ mod catalogue;
 mod hostile;
 mod http;
 mod live;
+mod personal_feed;
 mod publish;
 mod sample;
 mod site;

@@ -34,6 +34,7 @@ pub(crate) static BUS_URL: Declared<String> = Declared {
             Verb::Config,
             Verb::Publish,
             Verb::Tail,
+            Verb::Desktop,
             Verb::On,
             Verb::Agent,
             Verb::HookGit,

@@ -2,6 +2,7 @@
 
 use notify::store::Location;
 
+use super::checks::web_address;
 use crate::config::{
     declared::{Declaration, Declared, Fallback, Mask, Verb},
     settings,
@@ -20,4 +21,19 @@ pub(crate) static NOTIFY_STORE: Declared<Location> = Declared {
         verbs: &[Verb::Serve, Verb::Config, Verb::Notify],
     },
     parse: |text| text.parse(),
+};
+
+pub(crate) static FEED_URL: Declared<String> = Declared {
+    declaration: Declaration {
+        key: "notify.feed.url",
+        flag: Some("feed-url"),
+        variable: "TUBEPOST_FEED_URL",
+        value: "URL",
+        default: Fallback::Derived(settings::feed_url, "http:// and http.listen"),
+        help: "Where people's feeds are fetched from outside, without /feeds",
+        example: "https://bus.example.org",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config, Verb::Notify],
+    },
+    parse: web_address,
 };

@@ -1,15 +1,16 @@
 //! `tubepost notify destination`: where somebody can be told.
 
 use clap::{Arg, ArgMatches, Command};
-use notify::{Kind, Place, rule::Owner, store::Destination};
+use notify::{Form, Kind, Place, Secret, feed_url, rule::Owner, store::Destination};
 use serde_json::json;
 
-use super::{on_the_store, open, owner};
+use super::{on_the_store, open, open_at, owner};
 use crate::{
-    cli, config,
+    cli,
+    config::{self, Config},
     failure::{Failure, remark},
     listing::{self, Listing},
-    terminal::shown,
+    terminal::{print_line, shown},
 };
 
 pub(super) fn command() -> Command {
@@ -25,15 +26,23 @@ pub(super) fn command() -> Command {
             "Examples:\n  tubepost notify destination add ada mail:ada@example.org\n  \
              tubepost notify destination add ada webhook:https://example.org/hook\n  \
              tubepost notify destination add ada webhook:slack+https://chat.example.org/x7\n  \
-             tubepost notify destination add ada ntfy:ada-9f27c1\n\n\
-             Nobody asks the address: who may write to the store answers for it.",
+             tubepost notify destination add ada ntfy:ada-9f27c1\n  \
+             tubepost notify destination add ada desktop:ada\n  \
+             tubepost notify destination add ada feed:\n\n\
+             Nobody asks the address: who may write to the store answers for it. feed: makes a feed \
+             and prints its addresses, as Atom and as RSS, this once: who has one reads the feed.",
         );
     let remove = Command::new("remove")
         .about("Remove a destination; rules that name it tell nothing there")
         .arg(owner())
         .arg(id())
         .after_help("Examples:\n  tubepost notify destination remove ada mail:ada@example.org");
-    [list, add, remove].into_iter().fold(
+    let rotate = Command::new("rotate")
+        .about("Give a feed other addresses; the ones it had open nothing any more")
+        .arg(owner())
+        .arg(id())
+        .after_help("Examples:\n  tubepost notify destination rotate ada feed:3f9a0b12c4d5");
+    [list, add, rotate, remove].into_iter().fold(
         Command::new("destination")
             .about("Where somebody can be told")
             .subcommand_required(true)
@@ -43,10 +52,10 @@ pub(super) fn command() -> Command {
 }
 
 fn id() -> Arg {
-    Arg::new("id")
-        .value_name("KIND:ADDRESS")
-        .required(true)
-        .help("mail:ADDRESS, webhook:URL (slack+, mattermost+ or discord+ before it) or ntfy:TOPIC")
+    Arg::new("id").value_name("KIND:ADDRESS").required(true).help(
+        "mail:ADDRESS; webhook:URL, maybe slack+, mattermost+ or discord+ before it; \
+             ntfy:TOPIC; desktop:USER, of the bus; feed:NAME, to make one feed:",
+    )
 }
 
 /// Where a destination is, if this server's configuration reaches its kind.
@@ -62,9 +71,7 @@ pub(super) fn reachable(matches: &ArgMatches, destination: &Destination) -> Resu
     let reason = match kind {
         Kind::Webhook => format!("is not set up; set notify.webhook.secret_file, {everywhere}"),
         Kind::Ntfy => format!("is not set up; set notify.ntfy.url, {everywhere}"),
-        _ => {
-            "is not told by this release yet; add a mail:, webhook: or ntfy: destination".to_owned()
-        }
+        _ => "is not told by this release yet; add one of another kind".to_owned(),
     };
     Err(Failure::failed(shown(&format!("destination {}: {kind} {reason}", destination.shown()))))
 }
@@ -83,6 +90,24 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     };
     let id = |matches: &ArgMatches| matches.get_one::<String>("id").cloned().unwrap_or_default();
     match verb {
+        "add" if id(matches) == "feed:" => {
+            let config = cli::config(matches)?;
+            let (destination, secret) = open_at(&config, true)?.make_feed(owner)?;
+            print_addresses(&config, &secret)?;
+            remark(&format!(
+                "{owner} has the feed {}; its addresses are shown only now, and are its key",
+                destination.id
+            ));
+            Ok(())
+        }
+        "rotate" => {
+            let config = cli::config(matches)?;
+            let id = id(matches);
+            let secret = open_at(&config, false)?.rotate_feed(owner, &id)?;
+            print_addresses(&config, &secret)?;
+            remark(&format!("{id} has these addresses now, and no other; they are its key"));
+            Ok(())
+        }
         "add" => {
             let destination = Destination::new(&id(matches))?;
             let place = reachable(matches, &destination)?;
@@ -124,4 +149,10 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             Listing::of(matches).print(&objects, &["id", "enabled", "bounced"], &nothing)
         }
     }
+}
+
+fn print_addresses(config: &Config, secret: &Secret) -> Result<(), Failure> {
+    [Form::Atom, Form::Rss]
+        .into_iter()
+        .try_for_each(|form| print_line(&feed_url(&config.feed_url, secret.expose(), form)))
 }

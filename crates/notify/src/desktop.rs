@@ -1,0 +1,170 @@
+//! The desktop as a destination: a notice becomes a [`Slip`] in the person's own queue on the bus,
+//! where `tubepost desktop` takes it. The queue keeps the newest only: who comes back after weeks
+//! reads a summary, and the bus holds no more than that.
+
+use client::{BusUrl, Event, Inbox, Publisher};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::{
+    Destination, Failure, Notice,
+    chat_text::web_link,
+    mail::{one_line, visible},
+    rule::texts,
+};
+
+/// Notices that wait for one person.
+pub const DESKTOP_NOTICES_MAX: u32 = 500;
+
+/// The queue of a person, which nobody else has to have rights on: `tubepost.desktop.ada`.
+pub fn desktop_inbox(user: &str) -> Inbox {
+    Inbox { name: format!("tubepost.desktop.{user}"), length_max: DESKTOP_NOTICES_MAX }
+}
+
+/// The user of the bus that a `desktop:` destination is for.
+///
+/// # Errors
+/// It is no name of one.
+pub fn desktop_user(address: &str) -> Result<&str, String> {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '+');
+    match address.len() <= USER_BYTES_MAX && address.chars().all(is_name) && !address.is_empty() {
+        true => Ok(address),
+        false => Err("is no user of the bus: letters, digits, '.', '_', '-', '@' and '+', up to \
+                      100 bytes"
+            .to_owned()),
+    }
+}
+
+/// A notice as it lies in the queue, the body of an event of topic [`TOPIC`]. Texts are cut and
+/// have no control characters; they are text, and who shows them escapes them for the medium.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slip {
+    /// Of this form; a reader leaves others alone.
+    pub version: u32,
+    /// The same for each repetition of the notice.
+    pub key: String,
+    /// One line.
+    pub summary: String,
+    /// Some lines.
+    #[serde(default)]
+    pub text: String,
+    /// HTTP or HTTPS.
+    #[serde(default)]
+    pub link: Option<String>,
+    /// Who said it: `git`.
+    pub app: String,
+    /// What it is about; a later notice of the same replaces this one.
+    #[serde(default)]
+    pub object: Option<String>,
+    /// `debug`, `info`, `warning`, `error`.
+    pub severity: String,
+    /// When the notifier heard of it.
+    #[serde(with = "texts::text")]
+    pub at: Timestamp,
+    /// Of how many events it tells.
+    pub count: usize,
+}
+
+impl Slip {
+    /// A notice, cut and cleaned.
+    pub fn of(notice: &Notice) -> Slip {
+        let told = &notice.description;
+        let count = 1 + notice.more.len();
+        let line = |text: &str| one_line(text, LINE_CHARS_MAX);
+        let severity = notice.matters().map(|(_, told)| told.severity).max();
+        let (summary, text, object) = match notice.is_digest() {
+            false => {
+                let text = visible(told.text.as_deref().unwrap_or_default().trim(), TEXT_BYTES_MAX);
+                (line(&told.summary), text, told.object.as_deref().map(line))
+            }
+            true => {
+                let lines = notice.matters().take(LINES_MAX).map(|(_, told)| line(&told.summary));
+                let mut lines = lines.collect::<Vec<_>>();
+                if count > LINES_MAX {
+                    lines.push(format!("and {} more", count - LINES_MAX));
+                }
+                (format!("{count} events"), lines.join("\n"), None)
+            }
+        };
+        Slip {
+            version: VERSION,
+            key: notice.key().to_string(),
+            summary,
+            text,
+            link: told.link.as_deref().and_then(web_link).map(String::from),
+            app: one_line(&told.app, 100),
+            object,
+            severity: severity.unwrap_or(told.severity).name().to_owned(),
+            at: notice.received_at,
+            count,
+        }
+    }
+
+    /// The slip that an event of a person's queue is.
+    ///
+    /// # Errors
+    /// It is none, or of another release's form.
+    pub fn from_event(event: &Event) -> Result<Slip, String> {
+        let slip = Slip::deserialize(event.body.object()).map_err(|error| error.to_string())?;
+        match slip.version {
+            VERSION => Ok(slip),
+            version => Err(format!("it has version {version}, and this release knows {VERSION}")),
+        }
+    }
+
+    fn to_event(&self) -> Result<Event, String> {
+        let topic = TOPIC.parse().map_err(|error: event::Error| error.to_string())?;
+        let body = serde_json::to_value(self).map_err(|error| error.to_string())?;
+        let mut event = Event::new(topic, body).map_err(|error| error.to_string())?;
+        event.id.clone_from(&self.key);
+        Ok(event)
+    }
+}
+
+/// Puts notices into people's queues. Connects when the first comes.
+#[derive(Debug)]
+pub struct DesktopPost {
+    bus: BusUrl,
+    publisher: Mutex<Option<Publisher>>,
+}
+
+impl DesktopPost {
+    /// For the people of this bus; its user has to have the right to make and fill their queues.
+    pub fn new(bus: BusUrl) -> DesktopPost {
+        DesktopPost { bus, publisher: Mutex::default() }
+    }
+}
+
+impl Destination for DesktopPost {
+    async fn deliver(&self, notice: &Notice) -> Result<(), Failure> {
+        let user = desktop_user(notice.to.address()).map_err(Failure::Refused)?;
+        let event = Slip::of(notice).to_event().map_err(Failure::Refused)?;
+        let publisher = {
+            let mut held = self.publisher.lock().await;
+            match &*held {
+                Some(publisher) => publisher.clone(),
+                None => {
+                    let connecting = Publisher::connect(&self.bus, "tubepost notify desktop");
+                    let publisher =
+                        connecting.await.map_err(|error| Failure::Away(error.to_string()))?;
+                    held.insert(publisher).clone()
+                }
+            }
+        };
+        match publisher.publish_to_inbox(&desktop_inbox(user), &event).await {
+            Ok(()) => Ok(()),
+            // One queue that was made otherwise, or a right that is missing, is one person's.
+            Err(error @ client::Error::Refused { .. }) => Err(Failure::Deferred(error.to_string())),
+            Err(error) => Err(Failure::Away(error.to_string())),
+        }
+    }
+}
+
+/// Of the events in people's queues; they pass no exchange, so nobody else gets them.
+const TOPIC: &str = "tubepost.desktop.notice";
+const VERSION: u32 = 1;
+const USER_BYTES_MAX: usize = 100;
+const LINE_CHARS_MAX: usize = 200;
+const LINES_MAX: usize = 10;
+const TEXT_BYTES_MAX: usize = 1024;
