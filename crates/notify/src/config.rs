@@ -11,8 +11,8 @@ use event::{Pattern, Severity};
 use lettre::message::Mailbox;
 
 use crate::{
-    Dkim, Error, Kind, MailSettings, Ntfy, Secret, Settings, Subscription, SubscriptionSettings,
-    Tls, Unsubscriber, Webhook,
+    Dkim, Error, Kind, MailSettings, Ntfy, Push, Secret, Settings, Subscription,
+    SubscriptionSettings, Tls, Unsubscriber, Webhook,
     rule::{Condition, Names, Rule, Who},
     secret::one_of,
 };
@@ -26,6 +26,8 @@ pub struct Config {
     pub webhook: Option<Webhook>,
     /// The ntfy server, when there is one.
     pub ntfy: Option<Ntfy>,
+    /// How browsers are told, when they may be.
+    pub push: Option<Push>,
     /// Who hears of what, by the configuration file; maybe nobody.
     pub subscriptions: Vec<Subscription>,
 }
@@ -75,7 +77,11 @@ pub struct Login {
 impl Config {
     /// The ways to tell people that are set up.
     pub fn kinds(&self) -> Vec<Kind> {
-        let others = [(Kind::Webhook, self.webhook.is_some()), (Kind::Ntfy, self.ntfy.is_some())];
+        let others = [
+            (Kind::Webhook, self.webhook.is_some()),
+            (Kind::Ntfy, self.ntfy.is_some()),
+            (Kind::Push, self.push.is_some()),
+        ];
         let others = others.into_iter().filter_map(|(kind, is_set_up)| is_set_up.then_some(kind));
         // Feeds are in the store and desktops on the bus: there is nothing to set up.
         [Kind::Mail, Kind::Desktop, Kind::Feed].into_iter().chain(others).collect()
@@ -112,6 +118,7 @@ impl Settings {
         let mail = self.mail.map(|mail| mail.check(&mut problems));
         let webhook = self.webhook.and_then(|webhook| webhook.check(&mut problems));
         let ntfy = self.ntfy.and_then(|ntfy| ntfy.check(&mut problems));
+        let push = self.push.and_then(|push| push.check(&mut problems));
         let subscriptions: Vec<Subscription> = self
             .subscriptions
             .into_iter()
@@ -127,7 +134,7 @@ impl Settings {
         }
         match mail {
             _ if !problems.is_empty() => Err(Error::Settings(problems)),
-            Some(mail) => Ok(Some(Config { mail, webhook, ntfy, subscriptions })),
+            Some(mail) => Ok(Some(Config { mail, webhook, ntfy, push, subscriptions })),
             None => Ok(None),
         }
     }

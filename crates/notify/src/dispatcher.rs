@@ -410,7 +410,11 @@ where
             Err(Failure::Refused(reason)) if lane.has_fallback => End::Diverted(reason),
             Err(Failure::Refused(reason)) => End::Parked(reason),
             Err(Failure::Bounced(reason)) => {
-                address = Address::Bounced(reason.clone());
+                address = match kind {
+                    // RFC 8030 §7.3: a browser's subscription that is gone never comes back.
+                    Kind::Push => Address::Dead(reason.clone()),
+                    _ => Address::Bounced(reason.clone()),
+                };
                 if lane.has_fallback { End::Diverted(reason) } else { End::Parked(reason) }
             }
         };

@@ -5,7 +5,7 @@
 //! wants it, however many rules asked. They are kept in the store, in one transaction for all that
 //! came meanwhile, and only then is the event acknowledged. From the store lanes are leased and
 //! told by a [`Destination`], of which there is one for each kind of place: [`Mailer`],
-//! [`Webhooks`], [`NtfyPublisher`], [`FeedKeeper`] and [`DesktopPost`] so far.
+//! [`Webhooks`], [`NtfyPublisher`], [`PushSender`], [`FeedKeeper`] and [`DesktopPost`] so far.
 //!
 //! ```text
 //! bus ─► rule ─► letter ─► store ─► ack
@@ -51,6 +51,7 @@ mod feed;
 mod fmn;
 mod follower;
 mod holder;
+mod key_file;
 mod limits;
 mod mail;
 mod matcher;
@@ -59,6 +60,7 @@ mod notifier;
 mod ntfy;
 mod outbox;
 mod place;
+mod push;
 pub mod rule;
 mod secret;
 mod settings;
@@ -84,6 +86,7 @@ pub use notice::{Matter, Notice, Reason};
 pub use notifier::{Notifier, QUEUE};
 pub use ntfy::{Ntfy, NtfyPublisher, NtfySettings};
 pub use place::{Kind, Place};
+pub use push::{Push, PushSender, PushSettings, PushSubscription, VapidKey};
 pub use secret::Secret;
 pub use settings::{MailSettings, Settings, SubscriptionSettings, Tls};
 pub use subscription::Subscription;

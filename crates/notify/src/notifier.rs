@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::{
     Audience, Config, Counters, DesktopPost, Destination, Destinations, Error, Kind, Mailer,
-    NtfyPublisher, Webhooks,
+    NtfyPublisher, PushSender, Webhooks,
     dispatcher::Dispatcher,
     follower::{self, Follower},
     limits::PREFETCH,
@@ -46,6 +46,9 @@ impl Notifier {
         }
         if let Some(ntfy) = &config.ntfy {
             destinations.put(Kind::Ntfy, NtfyPublisher::new(ntfy)?);
+        }
+        if let Some(push) = &config.push {
+            destinations.put(Kind::Push, PushSender::new(push)?);
         }
         destinations.put(Kind::Desktop, DesktopPost::new(bus.clone()));
         let listening = watch::Sender::new(false);

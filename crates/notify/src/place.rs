@@ -2,9 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use lettre::message::Mailbox;
 
-use crate::{desktop_user, feed, ntfy, webhook};
+use crate::{PushSubscription, desktop_user, feed, ntfy, webhook};
 
 /// The ways there are to tell somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,10 +113,12 @@ impl Place {
             }
             Kind::Irc | Kind::Matrix | Kind::Desktop => format!("{}:{}", self.kind, self.address),
             // A path or query of a URL is often all the secret there is.
-            Kind::Webhook | Kind::Push => {
-                let origin = self.address.split('/').take(3).collect::<Vec<_>>().join("/");
-                let origin = origin.split(['?', '#']).next().unwrap_or_default();
-                format!("{}:{origin}/…", self.kind)
+            Kind::Webhook => format!("webhook:{}/…", origin(&self.address)),
+            // All browsers of a maker have one host: a number tells somebody's apart.
+            Kind::Push => {
+                let digest = digest(&SHA256, self.address.as_bytes());
+                let number = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}"));
+                format!("push:{}/…{}", origin(&self.address), number.collect::<String>())
             }
             // Its name opens nothing; what is no name may be the secret, put here by mistake.
             Kind::Feed if feed::is_name(&self.address) => format!("feed:{}", self.address),
@@ -157,6 +160,7 @@ impl FromStr for Place {
             Kind::Webhook => drop(address.parse::<webhook::Address>()?),
             Kind::Ntfy => ntfy::check_topic(address)?,
             Kind::Desktop => drop(desktop_user(address)?),
+            Kind::Push => drop(address.parse::<PushSubscription>()?),
             _ => {}
         }
         let mailbox = match kind {
@@ -169,6 +173,11 @@ impl FromStr for Place {
         };
         Ok(Place { kind, address: address.to_owned(), mailbox })
     }
+}
+
+fn origin(address: &str) -> String {
+    let origin = address.split('/').take(3).collect::<Vec<_>>().join("/");
+    origin.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
 /// A browser's push endpoint with its keys is some hundred.

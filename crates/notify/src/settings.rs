@@ -10,7 +10,7 @@ use event::{Pattern, Severity};
 use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 
-use crate::{NtfySettings, Secret, WebhookSettings};
+use crate::{NtfySettings, PushSettings, Secret, WebhookSettings};
 
 /// `[notify]`.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
@@ -25,6 +25,9 @@ pub struct Settings {
     /// `[notify.ntfy]`: the ntfy server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ntfy: Option<NtfySettings>,
+    /// `[notify.push]`: how browsers are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<PushSettings>,
     /// `[[notify.subscription]]`, any number: who hears of what.
     #[serde(default, rename = "subscription", skip_serializing_if = "Vec::is_empty")]
     pub subscriptions: Vec<SubscriptionSettings>,

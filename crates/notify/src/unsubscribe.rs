@@ -2,18 +2,12 @@
 //! happens when it is asked for (RFC 8058). It names the rules that made the mail and is sealed,
 //! so nothing needs to be kept for each mail and nobody can make one for somebody else's rules.
 
-use std::{
-    fmt,
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::{fmt, io, path::Path};
 
 use aws_lc_rs::hmac;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::{Notice, Reason, subscription::FILE_ID};
+use crate::{Notice, Reason, key_file, subscription::FILE_ID};
 
 /// Makes such addresses, and reads them again.
 #[derive(Clone)]
@@ -41,10 +35,11 @@ impl Unsubscriber {
     /// # Errors
     /// The file cannot be read or made, or holds no key.
     pub fn with_key_file(file: &Path, page_url: &str) -> io::Result<Unsubscriber> {
-        let key = match fs::read(file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(file)?,
-            read => read?,
-        };
+        let key = key_file::read_or_make(file, || {
+            let mut key = vec![0; KEY_BYTES];
+            getrandom::fill(&mut key).map_err(io::Error::other)?;
+            Ok(key)
+        })?;
         let key = key.as_slice().try_into().map_err(|_| {
             let said = format!("it has {} bytes instead of {KEY_BYTES}; remove it", key.len());
             io::Error::new(io::ErrorKind::InvalidData, said)
@@ -107,27 +102,6 @@ impl fmt::Debug for Unsubscriber {
     }
 }
 
-/// A new key, on disk under its name as a whole or not at all. Whoever was first keeps theirs.
-fn make_key(file: &Path) -> io::Result<Vec<u8>> {
-    let mut key = [0; KEY_BYTES];
-    getrandom::fill(&mut key).map_err(io::Error::other)?;
-    let new = file.with_extension(format!("new{}", std::process::id()));
-    let mut made =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    made.write_all(&key)?;
-    made.sync_all()?;
-    let linked = fs::hard_link(&new, file);
-    fs::remove_file(&new)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    if let Some(directory) = file.parent() {
-        File::open(directory)?.sync_all()?;
-    }
-    fs::read(file)
-}
-
 /// Bytes of a key: as many as SHA-256 gives.
 const KEY_BYTES: usize = 32;
 /// The whole address has to stand on one line of 998 characters (RFC 5322 §2.1.1).
@@ -185,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_key_is_made_once_and_is_its_owner_s() {
-        use std::os::unix::fs::PermissionsExt;
+        use std::{fs, os::unix::fs::PermissionsExt};
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("unsubscribe.key");
         let open = || Unsubscriber::with_key_file(&file, "https://bus.example.org");

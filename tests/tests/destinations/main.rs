@@ -1,15 +1,15 @@
-//! What people's rules tell where no mail goes: by feed and on the desktop, each read by a program
-//! that people have.
+//! What people's rules tell where no mail goes: by feed, on the desktop and in browsers.
 
 mod desktop;
 mod feed;
+mod push;
 mod session;
 
 use anyhow::{Result, ensure};
 use harness::{Finished, Server, Site};
 use serde_json::{Value, json};
 
-/// A site with a store of rules, where everything that Ada may hear of goes to `to`.
+/// A site with a store of rules, which `make` fills before anything is served.
 fn site(make: impl FnOnce(&Site) -> Result<()>) -> Result<(Site, Server)> {
     let site = Site::new()?;
     let store = site.path("notify.db").display().to_string();
@@ -19,7 +19,9 @@ fn site(make: impl FnOnce(&Site) -> Result<()>) -> Result<(Site, Server)> {
         format!("[notify]\nstore = \"{store}\"\n[notify.feed]\nurl = \"{url}\"\n"),
     )?;
     make(&site)?;
-    let server = site.serve()?;
+    let mut server = site.serve()?;
+    // From then on the notifier misses nothing.
+    server.process().wait_for_line("its greeting", 30, |line| line == "Tubepost listens.")?;
     Ok((site, server))
 }
 

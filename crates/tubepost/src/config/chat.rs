@@ -1,7 +1,7 @@
-//! The options of webhooks and ntfy as the notifier's settings. A kind is set up when its first
+//! The options of webhooks, ntfy and browsers as the notifier's settings. A kind is set up when its first
 //! option is said; an option of a kind that is not is refused, as it would do nothing.
 
-use notify::{NtfySettings, WebhookSettings};
+use notify::{NtfySettings, PushSettings, WebhookSettings};
 
 use super::{fault::Fault, settings::Settings, table};
 
@@ -36,6 +36,21 @@ pub(super) fn ntfy(settings: &Settings) -> Result<Option<NtfySettings>, Fault> {
         token_file: settings.get(&table::NTFY_TOKEN_FILE)?,
         ca_file: settings.get(&table::NTFY_CA_FILE)?,
         timeout_s: settings.need(&table::NTFY_TIMEOUT)?,
+    }))
+}
+
+/// `[notify.push]`.
+pub(super) fn push(settings: &Settings) -> Result<Option<PushSettings>, Fault> {
+    let Some(contact) = settings.get(&table::PUSH_CONTACT)? else {
+        let others = ["key_file", "private_addresses", "timeout_s", "ca_file"];
+        return unused(settings, "push", &others, "set notify.push.contact");
+    };
+    Ok(Some(PushSettings {
+        contact,
+        key_file: settings.need(&table::PUSH_KEY_FILE)?,
+        ca_file: settings.get(&table::PUSH_CA_FILE)?,
+        private_addresses: settings.need(&table::PUSH_PRIVATE_ADDRESSES)?,
+        timeout_s: settings.need(&table::PUSH_TIMEOUT)?,
     }))
 }
 

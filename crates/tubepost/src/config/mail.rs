@@ -54,8 +54,9 @@ pub(crate) fn notifier(settings: &Settings) -> Result<Option<notify::Config>, Ve
     let mail = Some(mail(settings).map_err(one)?);
     let webhook = chat::webhook(settings).map_err(one)?;
     let ntfy = chat::ntfy(settings).map_err(one)?;
+    let push = chat::push(settings).map_err(one)?;
     let subscriptions = settings.subscriptions().to_vec();
-    notify::Settings { mail, webhook, ntfy, subscriptions }.check().map_err(|error| {
+    notify::Settings { mail, webhook, ntfy, push, subscriptions }.check().map_err(|error| {
         // Each line of it names the key.
         let fault = |line: &str| Fault::of_file(settings.file(), line);
         error.to_string().lines().map(fault).collect()

@@ -204,6 +204,12 @@ pub(super) fn notify_store(settings: &Settings) -> Option<String> {
     Some(directory.join("notify.db").display().to_string())
 }
 
+/// Where the key is that browsers are subscribed with, when nobody named a file.
+pub(super) fn push_key_file(settings: &Settings) -> Option<String> {
+    let directory = settings.need(&table::DATA_DIR).ok()?;
+    Some(directory.join("push.key").display().to_string())
+}
+
 /// Where people's feeds are fetched when nobody says what the machine is called outside.
 pub(super) fn feed_url(settings: &Settings) -> Option<String> {
     let address = settings.need(&table::HTTP_LISTEN).ok()?;

@@ -10,6 +10,7 @@ mod mail;
 mod management;
 mod notify;
 mod ntfy;
+mod push;
 mod server;
 mod signing;
 mod tls;
@@ -38,6 +39,7 @@ pub(crate) use self::{
     management::MANAGEMENT_URL,
     notify::{FEED_URL, NOTIFY_STORE},
     ntfy::{NTFY_CA_FILE, NTFY_TIMEOUT, NTFY_TOKEN, NTFY_TOKEN_FILE, NTFY_URL},
+    push::{PUSH_CA_FILE, PUSH_CONTACT, PUSH_KEY_FILE, PUSH_PRIVATE_ADDRESSES, PUSH_TIMEOUT},
     server::{
         AMQP_CHANNEL_MAX, AMQP_CONNECTIONS_MAX, AMQP_FRAME_MAX, AMQP_HANDSHAKE_TIMEOUT,
         AMQP_HEARTBEAT, AMQP_LARGE_MESSAGE_BYTES_MAX, AMQP_LISTEN, AMQP_MESSAGE_BYTES_MAX,
@@ -165,5 +167,15 @@ pub(crate) static GROUPS: &[Group] = &[
     Group {
         title: "ntfy",
         options: &[&NTFY_URL, &NTFY_TOKEN, &NTFY_TOKEN_FILE, &NTFY_TIMEOUT, &NTFY_CA_FILE],
+    },
+    Group {
+        title: "Browsers",
+        options: &[
+            &PUSH_CONTACT,
+            &PUSH_KEY_FILE,
+            &PUSH_PRIVATE_ADDRESSES,
+            &PUSH_TIMEOUT,
+            &PUSH_CA_FILE,
+        ],
     },
 ];

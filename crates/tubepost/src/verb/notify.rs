@@ -35,6 +35,7 @@ pub(crate) fn command() -> Command {
         )
         .subcommand(rule::command())
         .subcommand(destination::command())
+        .subcommand(destination::push_key_command())
         .subcommand(group::command())
         .subcommand(group::maintainer_command())
         .subcommand(silence::command())
@@ -48,6 +49,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     match matches.subcommand() {
         Some(("rule", matches)) => rule::run(matches),
         Some(("destination", matches)) => destination::run(matches),
+        Some(("push-key", matches)) => destination::run_push_key(matches),
         Some(("group", matches)) => group::run(matches),
         Some(("maintainer", matches)) => group::run_maintainer(matches),
         Some(("silence", matches)) => silence::run(matches),

@@ -1,7 +1,11 @@
 //! `tubepost notify destination`: where somebody can be told.
 
+use std::io::{Read, stdin};
+
 use clap::{Arg, ArgMatches, Command};
-use notify::{Form, Kind, Place, Secret, feed_url, rule::Owner, store::Destination};
+use notify::{
+    Form, Kind, Place, PushSubscription, Secret, feed_url, rule::Owner, store::Destination,
+};
 use serde_json::json;
 
 use super::{on_the_store, open, open_at, owner};
@@ -28,7 +32,8 @@ pub(super) fn command() -> Command {
              tubepost notify destination add ada webhook:slack+https://chat.example.org/x7\n  \
              tubepost notify destination add ada ntfy:ada-9f27c1\n  \
              tubepost notify destination add ada desktop:ada\n  \
-             tubepost notify destination add ada feed:\n\n\
+             tubepost notify destination add ada feed:\n  \
+             tubepost notify destination add ada push: < subscription.json\n\n\
              Nobody asks the address: who may write to the store answers for it. feed: makes a feed \
              and prints its addresses, as Atom and as RSS, this once: who has one reads the feed.",
         );
@@ -54,7 +59,8 @@ pub(super) fn command() -> Command {
 fn id() -> Arg {
     Arg::new("id").value_name("KIND:ADDRESS").required(true).help(
         "mail:ADDRESS; webhook:URL, maybe slack+, mattermost+ or discord+ before it; \
-             ntfy:TOPIC; desktop:USER, of the bus; feed:NAME, to make one feed:",
+         ntfy:TOPIC; desktop:USER, of the bus; feed:NAME, to make one feed:; push: for a browser, \
+         whose subscription is read from standard input",
     )
 }
 
@@ -71,6 +77,7 @@ pub(super) fn reachable(matches: &ArgMatches, destination: &Destination) -> Resu
     let reason = match kind {
         Kind::Webhook => format!("is not set up; set notify.webhook.secret_file, {everywhere}"),
         Kind::Ntfy => format!("is not set up; set notify.ntfy.url, {everywhere}"),
+        Kind::Push => format!("is not set up; set notify.push.contact, {everywhere}"),
         _ => "is not told by this release yet; add one of another kind".to_owned(),
     };
     Err(Failure::failed(shown(&format!("destination {}: {kind} {reason}", destination.shown()))))
@@ -109,7 +116,11 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             Ok(())
         }
         "add" => {
-            let destination = Destination::new(&id(matches))?;
+            let id = match id(matches).as_str() {
+                "push:" => subscription()?,
+                id => id.to_owned(),
+            };
+            let destination = Destination::new(&id)?;
             let place = reachable(matches, &destination)?;
             open(matches, true)?.put_destination(owner, &destination)?;
             remark(&shown(&format!("{owner} can be told at {}", destination.shown())));
@@ -120,8 +131,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             Ok(())
         }
         "remove" => {
-            let id = id(matches);
-            match open(matches, false)?.remove_destination(owner, &id)? {
+            let store = open(matches, false)?;
+            let id = named(&store.destinations(owner)?, id(matches));
+            match store.remove_destination(owner, &id)? {
                 true => {
                     let gone = Destination { id, enabled: true };
                     remark(&shown(&format!("{owner} is not told at {} any more", gone.shown())));
@@ -151,8 +163,47 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     }
 }
 
+/// The id of the one that is meant: by its id, or as the list shows it.
+fn named(there: &[Destination], said: String) -> String {
+    let shown: Vec<&Destination> = there.iter().filter(|one| one.shown() == said).collect();
+    match shown.as_slice() {
+        [one] if there.iter().all(|one| one.id != said) => one.id.clone(),
+        _ => said,
+    }
+}
+
+/// The address of the browser whose subscription is on standard input.
+fn subscription() -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = stdin().lock().take(SUBSCRIPTION_BYTES_MAX).read_to_string(&mut text);
+    read.map_err(|error| Failure::failed(format!("standard input cannot be read: {error}")))?;
+    let subscription = PushSubscription::from_json(&text)
+        .map_err(|why| Failure::called_wrongly(format!("standard input: {why}")))?;
+    Ok(format!("push:{}", subscription.address()))
+}
+
+pub(super) fn push_key_command() -> Command {
+    on_the_store(
+        Command::new("push-key")
+            .about("Print the key that a page subscribes browsers with; made when there is none")
+            .after_help("Examples:\n  tubepost notify push-key"),
+    )
+}
+
+pub(super) fn run_push_key(matches: &ArgMatches) -> Result<(), Failure> {
+    let Some(push) = notifier(matches)?.push else {
+        return Err(Failure::failed("push is not set up; set notify.push.contact"));
+    };
+    let key =
+        push.key().map_err(|error| Failure::failed(format!("notify.push.key_file {error}")))?;
+    print_line(&key.public())
+}
+
 fn print_addresses(config: &Config, secret: &Secret) -> Result<(), Failure> {
     [Form::Atom, Form::Rss]
         .into_iter()
         .try_for_each(|form| print_line(&feed_url(&config.feed_url, secret.expose(), form)))
 }
+
+/// A browser says some hundred.
+const SUBSCRIPTION_BYTES_MAX: u64 = 16 * 1024;
