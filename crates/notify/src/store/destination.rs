@@ -91,6 +91,25 @@ impl Store {
     }
 }
 
+/// Disables a place of an owner's, within a transaction. Gives another that is not.
+pub(super) fn disable(
+    session: &mut dyn Session,
+    owner: &Owner,
+    place: &Place,
+) -> Result<Option<Place>, Error> {
+    let mut another = None;
+    for one in of_owner(session, owner)? {
+        match one.place() {
+            Some(other) if other.key() == place.key() => {
+                write(session, owner, &Destination { enabled: false, ..one })?;
+                change::note(session, "destination", &owner.to_string())?;
+            }
+            other => another = another.or(other),
+        }
+    }
+    Ok(another)
+}
+
 /// Within a transaction.
 pub(super) fn of_owner(
     session: &mut dyn Session,
@@ -134,11 +153,7 @@ pub(super) fn keep(
 }
 
 /// Within a transaction.
-pub(super) fn write(
-    session: &mut dyn Session,
-    owner: &Owner,
-    destination: &Destination,
-) -> Result<(), Error> {
+fn write(session: &mut dyn Session, owner: &Owner, destination: &Destination) -> Result<(), Error> {
     let body =
         serde_json::to_string(destination).map_err(|error| Error::Database(error.to_string()))?;
     session

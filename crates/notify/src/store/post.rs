@@ -167,7 +167,7 @@ impl Store {
                 history::trim(session, now)?;
             }
             for settlement in &round.settlements {
-                settle::settle(session, settlement, now)?;
+                settle::settle(session, self.rules.as_deref(), settlement, now)?;
             }
             for kind in &round.divert {
                 settle::divert_all(session, *kind, now)?;

@@ -54,7 +54,7 @@ pub(crate) fn start(
                 }
             } else {
                 let notifier = notifier().map_err(failed)?;
-                let outbox = outbox(&rules.store).await?;
+                let outbox = outbox(&rules.store, false).await?;
                 let ends = stopping.clone();
                 let until = async move {
                     tokio::select! {
@@ -70,7 +70,7 @@ pub(crate) fn start(
             }
         }
         let notifier = notifier().map_err(failed)?;
-        let outbox = outbox(&rules.store).await?;
+        let outbox = outbox(&rules.store, true).await?;
         // Reading all rules takes the disk.
         let following = tokio::task::spawn_blocking(move || {
             let notifier = notifier.following(Arc::new(rules.store.open()?))?;
@@ -88,10 +88,15 @@ pub(crate) fn start(
     Ok((part, ready))
 }
 
-/// Where notices wait. Opening it takes the disk.
-async fn outbox(rules: &Location) -> Result<Arc<Store>, Failure> {
-    let outbox = rules.outbox();
-    let opened = tokio::task::spawn_blocking(move || outbox.open()).await.map_err(failed)?;
+/// Where notices wait, and if there are rules, where those are. Opening it takes the disk.
+async fn outbox(rules: &Location, has_rules: bool) -> Result<Arc<Store>, Failure> {
+    let rules = rules.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let outbox = rules.outbox().open()?;
+        let is_apart = has_rules && rules.outbox() != rules;
+        Ok(if is_apart { outbox.beside(rules.open()?) } else { outbox })
+    });
+    let opened: Result<Store, notify::store::Error> = opened.await.map_err(failed)?;
     opened.map(Arc::new).map_err(failed)
 }
 

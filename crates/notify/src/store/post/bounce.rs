@@ -11,7 +11,7 @@ use crate::{
     Place, Reason,
     limits::BOUNCES_MAX,
     rule::Owner,
-    store::{Destination, Error, Store, change, database::Session, destination},
+    store::{Destination, Error, Store, database::Session, destination},
 };
 
 /// What an address said the last time it did not take a notice.
@@ -40,6 +40,15 @@ impl Store {
     pub fn bounced(&self, destination: &Destination) -> Result<Option<Bounced>, Error> {
         let Ok(place) = destination.id.parse::<Place>() else { return Ok(None) };
         self.read(|session| of_place(session, &place))
+    }
+
+    /// Gives a destination all its chances again: its owner says that it is good.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn forgive(&self, destination: &Destination) -> Result<(), Error> {
+        let Ok(place) = destination.id.parse::<Place>() else { return Ok(()) };
+        self.change(|session| forget(session, &place))
     }
 }
 
@@ -107,6 +116,7 @@ pub(super) fn count(
 /// the destination is disabled, and its owners are told by another one.
 pub(super) fn close(
     session: &mut dyn Session,
+    rules: Option<&Store>,
     closing: &Closing,
     now: Timestamp,
 ) -> Result<(), Error> {
@@ -130,16 +140,11 @@ pub(super) fn close(
         settle::remove(session, lane, &all)?;
     }
     for owner in owners {
-        let there = destination::of_owner(session, owner)?;
-        for one in &there {
-            if one.place().is_some_and(|other| other.key() == place.key()) {
-                let disabled = Destination { enabled: false, ..one.clone() };
-                destination::write(session, owner, &disabled)?;
-                change::note(session, "destination", &owner.to_string())?;
-            }
-        }
-        let another = there.iter().filter_map(Destination::place);
-        let Some(to) = another.into_iter().find(|other| other.key() != place.key()) else {
+        let another = match rules {
+            Some(rules) => rules.change(|session| destination::disable(session, owner, place))?,
+            None => destination::disable(session, owner, place)?,
+        };
+        let Some(to) = another else {
             tracing::warn!(%owner, to = shown, "has no other destination to hear that by");
             continue;
         };

@@ -7,11 +7,12 @@ use crate::{
     Kind, Place,
     holder::Holder,
     rule::When,
-    store::{Error, database::Session},
+    store::{Error, Store, database::Session},
 };
 
 pub(super) fn settle(
     session: &mut dyn Session,
+    rules: Option<&Store>,
     settlement: &Settlement,
     now: Timestamp,
 ) -> Result<(), Error> {
@@ -57,7 +58,7 @@ pub(super) fn settle(
     }
     remove(session, lane, &upto)?;
     if let Some(closing) = closing {
-        bounce::close(session, &closing, now)?;
+        bounce::close(session, rules, &closing, now)?;
     }
     if *last {
         release(session, lane, now)?;

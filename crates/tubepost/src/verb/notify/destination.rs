@@ -8,7 +8,7 @@ use notify::{
 };
 use serde_json::json;
 
-use super::{on_the_store, open, open_at, owner};
+use super::{on_the_store, open, open_at, open_outbox, owner};
 use crate::{
     cli,
     config::{self, Config},
@@ -123,6 +123,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             let destination = Destination::new(&id)?;
             let place = reachable(matches, &destination)?;
             open(matches, true)?.put_destination(owner, &destination)?;
+            if let Some(outbox) = open_outbox(matches)? {
+                outbox.forgive(&destination)?;
+            }
             remark(&shown(&format!("{owner} can be told at {}", destination.shown())));
             if let (Some(webhook), Kind::Webhook) = (notifier(matches)?.webhook, place.kind()) {
                 let secret = webhook.secret_of(&place);
@@ -145,10 +148,11 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             }
         }
         _ => {
-            let store = open(matches, false)?;
+            let (store, outbox) = (open(matches, false)?, open_outbox(matches)?);
             let mut objects = Vec::new();
             for one in store.destinations(owner)? {
-                let bounced = store.bounced(&one)?;
+                let bounced = outbox.as_ref().map(|outbox| outbox.bounced(&one)).transpose()?;
+                let bounced = bounced.flatten();
                 let reason = bounced.map(|bounced| bounced.reason);
                 // An address may be all the secret there is.
                 objects.push(json!({
