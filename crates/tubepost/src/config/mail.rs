@@ -123,6 +123,8 @@ impl Fault {
 mod tests {
     use std::path::Path;
 
+    use notify::Kind;
+
     use super::*;
     use crate::config::Environment;
 
@@ -188,12 +190,17 @@ mod tests {
     #[test]
     fn a_kind_is_set_up_by_its_first_option_and_another_of_it_alone_is_refused() {
         let text = "[notify.webhook]\nsecret = \"0123456789abcdef\"\nprivate_addresses = true\n\
-                    [notify.ntfy]\nurl = \"https://ntfy.example.org\"\ntoken = \"tk\"\n";
+                    [notify.ntfy]\nurl = \"https://ntfy.example.org\"\ntoken = \"tk\"\n\
+                    [notify.push]\ncontact = \"mailto:ops@example.org\"\n";
+        let always = [Kind::Mail, Kind::Desktop, Kind::Feed];
         let kinds = check(text).unwrap().unwrap().kinds();
-        assert_eq!(kinds, [notify::Kind::Mail, notify::Kind::Webhook, notify::Kind::Ntfy]);
-        assert_eq!(check("").unwrap().unwrap().kinds(), [notify::Kind::Mail]);
+        assert_eq!(kinds[..3], always);
+        assert_eq!(kinds[3..], [Kind::Webhook, Kind::Ntfy, Kind::Push]);
+        assert_eq!(check("").unwrap().unwrap().kinds(), always);
         let said = check("[notify.webhook]\nredirects_max = 1\n").unwrap_err();
         assert!(said.contains("t.toml:2") && said.contains("notify.webhook.secret_file"), "{said}");
+        let said = check("[notify.push]\ntimeout_s = 5\n").unwrap_err();
+        assert!(said.contains("t.toml:2") && said.contains("notify.push.contact"), "{said}");
         let said = check("[notify.ntfy]\ntoken = \"tk_s3cret\"\n").unwrap_err();
         assert!(said.contains("notify.ntfy.url") && !said.contains("s3cret"), "{said}");
     }

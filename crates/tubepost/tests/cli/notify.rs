@@ -188,3 +188,36 @@ fn a_feed_is_made_its_addresses_are_shown_once_and_can_be_changed() {
     let no_user = notify(&home, &["destination", "add", "ada", "desktop:a/b"]);
     assert!(no_user.code == 2 && no_user.said.contains("no user of the bus"), "{no_user:?}");
 }
+
+#[test]
+fn a_browser_is_added_by_what_it_says_and_nothing_of_that_is_shown() {
+    let home = Home::new();
+    let key = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNto\
+               IAiw4";
+    let subscription = json!({"endpoint": "https://push.example.org/s3cret", "expirationTime": null,
+        "keys": {"p256dh": key, "auth": "BTBZMqHH6r4Tts7J_aSIgg"}});
+    let contact = [("TUBEPOST_PUSH_CONTACT", "mailto:ops@example.org")];
+    let add = |variables: &[(&str, &str)], text: &str| {
+        let words = ["notify", "destination", "add", "ada", "push:"];
+        home.run_with(&words, variables, text)
+    };
+    let refused = add(&[], &subscription.to_string());
+    assert!(refused.code == 1 && refused.said.contains("set notify.push.contact"), "{refused:?}");
+    let wrong = add(&contact, "{\"endpoint\": \"s3cret\"}");
+    assert!(wrong.code == 2 && wrong.said.contains("JSON.stringify(subscription)"), "{wrong:?}");
+    let added = add(&contact, &subscription.to_string());
+    assert!(added.code == 0 && added.said.contains("push:https://push.example.org/…"), "{added:?}");
+    let shown = lines(&notify(&home, &["destination", "list", "ada", "--json"]));
+    let shown = shown[0]["id"].as_str().unwrap().to_owned();
+    for ended in [refused, wrong, added] {
+        assert!(!ended.said.contains("s3cret") && !shown.contains("s3cret"), "{ended:?}");
+    }
+    let key = |file: &str| {
+        let words = ["notify", "push-key"];
+        home.run_with(&words, &[contact[0], ("TUBEPOST_PUSH_KEY_FILE", file)], "")
+    };
+    let (one, again, other) = (key("one.key"), key("one.key"), key("other.key"));
+    assert!(one.code == 0 && one.out.trim().len() == 87 && one.out == again.out, "{one:?}");
+    assert_ne!(one.out, other.out);
+    assert_eq!(notify(&home, &["destination", "remove", "ada", &shown]).code, 0);
+}
