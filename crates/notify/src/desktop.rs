@@ -168,3 +168,56 @@ const USER_BYTES_MAX: usize = 100;
 const LINE_CHARS_MAX: usize = 200;
 const LINES_MAX: usize = 10;
 const TEXT_BYTES_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::tests::digest;
+
+    #[test]
+    fn a_hostile_event_is_lines_of_text_with_a_bound() {
+        let hostile = digest(1, |_, _, told| {
+            told.summary = format!("a\r\nb\u{1b}[31m\u{202e}\u{0}{}", "y".repeat(9000));
+            told.text = Some(format!("\u{1b}]0;x\u{7}\u{202e}line\n{}", "z".repeat(90_000)));
+            told.app = "app\n".repeat(900);
+            told.object = Some("o\u{200f}\n".repeat(900));
+            told.link = Some("javascript:alert(1)".to_owned());
+        });
+        let slip = Slip::of(&hostile);
+        let line = |text: &str| !text.contains(|c: char| c.is_control() || c == '\u{202e}');
+        assert!(line(&slip.summary) && line(&slip.app), "{slip:?}");
+        assert!(line(slip.object.as_deref().unwrap()), "{slip:?}");
+        assert!(slip.text.split('\n').all(line), "{slip:?}");
+        assert_eq!(slip.link, None);
+        let bytes = serde_json::to_vec(&slip).unwrap().len();
+        assert!(bytes < 8 * 1024, "{bytes} bytes");
+    }
+
+    #[test]
+    fn a_digest_is_one_slip_of_its_worst_severity() {
+        let many = digest(30, |number, _, told| {
+            told.summary = format!("number {number}");
+            if number == 29 {
+                told.severity = event::Severity::Error;
+            }
+        });
+        let slip = Slip::of(&many);
+        assert_eq!(
+            (slip.count, slip.severity.as_str(), &*slip.summary),
+            (30, "error", "30 events")
+        );
+        assert!(slip.text.starts_with("number 0\n") && slip.text.ends_with("and 20 more"));
+        let read = Slip::from_event(&slip.to_event().unwrap()).unwrap();
+        assert_eq!(read, slip);
+        let newer = Slip { version: 2, ..slip };
+        assert!(Slip::from_event(&newer.to_event().unwrap()).unwrap_err().contains("version 2"));
+    }
+
+    #[test]
+    fn only_a_name_of_a_user_is_a_queue() {
+        assert_eq!(desktop_inbox(desktop_user("ada").unwrap()).name, "tubepost.desktop.ada");
+        for name in ["", "a b", "a/b", "a\n", "#", &"a".repeat(101)] {
+            assert!(desktop_user(name).is_err(), "{name}");
+        }
+    }
+}

@@ -153,6 +153,11 @@ impl FromStr for Place {
         if text.len() > BYTES_MAX {
             return Err(format!("has {} bytes, more than {BYTES_MAX}", text.len()));
         }
+        if address.is_empty() && matches!(kind, Kind::Feed | Kind::Push) {
+            return Err(format!(
+                "is none yet; make it with tubepost notify destination add OWNER {kind}:"
+            ));
+        }
         if address.is_empty() || address.contains(char::is_control) {
             return Err("has no address; write mail:ada@example.org".to_owned());
         }
@@ -225,6 +230,8 @@ mod tests {
             ("webhook:example.org", "is no URL"),
             ("ntfy:a/b", "is no topic"),
             ("desktop:a#", "is no user of the bus"),
+            ("feed:", "make it with tubepost notify destination add OWNER feed:"),
+            ("push:", "make it with"),
         ] {
             let error = text.parse::<Place>().unwrap_err();
             assert!(error.contains(said), "{text}: {error}");
