@@ -1,6 +1,6 @@
 //! Events there and back.
 
-use client::{EXCHANGE, Published, Publisher, Queue, Subscriber, Subscription};
+use client::{EXCHANGE, Inbox, Published, Publisher, Queue, Subscriber, Subscription};
 use event::Event;
 use futures_util::future::join_all;
 use lapin::{options::*, types::FieldTable};
@@ -261,7 +261,7 @@ async fn a_message_that_is_no_event_is_shown_as_it_came_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn an_event_put_into_a_queue_by_name_keeps_its_topic() {
+async fn what_is_put_into_a_queue_by_name_keeps_its_topic_and_an_inbox_keeps_the_newest() {
     let Some(bus) = a_bus() else { return };
     let (queue, topic) = (unique(), format!("{}.git.receive", unique()));
     let publisher = Publisher::connect(&url(&bus), "test").await.unwrap();
@@ -275,6 +275,25 @@ async fn an_event_put_into_a_queue_by_name_keeps_its_topic() {
     received.ack().await.unwrap();
     subscriber.close().await;
     delete(&bus, &queue).await;
+
+    let (name, topic) = (unique(), unique());
+    let inbox = Inbox { name: name.clone(), length_max: 3 };
+    for n in 1..=5 {
+        publisher.publish_to_inbox(&inbox, &event(&topic, n)).await.unwrap();
+    }
+    // It is there already, as whoever reads it says it is.
+    let queue = Queue::Inbox(inbox.clone());
+    let subscription = Subscription { queue, patterns: Vec::new(), prefetch: 10 };
+    let mut subscriber = Subscriber::connect(&url(&bus), "test", subscription).await.unwrap();
+    publisher.publish(&event(&topic, 6)).await.unwrap();
+    publisher.publish_to_inbox(&inbox, &event(&topic, 7)).await.unwrap();
+    for n in [3, 4, 5, 7] {
+        let received = next(&mut subscriber).await;
+        assert_eq!(number(received.event.as_ref().unwrap()), n);
+        received.ack().await.unwrap();
+    }
+    subscriber.close().await;
+    delete(&bus, &name).await;
 }
 
 #[tokio::test]
