@@ -1,11 +1,16 @@
 //! `tubepost desktop` beside dunst: what becomes a bubble, what a click does, and what is shown to
 //! somebody who comes back.
 
-use std::time::Instant;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
-use harness::{Process, Site, wait_for};
+use harness::{Process, Site, scaled, wait_for};
 use serde_json::Value;
+use tokio::runtime::Runtime;
+use tubepost::{Event, Publisher};
 
 use crate::{
     PUSHED, notify, push,
@@ -74,6 +79,34 @@ fn wait_for_all(session: &Session, count: usize, one: &str, summary: &str) -> Re
     })
 }
 
+/// Prints how long it takes from a publish to a bubble.
+fn measure(site: &Site, session: &Session, count: u64) -> Result<()> {
+    let runtime = Runtime::new()?;
+    let bus = site.amqp_url().parse()?;
+    let publisher = runtime.block_on(Publisher::connect(&bus, "measurement"))?;
+    let mut took = Vec::new();
+    for number in 0..count {
+        // tidy: four in three seconds would be one bubble.
+        thread::sleep(Duration::from_millis(800));
+        let body = push(&format!("measured-{number}"), "now");
+        let mut event = Event::new(PUSHED.parse()?, body)?;
+        event.schema = Some("git.receive".to_owned());
+        let (begun, name) = (Instant::now(), format!("to rpms/measured-{number} "));
+        runtime.block_on(publisher.publish(&event))?;
+        while !session.told().iter().any(|it| it.summary.contains(&name)) {
+            ensure!(begun.elapsed() < Duration::from_secs(20), "{:?}", session.told());
+            // tidy: the pause between two looks.
+            thread::sleep(Duration::from_millis(1));
+        }
+        took.push(begun.elapsed());
+        session.dunstctl(&["close-all"])?;
+    }
+    took.sort_unstable();
+    let at = |share: usize| took[(took.len() - 1) * share / 100];
+    println!("published to shown: {count} times, p50 {:?}, p99 {:?}", at(50), at(99));
+    Ok(())
+}
+
 #[test]
 fn a_real_daemon_shows_notices_with_their_links_and_a_summary_after_an_absence() -> Result<()> {
     let (site, server) = site(|site| {
@@ -89,11 +122,9 @@ fn a_real_daemon_shows_notices_with_their_links_and_a_summary_after_an_absence()
     let mut shown = started(&site, &session, "amqp")?;
 
     // Text is text: what looks like markup is shown, and not obeyed.
-    let begun = Instant::now();
     let hostile = "<b>bold</b> & <a href=\"file:///etc/passwd\">go</a>";
     site.publish(PUSHED, &push("kernel", hostile))?;
     session.wait_for_bubbles(1)?;
-    println!("from a new process that publishes to a bubble: {:?}", begun.elapsed());
     session.picture("one.png")?;
     session.dunstctl(&["action", "0"])?;
     session.wait_for_opened("https://git.example.org/kernel/c/3aa6642b")?;
@@ -161,6 +192,9 @@ fn a_real_daemon_shows_notices_with_their_links_and_a_summary_after_an_absence()
     // One, if they come as quickly as they do on a machine that has nothing else to do.
     ensure!(bubbles <= 3, "{:?}", session.told());
     session.picture("away.png")?;
+
+    session.dunstctl(&["close-all"])?;
+    measure(&site, &session, scaled(2, 200))?;
 
     // Whose queue it is not does not read it.
     let mut eve = desktop(&site, &session, ("amqp", "eve"), &["--user", "ada"])?;
