@@ -64,6 +64,7 @@ async fn measure(rate: u64, seconds: u64, one_in: u64) -> Result<()> {
     let probe = Event::new("org.example.probe".parse()?, json!({"probe": true}))?;
     loop {
         publisher.publish(&probe).await?;
+        // tidy: the condition is the next line's.
         tokio::time::sleep(Duration::from_millis(100)).await;
         if taken.lock().unwrap().contains_key(&probe.id) {
             break;
@@ -103,6 +104,7 @@ async fn measure(rate: u64, seconds: u64, one_in: u64) -> Result<()> {
     let wanted = published.len() + 1;
     while taken.lock().unwrap().len() < wanted {
         ensure!(Instant::now() < patience, "{} of {wanted} mails", taken.lock().unwrap().len());
+        // tidy: the condition is the loop's.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let taken = taken.lock().unwrap();
