@@ -21,7 +21,8 @@ fn main() {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             runtime.block_on(confirmed(&bus));
             if let [socket, ..] = rest {
-                handed_over(Path::new(socket));
+                handed_over(Path::new(socket), 20_000, Duration::ZERO);
+                handed_over(Path::new(socket), 5000, Duration::from_millis(2));
             }
         }
         [] => println!("usage: … --bench publish -- BUS [SOCKET]"),
@@ -57,11 +58,12 @@ async fn confirmed(bus: &BusUrl) {
     publisher.close().await;
 }
 
-/// One after the other, each answered before the next.
-fn handed_over(socket: &Path) {
+/// One after the other, each answered before the next; `pace` is the time from one to the next.
+fn handed_over(socket: &Path, count: usize, pace: Duration) {
     let mut agent = AgentConnection::open(socket).unwrap();
-    let mut times: Vec<Duration> = (0..HAND_OVERS)
+    let mut times: Vec<Duration> = (0..count)
         .map(|n| {
+            std::thread::sleep(pace);
             let begun = Instant::now();
             let event = event(n);
             agent.hand_over(&[event]).unwrap().pop().unwrap().unwrap();
@@ -71,7 +73,7 @@ fn handed_over(socket: &Path) {
     times.sort_unstable();
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
     println!(
-        "{HAND_OVERS} events handed over one by one: p50 {:.1?}, p90 {:.1?}, p99 {:.1?}, p99.9 {:.1?}",
+        "{count} events handed over, {pace:?} between: p50 {:.1?}, p90 {:.1?}, p99 {:.1?}, p99.9 {:.1?}",
         at(0.5),
         at(0.9),
         at(0.99),
@@ -81,4 +83,3 @@ fn handed_over(socket: &Path) {
 
 const EVENTS: usize = 200_000;
 const ROUNDS: usize = 3;
-const HAND_OVERS: usize = 20_000;
