@@ -90,6 +90,15 @@ fn the_configurations_of_other_kinds_are_read_and_show_every_key() {
 }
 
 #[test]
+fn the_slip_that_is_shown_is_one() {
+    const RULES: &str = include_str!("../../../docs/notify.md");
+    let (_, behind) = RULES.split_once("a *slip*:\n\n```json\n").unwrap();
+    let slip: notify::Slip = serde_json::from_str(behind.split("```").next().unwrap()).unwrap();
+    let keys = serde_json::to_value(&slip).unwrap().as_object().unwrap().len();
+    assert_eq!((slip.count, keys), (1, 10));
+}
+
+#[test]
 fn the_rule_that_is_shown_and_the_expressions_are_right_and_show_every_key() {
     const RULES: &str = include_str!("../../../docs/notify.md");
     let (_, behind) = RULES.split_once("```json\n").unwrap();
