@@ -19,6 +19,7 @@ use crate::project;
 pub(crate) struct Tools {
     python: PathBuf,
     fedora_messaging_suite: PathBuf,
+    synapse: PathBuf,
     node: PathBuf,
     node_modules: PathBuf,
     proton_cpp: PathBuf,
@@ -37,6 +38,7 @@ impl Tools {
         [
             ("TUBEPOST_PYTHON", self.python),
             ("TUBEPOST_FEDORA_MESSAGING_SUITE", self.fedora_messaging_suite),
+            ("TUBEPOST_SYNAPSE", self.synapse),
             ("TUBEPOST_NODE", self.node),
             ("TUBEPOST_NODE_MODULES", self.node_modules),
             ("TUBEPOST_PROTON_CPP", self.proton_cpp),
@@ -80,10 +82,12 @@ pub(crate) fn everything() -> Result<Tools> {
     std::fs::create_dir_all(&home)?;
     let python = python::environment(&home)?;
     let fedora_messaging_suite = python::fedora_messaging_suite(&home, &python)?;
+    let synapse = python::synapse(&home, &python)?;
     let (node, node_modules) = node::packages(&home)?;
     Ok(Tools {
         python,
         fedora_messaging_suite,
+        synapse,
         node,
         node_modules,
         proton_cpp: cpp::programs(&home)?,

@@ -30,7 +30,7 @@ pub use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 pub use reach::Reach;
-pub use tls::{Trusted, connector, trusted};
+pub use tls::{Identity, Trusted, connector, connector_as, trusted};
 
 /// Calls servers.
 #[derive(Clone)]

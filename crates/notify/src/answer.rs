@@ -100,7 +100,7 @@ impl Waits {
 }
 
 /// A server that names a date in another year is not believed.
-const WAIT_MAX: Duration = Duration::from_secs(3600);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(3600);
 const WAITS_MAX: usize = 10_000;
 const QUOTED_BYTES_MAX: usize = 1024;
 const QUOTED_CHARS_MAX: usize = 200;

@@ -1,13 +1,13 @@
 //! What a notice says in a chat: a few plain lines, bounded, without anything that a medium would
 //! obey. How a medium marks text is for the medium.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use event::{Description, Event};
 use url::Url;
 
 use crate::{
-    Notice,
+    Kind, Notice, Templates,
     mail::{one_line, turns_text},
 };
 
@@ -25,6 +25,28 @@ pub(crate) struct ChatText {
 }
 
 impl ChatText {
+    /// Those of a notice, in the operator's words where there are any.
+    pub(crate) fn by(templates: &Templates, notice: &Notice) -> ChatText {
+        let kind = notice.to.kind();
+        let Some(said) = templates.say_in_chat(kind, notice) else { return ChatText::of(notice) };
+        let said = said.trim();
+        let (title, text) = said.split_once('\n').unwrap_or((said, ""));
+        let title = one_line(&without_colours(title), SUMMARY_CHARS_MAX);
+        if title.is_empty() {
+            return ChatText::of(notice);
+        }
+        let text = cut(&lines(text));
+        // On IRC each of them is a message.
+        let (text, lines) = match kind {
+            Kind::Irc => {
+                let lines = text.lines().filter(|line| !line.trim().is_empty());
+                (String::new(), lines.map(str::to_owned).collect())
+            }
+            _ => (text, Vec::new()),
+        };
+        ChatText { link: link(notice), title, text, lines }
+    }
+
     /// Those of a notice.
     pub(crate) fn of(notice: &Notice) -> ChatText {
         if notice.is_digest() {
@@ -34,10 +56,16 @@ impl ChatText {
         ChatText {
             title: summary(description),
             text: cut(&lines(description.text.as_deref().unwrap_or_default())),
-            link: description.link.as_deref().and_then(web_link),
+            link: link(notice),
             lines: Vec::new(),
         }
     }
+}
+
+/// Of a digest there is none.
+fn link(notice: &Notice) -> Option<Url> {
+    let link = notice.description.link.as_deref().filter(|_| !notice.is_digest());
+    link.and_then(web_link)
 }
 
 fn digest(notice: &Notice) -> ChatText {
@@ -52,11 +80,35 @@ fn digest(notice: &Notice) -> ChatText {
 
 fn summary(description: &Description) -> String {
     let app = one_line(&description.app, 40);
-    let summary = one_line(&description.summary, SUMMARY_CHARS_MAX);
+    let summary = one_line(&without_colours(&description.summary), SUMMARY_CHARS_MAX);
     match app.is_empty() {
         true => summary,
         false => format!("[{app}] {summary}"),
     }
+}
+
+/// Without the colours of IRC: their control characters go with the rest, but not their numbers.
+/// `\x03` has fore and background of two digits, `\x04` of six ("IRC Formatting", ircdocs).
+fn without_colours(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\u{3}', '\u{4}']) {
+        return text.into();
+    }
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\u{3}', '\u{4}']) {
+        kept.push_str(&rest[..at]);
+        let (digits_max, radix) = if rest[at..].starts_with('\u{3}') { (2, 10) } else { (6, 16) };
+        rest = &rest[at + 1..];
+        let digits =
+            |text: &str| text.chars().take(digits_max).take_while(|c| c.is_digit(radix)).count();
+        let fore = digits(rest);
+        rest = &rest[fore..];
+        if let Some(back) = rest.strip_prefix(',').filter(|back| fore > 0 && digits(back) > 0) {
+            rest = &back[digits(back)..];
+        }
+    }
+    kept.push_str(rest);
+    kept.into()
 }
 
 /// An address that a program may be told to open, and nothing else: no `javascript:`, no `file:`.

@@ -11,8 +11,8 @@ use event::{Pattern, Severity};
 use lettre::message::Mailbox;
 
 use crate::{
-    Dkim, Error, Kind, MailSettings, Ntfy, Push, Secret, Settings, Subscription,
-    SubscriptionSettings, Tls, Unsubscriber, Webhook,
+    Dkim, Error, Irc, Kind, MailSettings, Matrix, Ntfy, Push, Secret, Settings, Subscription,
+    SubscriptionSettings, Templates, Tls, Unsubscriber, Webhook,
     rule::{Condition, Names, Rule, Who},
     secret::one_of,
 };
@@ -20,6 +20,8 @@ use crate::{
 /// A notifier's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The operator's words; each kind has them, too.
+    pub templates: Templates,
     /// How mail leaves.
     pub mail: Mail,
     /// How webhooks are called, when they may be.
@@ -28,6 +30,10 @@ pub struct Config {
     pub ntfy: Option<Ntfy>,
     /// How browsers are told, when they may be.
     pub push: Option<Push>,
+    /// The IRC server, when there is one.
+    pub irc: Option<Irc>,
+    /// The homeserver of Matrix, when there is one.
+    pub matrix: Option<Matrix>,
     /// Who hears of what, by the configuration file; maybe nobody.
     pub subscriptions: Vec<Subscription>,
 }
@@ -61,6 +67,8 @@ pub struct Mail {
     pub connections_max: usize,
     /// Signs each mail.
     pub dkim: Option<Dkim>,
+    /// The operator's words.
+    pub(crate) templates: Templates,
     /// Makes the way out that stands in each mail; whoever answers at its addresses sets it.
     pub unsubscriber: Option<Unsubscriber>,
 }
@@ -81,6 +89,8 @@ impl Config {
             (Kind::Webhook, self.webhook.is_some()),
             (Kind::Ntfy, self.ntfy.is_some()),
             (Kind::Push, self.push.is_some()),
+            (Kind::Irc, self.irc.is_some()),
+            (Kind::Matrix, self.matrix.is_some()),
         ];
         let others = others.into_iter().filter_map(|(kind, is_set_up)| is_set_up.then_some(kind));
         // Feeds are in the store and desktops on the bus: there is nothing to set up.
@@ -115,10 +125,20 @@ impl Settings {
     /// [`Error::Settings`] with everything that is wrong.
     pub fn check(self) -> Result<Option<Config>, Error> {
         let mut problems = Vec::new();
+        let templates = match self.templates.as_deref().map(Templates::load) {
+            None => Templates::default(),
+            Some(Ok(templates)) => templates,
+            Some(Err(faults)) => {
+                problems.extend(faults.iter().map(|fault| format!("notify.templates: {fault}")));
+                Templates::default()
+            }
+        };
         let mail = self.mail.map(|mail| mail.check(&mut problems));
         let webhook = self.webhook.and_then(|webhook| webhook.check(&mut problems));
         let ntfy = self.ntfy.and_then(|ntfy| ntfy.check(&mut problems));
         let push = self.push.and_then(|push| push.check(&mut problems));
+        let irc = self.irc.and_then(|irc| irc.check(&mut problems));
+        let matrix = self.matrix.and_then(|matrix| matrix.check(&mut problems));
         let subscriptions: Vec<Subscription> = self
             .subscriptions
             .into_iter()
@@ -134,7 +154,16 @@ impl Settings {
         }
         match mail {
             _ if !problems.is_empty() => Err(Error::Settings(problems)),
-            Some(mail) => Ok(Some(Config { mail, webhook, ntfy, push, subscriptions })),
+            Some(mail) => Ok(Some(Config {
+                mail: Mail { templates: templates.clone(), ..mail },
+                webhook: webhook.map(|it| Webhook { templates: templates.clone(), ..it }),
+                ntfy: ntfy.map(|it| Ntfy { templates: templates.clone(), ..it }),
+                irc: irc.map(|it| Irc { templates: templates.clone(), ..it }),
+                matrix: matrix.map(|it| Matrix { templates: templates.clone(), ..it }),
+                push,
+                templates,
+                subscriptions,
+            })),
             None => Ok(None),
         }
     }
@@ -255,6 +284,7 @@ impl MailSettings {
             timeout: Duration::from_secs(self.timeout_s.into()),
             connections_max: self.connections_max.into(),
             dkim,
+            templates: Templates::default(),
             unsubscriber: None,
         }
     }

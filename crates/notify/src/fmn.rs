@@ -255,9 +255,7 @@ impl GenerationRule {
         let mut destinations = Vec::new();
         for FmnDestination { protocol, address } in &self.destinations {
             let kind = if protocol == "email" { "mail" } else { protocol };
-            // An address of a chat is a URL of its own scheme already.
-            let address = address.strip_prefix(&format!("{kind}:")).unwrap_or(address);
-            let destination = Destination::new(&format!("{kind}:{address}"));
+            let destination = Destination::new(&format!("{kind}:{}", chat_name(kind, address)));
             destinations.push(destination.map_err(|error| error.to_string())?);
         }
         if destinations.is_empty() {
@@ -265,6 +263,22 @@ impl GenerationRule {
         }
         let to = destinations.iter().map(|destination| destination.id.clone()).collect();
         Ok((Outlet { severities: severities?, to, when: When::default() }, destinations))
+    }
+}
+
+/// An address of a chat is a URL there, by the account's record: `irc://libera.chat/ada`,
+/// `matrix:/ada:example.org`, `matrix://example.org/ada`. The network is the notifier's to know.
+fn chat_name(kind: &str, address: &str) -> String {
+    let bare = address.strip_prefix(&format!("{kind}:")).unwrap_or(address);
+    let (server, name) = match bare.strip_prefix("//").and_then(|bare| bare.split_once('/')) {
+        Some((server, name)) => (Some(server), name),
+        None => (None, bare.trim_start_matches('/')),
+    };
+    match (kind, server) {
+        ("matrix", Some(server)) if !name.contains(':') => format!("@{name}:{server}"),
+        ("matrix", _) if !name.starts_with(['@', '!', '#']) => format!("@{name}"),
+        ("irc" | "matrix", _) => name.to_owned(),
+        _ => bare.to_owned(),
     }
 }
 

@@ -5,7 +5,8 @@
 //! wants it, however many rules asked. They are kept in the store, in one transaction for all that
 //! came meanwhile, and only then is the event acknowledged. From the store lanes are leased and
 //! told by a [`Destination`], of which there is one for each kind of place: [`Mailer`],
-//! [`Webhooks`], [`NtfyPublisher`], [`PushSender`], [`FeedKeeper`] and [`DesktopPost`] so far.
+//! [`Webhooks`], [`NtfyPublisher`], [`IrcMessenger`], [`MatrixMessenger`], [`PushSender`],
+//! [`FeedKeeper`] and [`DesktopPost`] so far.
 //!
 //! ```text
 //! bus ─► rule ─► letter ─► store ─► ack
@@ -51,10 +52,12 @@ mod feed;
 mod fmn;
 mod follower;
 mod holder;
+mod irc;
 mod key_file;
 mod limits;
 mod mail;
 mod matcher;
+mod matrix;
 mod notice;
 mod notifier;
 mod ntfy;
@@ -67,6 +70,7 @@ mod settings;
 mod source;
 pub mod store;
 mod subscription;
+mod templates;
 mod unsubscribe;
 mod webhook;
 
@@ -79,9 +83,11 @@ pub use digest::{Digest, Group};
 pub use error::Error;
 pub use feed::{Document, FeedKeeper, Feeds, Form, feed_url};
 pub use fmn::{Import, Imported, import as import_fmn};
+pub use irc::{Irc, IrcMessenger, IrcSettings};
 pub use lettre::message::Mailbox;
 pub use mail::{Dkim, Letterhead, Mailer};
 pub use matcher::{Failures, Matcher, Scratch};
+pub use matrix::{Matrix, MatrixMessenger, MatrixSettings};
 pub use notice::{Matter, Notice, Reason};
 pub use notifier::{Notifier, QUEUE};
 pub use ntfy::{Ntfy, NtfyPublisher, NtfySettings};
@@ -90,5 +96,6 @@ pub use push::{Push, PushSender, PushSettings, PushSubscription, VapidKey};
 pub use secret::Secret;
 pub use settings::{MailSettings, Settings, SubscriptionSettings, Tls};
 pub use subscription::Subscription;
+pub use templates::Templates;
 pub use unsubscribe::{Farewell, Unsubscriber};
 pub use webhook::{Webhook, WebhookSettings, Webhooks};

@@ -7,6 +7,7 @@ mod header_text;
 mod html;
 mod letterhead;
 mod message_id;
+mod patches;
 mod session;
 mod shortened;
 

@@ -7,8 +7,8 @@ use event::Registry;
 use tokio::sync::watch;
 
 use crate::{
-    Audience, Config, Counters, DesktopPost, Destination, Destinations, Error, Kind, Mailer,
-    NtfyPublisher, PushSender, Webhooks,
+    Audience, Config, Counters, DesktopPost, Destination, Destinations, Error, IrcMessenger, Kind,
+    Mailer, MatrixMessenger, NtfyPublisher, PushSender, Webhooks,
     dispatcher::Dispatcher,
     follower::{self, Follower},
     limits::PREFETCH,
@@ -51,6 +51,12 @@ impl Notifier {
             destinations.put(Kind::Push, PushSender::new(push)?);
         }
         destinations.put(Kind::Desktop, DesktopPost::new(bus.clone()));
+        if let Some(irc) = &config.irc {
+            destinations.put(Kind::Irc, IrcMessenger::new(irc)?);
+        }
+        if let Some(matrix) = &config.matrix {
+            destinations.put(Kind::Matrix, MatrixMessenger::new(matrix)?);
+        }
         let listening = watch::Sender::new(false);
         let audience = Arc::new(Audience::of(&config.subscriptions));
         Ok(Notifier {
@@ -144,6 +150,10 @@ impl Notifier {
         if let Some((rule, reason)) = &failures.last {
             let count = failures.count;
             tracing::info!(count, rule, "expressions could not be worked out, the last: {reason}");
+        }
+        let failed = self.config.templates.failed();
+        if failed > 0 {
+            tracing::info!(failed, "templates failed, and notices were said without them");
         }
         tracing::info!(counts = ?self.counters.read(), "mail notifier stopped");
     }

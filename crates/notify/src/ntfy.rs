@@ -13,7 +13,7 @@ use url::Url;
 pub use settings::{Ntfy, NtfySettings};
 
 use crate::{
-    Destination, Error, Failure, Notice,
+    Destination, Error, Failure, Notice, Templates,
     answer::{Meaning, Waits, quoted, retry_after},
     chat_text::ChatText,
 };
@@ -25,6 +25,7 @@ pub struct NtfyPublisher {
     url: Url,
     authorization: Option<HeaderValue>,
     waits: Waits,
+    templates: Templates,
 }
 
 impl NtfyPublisher {
@@ -48,6 +49,7 @@ impl NtfyPublisher {
             url: ntfy.url.clone(),
             authorization: authorization.transpose()?,
             waits: Waits::default(),
+            templates: ntfy.templates.clone(),
         })
     }
 }
@@ -62,7 +64,10 @@ impl Destination for NtfyPublisher {
         if let Some(authorization) = &self.authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
-        let sent = self.caller.send(Method::POST, &self.url, headers, message(notice)).await;
+        let sent = self
+            .caller
+            .send(Method::POST, &self.url, headers, message(notice, &self.templates))
+            .await;
         let reply = sent.map_err(|error| match error {
             CallError::Forbidden(why) | CallError::Away(why) => Failure::Away(why),
         })?;
@@ -92,8 +97,8 @@ impl Destination for NtfyPublisher {
 
 /// The body. Told again with the same sequence id, a client shows it once (ntfy 2.16 on; older
 /// servers do not read it).
-fn message(notice: &Notice) -> Bytes {
-    let ChatText { title, text, link, lines } = ChatText::of(notice);
+fn message(notice: &Notice, templates: &Templates) -> Bytes {
+    let ChatText { title, text, link, lines } = ChatText::by(templates, notice);
     let told = match (lines.is_empty(), text.is_empty()) {
         (false, _) => lines.join("\n"),
         (true, false) => text,
@@ -162,7 +167,7 @@ mod tests {
     use serde_json::Value;
 
     fn said(notice: &Notice) -> Value {
-        serde_json::from_slice(&message(notice)).unwrap()
+        serde_json::from_slice(&message(notice, &Templates::default())).unwrap()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use aws_lc_rs::digest::{SHA256, digest};
 use lettre::message::Mailbox;
 
-use crate::{PushSubscription, desktop_user, feed, ntfy, webhook};
+use crate::{PushSubscription, desktop_user, feed, irc, matrix, ntfy, webhook};
 
 /// The ways there are to tell somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,6 +100,10 @@ impl Place {
                 let (user, domain) = (mailbox.email.user(), mailbox.email.domain());
                 format!("mail:{user}@{}", domain.to_ascii_lowercase())
             }
+            // On IRC names have no case.
+            None if self.kind == Kind::Irc => {
+                format!("{}:{}", self.kind, self.address.to_ascii_lowercase())
+            }
             None => format!("{}:{}", self.kind, self.address),
         }
     }
@@ -166,6 +170,8 @@ impl FromStr for Place {
             Kind::Ntfy => ntfy::check_topic(address)?,
             Kind::Desktop => drop(desktop_user(address)?),
             Kind::Push => drop(address.parse::<PushSubscription>()?),
+            Kind::Irc => irc::check_address(address)?,
+            Kind::Matrix => drop(matrix::check_address(address)?),
             _ => {}
         }
         let mailbox = match kind {
@@ -200,7 +206,8 @@ mod tests {
     fn one_mail_address_in_two_spellings_is_one_place() {
         assert_eq!(place("mail:ada@EXAMPLE.org").key(), place("mail:ada@example.org").key());
         assert_ne!(place("mail:Ada@example.org").key(), place("mail:ada@example.org").key());
-        assert_ne!(place("irc:ada").key(), place("matrix:ada").key());
+        assert_ne!(place("irc:ada").key(), place("matrix:@ada:x").key());
+        assert_eq!(place("irc:Ada").key(), place("irc:ada").key());
     }
 
     #[test]

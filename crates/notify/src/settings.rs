@@ -10,12 +10,15 @@ use event::{Pattern, Severity};
 use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 
-use crate::{NtfySettings, PushSettings, Secret, WebhookSettings};
+use crate::{IrcSettings, MatrixSettings, NtfySettings, PushSettings, Secret, WebhookSettings};
 
 /// `[notify]`.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// A directory of templates that say notices in the operator's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub templates: Option<PathBuf>,
     /// `[notify.mail]`: how mail leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mail: Option<MailSettings>,
@@ -28,6 +31,12 @@ pub struct Settings {
     /// `[notify.push]`: how browsers are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<PushSettings>,
+    /// `[notify.irc]`: the IRC server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub irc: Option<IrcSettings>,
+    /// `[notify.matrix]`: the homeserver of Matrix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix: Option<MatrixSettings>,
     /// `[[notify.subscription]]`, any number: who hears of what.
     #[serde(default, rename = "subscription", skip_serializing_if = "Vec::is_empty")]
     pub subscriptions: Vec<SubscriptionSettings>,

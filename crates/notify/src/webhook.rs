@@ -15,7 +15,7 @@ pub(crate) use address::Address;
 pub use settings::{Webhook, WebhookSettings};
 
 use crate::{
-    Destination, Error, Failure, Notice, Place, Secret,
+    Destination, Error, Failure, Notice, Place, Secret, Templates,
     answer::{Meaning, Waits, quoted, retry_after},
 };
 use signature::SigningSecret;
@@ -27,6 +27,7 @@ pub struct Webhooks {
     secret: Secret,
     redirects_max: u8,
     waits: Waits,
+    templates: Templates,
 }
 
 impl Webhook {
@@ -53,6 +54,7 @@ impl Webhooks {
             secret: webhook.secret.clone(),
             redirects_max: webhook.redirects_max,
             waits: Waits::default(),
+            templates: webhook.templates.clone(),
         })
     }
 
@@ -101,7 +103,7 @@ impl Destination for Webhooks {
             .parse()
             .map_err(|why| Failure::Refused(format!("{shown} {why}")))?;
         self.waits.check(&whom, &shown)?;
-        let http = body::render(shape, notice)
+        let http = body::render(shape, notice, &self.templates)
             .map_err(|why| Failure::Refused(format!("event {}: {why}", notice.event.id)))?;
         let secret = SigningSecret::of(&self.secret, &notice.to);
         let headers = headers(&http, notice, &secret, Timestamp::now()).ok_or_else(|| {

@@ -87,6 +87,14 @@ fn the_configurations_of_other_kinds_are_read_and_show_every_key() {
     assert_eq!(keys(serde_json::to_value(ntfy).unwrap()), 4);
     let push: notify::PushSettings = toml::from_str(section("push")).unwrap();
     assert_eq!(keys(serde_json::to_value(push).unwrap()), 5);
+    // The two ways to log in do not go together: the second is a comment.
+    let irc = section("irc").replace("# certificate_file", "certificate_file");
+    let irc: notify::IrcSettings = toml::from_str(&irc.replace("# key_file", "key_file")).unwrap();
+    assert_eq!(keys(serde_json::to_value(irc).unwrap()), 10);
+    let matrix = section("matrix").replace("# user", "user");
+    let matrix = matrix.replace("# password_file", "password_file");
+    let matrix: notify::MatrixSettings = toml::from_str(&matrix).unwrap();
+    assert_eq!(keys(serde_json::to_value(matrix).unwrap()), 8);
 }
 
 #[test]

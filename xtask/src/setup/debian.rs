@@ -20,7 +20,7 @@ pub(super) struct Need {
 }
 
 /// Of `cargo xtask test`.
-pub(super) const OF_TESTS: [Need; 15] = [
+pub(super) const OF_TESTS: [Need; 16] = [
     Need {
         what: "git (the hook's tests push with it)",
         is_there: || find_program(&["git"]).is_some(),
@@ -66,6 +66,14 @@ pub(super) const OF_TESTS: [Need; 15] = [
             versions.flatten().any(|version| version.path().join("bin/initdb").exists())
         },
         packages: &["postgresql"],
+    },
+    Need {
+        what: "InspIRCd and Atheme (people are told on IRC)",
+        is_there: || {
+            let programs = ["/usr/sbin/inspircd", "/usr/bin/atheme-services"];
+            programs.iter().all(|program| Path::new(program).exists())
+        },
+        packages: &["inspircd", "atheme-services"],
     },
     Need {
         what: "rabbitmq-c's amqp-* tools (they publish and consume)",
@@ -150,7 +158,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update
 apt-get install --yes --no-install-recommends "$@"
 if [ -d /run/systemd/system ]; then
-    for server in rabbitmq-server nats-server postgresql; do
+    for server in rabbitmq-server nats-server postgresql inspircd atheme-services; do
         case " $* " in *" $server "*) systemctl disable --now "$server" ;; esac
     done
 fi

@@ -1,5 +1,6 @@
 //! The Python environment: a venv with exactly the packages of `tests/python/requirements.txt`, and
-//! beside it the sources of `tests/python/suites.txt`.
+//! beside it the sources of `tests/python/suites.txt` and the packages of
+//! `tests/python/synapse.txt`.
 
 use std::{
     fs,
@@ -40,6 +41,38 @@ pub(super) fn environment(home: &Path) -> Result<PathBuf> {
     run_command(Command::new(&python).args(pip).arg("check"))?;
     fs::write(&stamp, stamp_text)?;
     Ok(python)
+}
+
+/// Synapse's packages, in a folder of their own: for `PYTHONPATH`, with the venv's interpreter.
+/// Made anew when their list changed.
+///
+/// # Errors
+/// A package cannot be installed.
+pub(super) fn synapse(home: &Path, python: &Path) -> Result<PathBuf> {
+    let list = project::root().join("tests/python/synapse.txt");
+    let wanted =
+        fs::read_to_string(&list).with_context(|| format!("{} cannot be read", list.display()))?;
+    let folder = home.join("synapse");
+    let stamp = folder.join("made-from.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) {
+        return Ok(folder);
+    }
+    println!("making {}", folder.display());
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    // Compiled, all of it would take longer than the install; what is used is compiled by its use.
+    let words = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"];
+    run_command(
+        Command::new(python)
+            .args(words)
+            .args(["--no-compile", "--target"])
+            .arg(&folder)
+            .arg("--requirement")
+            .arg(&list),
+    )?;
+    fs::write(&stamp, &wanted)?;
+    Ok(folder)
 }
 
 /// fedora-messaging's source with its tests; fetched anew when the list of suites changed.

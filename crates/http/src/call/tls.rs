@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use tokio_rustls::TlsConnector;
 
@@ -39,4 +39,37 @@ pub fn trusted(file: Option<&Path>) -> Result<Trusted, String> {
 pub fn connector(Trusted(roots): Trusted) -> TlsConnector {
     let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     TlsConnector::from(Arc::new(config))
+}
+
+/// A certificate of one's own, and its key.
+pub struct Identity(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+impl Identity {
+    /// Those of two files, PEM.
+    ///
+    /// # Errors
+    /// A file cannot be read, or holds none.
+    pub fn of_files(certificate: &Path, key: &Path) -> Result<Identity, String> {
+        let chain = CertificateDer::pem_file_iter(certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| format!("TLS: {}: {error}", certificate.display()))?;
+        let key = PrivateKeyDer::from_pem_file(key)
+            .map_err(|error| format!("TLS: {}: {error}", key.display()))?;
+        Ok(Identity(chain, key))
+    }
+}
+
+/// As [`connector`]; a server that asks for a certificate is shown this.
+///
+/// # Errors
+/// Certificate and key do not go together.
+pub fn connector_as(
+    Trusted(roots): Trusted,
+    Identity(chain, key): Identity,
+) -> Result<TlsConnector, String> {
+    let config = ClientConfig::builder().with_root_certificates(roots);
+    let config = config
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| format!("TLS: the certificate cannot be used: {error}"))?;
+    Ok(TlsConnector::from(Arc::new(config)))
 }

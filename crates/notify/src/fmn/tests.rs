@@ -137,7 +137,7 @@ fn severities_of_one_rule_are_outlets_and_other_filters_make_rules() {
     assert!(!first.rule.enabled);
     assert_eq!(first.rule.outlets.len(), 2);
     let ids: Vec<&str> = first.destinations.iter().map(|one| one.id.as_str()).collect();
-    assert_eq!(ids, ["mail:a@example.org", "matrix:/ada:example.org", "irc://libera.chat/ada"]);
+    assert_eq!(ids, ["mail:a@example.org", "matrix:@ada:example.org", "irc:ada"]);
     assert_eq!((second.rule.id.as_str(), second.rule.outlets.len()), ("fmn.1.2", 1));
 }
 

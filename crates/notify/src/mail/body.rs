@@ -10,6 +10,7 @@ use crate::{
     limits::TEXT_BYTES_MAX,
     mail::{
         header_text::{one_line, turns_text},
+        patches::{Patch, Patches},
         shortened,
     },
 };
@@ -25,10 +26,21 @@ pub(crate) struct Sheet<'a> {
 
 /// The body, line breaks as `\n`. What the event says can use no control character but tab.
 pub(crate) fn render(notice: &Notice, sheet: &Sheet<'_>) -> String {
+    let patches = Patches::of(notice, sheet.patch_bytes_max);
     let mut body = match notice.is_digest() {
         true => digest(notice),
-        false => event(&notice.description, sheet.patch_bytes_max),
+        false if patches.are_several() => event(&notice.description, None),
+        false => event(&notice.description, Some(sheet.patch_bytes_max)),
     };
+    push_patches(&mut body, &patches);
+    push_footer(&mut body, notice, sheet);
+    body
+}
+
+/// As [`render`], with the operator's words for all but the foot.
+pub(crate) fn render_said(said: &str, notice: &Notice, sheet: &Sheet<'_>) -> String {
+    let mut body = String::with_capacity(said.len() + 512);
+    push_visible(&mut body, said.trim_end());
     push_footer(&mut body, notice, sheet);
     body
 }
@@ -54,7 +66,23 @@ fn digest(notice: &Notice) -> String {
     body
 }
 
-fn event(description: &Description, patch_bytes_max: usize) -> String {
+/// Each behind its heading and what it changes.
+fn push_patches(body: &mut String, patches: &Patches<'_>) {
+    for Patch { heading, stat, whole, kept, .. } in &patches.shown {
+        let _ = writeln!(body, "\n{heading}\n {stat}\n");
+        push_visible(body, kept);
+        if kept.len() < whole.len() {
+            let rest = whole.len() - kept.len();
+            let _ = writeln!(body, "[{rest} of {} bytes of this patch are left out]", whole.len());
+        }
+    }
+    if let Some(left_out) = &patches.left_out {
+        let _ = writeln!(body, "\n[{left_out}]");
+    }
+}
+
+/// Without a bound there is no patch.
+fn event(description: &Description, patch_bytes_max: Option<usize>) -> String {
     let mut body = one_line(&description.summary, SUMMARY_CHARS_MAX);
     body.push('\n');
     if let Some(text) = description.text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
@@ -66,9 +94,10 @@ fn event(description: &Description, patch_bytes_max: usize) -> String {
         body.push_str(&one_line(link, LINK_CHARS_MAX));
         body.push('\n');
     }
-    if let Some(patch) = description.patch.as_deref().filter(|patch| !patch.trim().is_empty()) {
+    let patch = description.patch.as_deref().filter(|patch| !patch.trim().is_empty());
+    if let (Some(patch), Some(bytes_max)) = (patch, patch_bytes_max) {
         body.push('\n');
-        push_cut(&mut body, patch, patch_bytes_max, "patch", description.link.as_deref());
+        push_cut(&mut body, patch, bytes_max, "patch", description.link.as_deref());
     }
     body
 }
@@ -239,6 +268,33 @@ https://bus.example.org/
         assert!(body.contains("\n\ngit/kernel: 25 git.receive\n  push 1 --\n"), "{body}");
         assert!(body.contains("  push 23 --\n  and 5 more\n\n-- \nYou get"), "{body}");
         assert!(body.ends_with("To unsubscribe: https://u\n"), "{body}");
+    }
+
+    #[test]
+    fn patches_of_several_commits_have_headings_and_say_what_they_change() {
+        let notice = crate::digest::tests::digest(3, |number, _, told| {
+            told.summary = format!("push {number}\u{1b}\n-- \n");
+            told.link = None;
+            told.patch = Some(format!("diff --git a/x b/x\n@@ -0,0 +1 @@\n+{number}\u{7}\n"));
+            if number == 1 {
+                told.patch = Some(format!("diff --git a/x b/x\n{}", "+a\n".repeat(1000)));
+            }
+        });
+        let sheet = Sheet { patch_bytes_max: 300, page_url: None, unsubscribe_url: None };
+        let body = render(&notice, &sheet);
+        let first = "\n\npush 0 --\n 1 file changed, 1 insertion(+)\n\n\
+                     diff --git a/x b/x\n@@ -0,0 +1 @@\n+0␇\n\npush 1 --\n 1 file changed\n\n";
+        assert!(body.contains(first), "{body}");
+        assert!(body.contains(" of 3019 bytes of this patch are left out]\n\npush 2"), "{body}");
+        let none = Sheet { patch_bytes_max: 0, ..sheet };
+        assert!(!render(&notice, &none).contains("diff"));
+        let two = rendered(10_000, |d| {
+            d.patch = Some("commit a one\ndiff --git a b\ncommit b two\ndiff --git c d\n".into());
+        });
+        assert!(
+            two.contains("1f2e3d\n\na one\n 1 file changed\n\ndiff --git a b\n\nb two\n"),
+            "{two}"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use event::{Description, Event, Severity};
 use super::{
     body::{LINK_CHARS_MAX, SUMMARY_CHARS_MAX, Sheet, cut_at_line, push_visible},
     header_text::one_line,
+    patches::{Patch, Patches},
     shortened,
 };
 use crate::{Digest, Notice, Reason, limits::TEXT_BYTES_MAX};
@@ -16,16 +17,52 @@ use crate::{Digest, Notice, Reason, limits::TEXT_BYTES_MAX};
 pub(crate) fn render(notice: &Notice, sheet: &Sheet<'_>) -> String {
     let mut html = String::with_capacity(4096);
     html.push_str(HEAD);
+    let patches = Patches::of(notice, sheet.patch_bytes_max);
+    // One alone stands with its event.
+    let bytes_max = (!patches.are_several()).then_some(sheet.patch_bytes_max);
     match notice.is_digest() {
         true => push_digest(&mut html, notice),
-        false => push_event(&mut html, &notice.event, &notice.description, sheet),
+        false => push_event(&mut html, &notice.event, &notice.description, bytes_max),
     }
+    push_patches(&mut html, &patches);
     push_footer(&mut html, notice, sheet);
     html.push_str("</div>\n</body>\n</html>\n");
     html
 }
 
-fn push_event(html: &mut String, event: &Event, told: &Description, sheet: &Sheet<'_>) {
+/// As [`render`], with the operator's words between head and foot: HTML, in which what an event
+/// says is escaped already.
+pub(crate) fn render_said(said: &str, notice: &Notice, sheet: &Sheet<'_>) -> String {
+    let mut html = String::with_capacity(said.len() + 4096);
+    html.push_str(HEAD);
+    push_visible(&mut html, said.trim_end());
+    push_footer(&mut html, notice, sheet);
+    html.push_str("</div>\n</body>\n</html>\n");
+    html
+}
+
+fn push_patches(html: &mut String, patches: &Patches<'_>) {
+    for Patch { heading, link, stat, whole, kept } in &patches.shown {
+        html.push_str("<h2>");
+        push_linked(html, heading, *link);
+        let _ = writeln!(html, "</h2>\n<p class=\"over\">{stat}</p>");
+        if !kept.is_empty() {
+            push_patch(html, kept);
+        }
+        push_left_out(html, whole, kept, "patch");
+    }
+    if let Some(left_out) = &patches.left_out {
+        let _ = writeln!(html, "<p class=\"left\">{left_out}.</p>");
+    }
+}
+
+/// Without a bound there is no patch.
+fn push_event(
+    html: &mut String,
+    event: &Event,
+    told: &Description,
+    patch_bytes_max: Option<usize>,
+) {
     let severity = told.severity;
     let _ = write!(html, "<p class=\"over\">{}", escaped(&one_line(&told.app, 40)));
     if matches!(severity, Severity::Warning | Severity::Error) {
@@ -46,8 +83,9 @@ fn push_event(html: &mut String, event: &Event, told: &Description, sheet: &Shee
         push_linked(html, &one_line(link, LINK_CHARS_MAX), Some(link));
         html.push_str("</p>\n");
     }
-    if let Some(patch) = told.patch.as_deref().filter(|patch| !patch.trim().is_empty()) {
-        let kept = cut_at_line(patch, sheet.patch_bytes_max);
+    let patch = told.patch.as_deref().filter(|patch| !patch.trim().is_empty());
+    if let (Some(patch), Some(bytes_max)) = (patch, patch_bytes_max) {
+        let kept = cut_at_line(patch, bytes_max);
         push_patch(html, kept);
         push_left_out(html, patch, kept, "patch");
     }

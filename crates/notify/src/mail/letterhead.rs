@@ -18,13 +18,14 @@ use lettre::{
 };
 
 use crate::{
-    Digest, Mail, Notice, Unsubscriber,
+    Digest, Mail, Notice, Templates, Unsubscriber,
     limits::{CLOCK_SKEW_MAX, HEADER_CHARS_MAX, SUBJECT_CHARS_MAX},
     mail::{
         body::{self, Sheet},
         header_text::{list, one_line},
         html, message_id,
     },
+    templates,
 };
 
 /// What all mails of one sender have in common.
@@ -35,6 +36,7 @@ pub struct Letterhead {
     page_url: Option<String>,
     patch_bytes_max: usize,
     unsubscriber: Option<Unsubscriber>,
+    templates: Templates,
 }
 
 impl Letterhead {
@@ -46,6 +48,7 @@ impl Letterhead {
             page_url: mail.page_url.clone(),
             patch_bytes_max: mail.patch_bytes_max,
             unsubscriber: mail.unsubscriber.clone(),
+            templates: mail.templates.clone(),
         }
     }
 
@@ -59,10 +62,13 @@ impl Letterhead {
             Some(app) => one_line(app, 40),
             None => "digest".to_owned(),
         };
-        let subject = match notice.is_digest() {
+        let subject = self.templates.say(templates::SUBJECT, notice);
+        let subject = subject.map(|said| one_line(&said, SUBJECT_CHARS_MAX));
+        let subject = subject.filter(|said| !said.is_empty());
+        let subject = subject.unwrap_or_else(|| match notice.is_digest() {
             true => format!("[{app}] {}", Digest::of(notice).line(SUBJECT_CHARS_MAX)),
             false => format!("[{app}] {}", notice.description.summary),
-        };
+        });
         let to: Address = mailbox.email.clone();
         let envelope =
             Envelope::new(Some(self.from.email.clone()), vec![to]).map_err(|e| e.to_string())?;
@@ -93,7 +99,14 @@ impl Letterhead {
             page_url: self.page_url.as_deref(),
             unsubscribe_url: unsubscribe_url.as_deref(),
         };
-        let (text, html) = (body::render(notice, &sheet), html::render(notice, &sheet));
+        let text = match self.templates.say(templates::TEXT, notice) {
+            Some(said) => body::render_said(&said, notice, &sheet),
+            None => body::render(notice, &sheet),
+        };
+        let html = match self.templates.say(templates::HTML, notice) {
+            Some(said) => html::render_said(&said, notice, &sheet),
+            None => html::render(notice, &sheet),
+        };
         let boundary = boundary(notice, &text, &html);
         // RFC 2046 §5.1.4: what a program should rather show stands last.
         let parts = MultiPart::alternative()

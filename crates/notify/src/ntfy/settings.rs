@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{Secret, secret::one_of};
+use crate::{Secret, Templates, secret::one_of};
 
 /// `[notify.ntfy]`: set up when a server is named.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -34,6 +34,7 @@ pub struct Ntfy {
     pub(crate) token: Option<Secret>,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) timeout: Duration,
+    pub(crate) templates: Templates,
 }
 
 impl NtfySettings {
@@ -58,7 +59,7 @@ impl NtfySettings {
             wrong("url: the token would leave this machine in the clear; write https://".into());
         }
         let timeout = Duration::from_secs(self.timeout_s.into());
-        Some(Ntfy { url, token, ca_file: self.ca_file, timeout })
+        Some(Ntfy { url, token, ca_file: self.ca_file, timeout, templates: Templates::default() })
     }
 }
 

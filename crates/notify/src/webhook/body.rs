@@ -5,24 +5,25 @@ use event::{Event, Http, HttpMode};
 use serde_json::json;
 
 use super::address::Shape;
-use crate::{Notice, chat_text::ChatText};
+use crate::{Notice, Templates, chat_text::ChatText};
 
 /// Content type and body.
 ///
 /// # Errors
 /// It is larger than a webhook may be.
-pub(crate) fn render(shape: Shape, notice: &Notice) -> Result<Http, String> {
+pub(crate) fn render(shape: Shape, notice: &Notice, templates: &Templates) -> Result<Http, String> {
+    let chat = || ChatText::by(templates, notice);
     let http = match shape {
         Shape::CloudEvents => cloud_events(notice),
         Shape::Slack => {
-            let text = said(notice, slack, SLACK_CHARS_MAX, slack);
+            let text = said(&chat(), slack, SLACK_CHARS_MAX, slack);
             message(&json!({"text": text, "mrkdwn": false}))
         }
         Shape::Mattermost => {
-            message(&json!({"text": said(notice, mattermost, MATTERMOST_CHARS_MAX, bracketed)}))
+            message(&json!({"text": said(&chat(), mattermost, MATTERMOST_CHARS_MAX, bracketed)}))
         }
         Shape::Discord => message(&json!({
-            "content": said(notice, discord, DISCORD_CHARS_MAX, bracketed),
+            "content": said(&chat(), discord, DISCORD_CHARS_MAX, bracketed),
             "allowed_mentions": {"parse": []},
             // SUPPRESS_EMBEDS: a link's preview is text of a stranger, too.
             "flags": 4,
@@ -49,14 +50,15 @@ fn message(body: &serde_json::Value) -> Http {
 
 /// The lines, each escaped, as many as there is room for; the link always.
 fn said(
-    notice: &Notice,
+    chat: &ChatText,
     escape: fn(&str) -> String,
     chars_max: usize,
     linked: fn(&str) -> String,
 ) -> String {
-    let ChatText { title, text, link, lines } = ChatText::of(notice);
-    let link = link.map(|link| format!("\n{}", linked(&bare(link.as_str())))).unwrap_or_default();
-    let mut said = escape(&title);
+    let ChatText { title, text, link, lines } = chat;
+    let link =
+        link.as_ref().map(|link| format!("\n{}", linked(&bare(link.as_str())))).unwrap_or_default();
+    let mut said = escape(title);
     let mut chars = said.chars().count() + link.chars().count();
     for line in lines.iter().map(String::as_str).chain(text.lines()) {
         let line = escape(line);
@@ -125,6 +127,10 @@ mod tests {
     use super::*;
     use crate::{Matter, chat_text::notice_of};
     use serde_json::Value;
+
+    fn render(shape: Shape, notice: &Notice) -> Result<Http, String> {
+        super::render(shape, notice, &Templates::default())
+    }
 
     fn body(shape: Shape, notice: &Notice) -> Value {
         serde_json::from_slice(&render(shape, notice).unwrap().body).unwrap()

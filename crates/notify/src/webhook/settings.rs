@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Secret, secret::one_of};
+use crate::{Secret, Templates, secret::one_of};
 
 /// `[notify.webhook]`: set up when there is a secret.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -38,6 +38,7 @@ pub struct Webhook {
     pub(crate) private_addresses: bool,
     pub(crate) redirects_max: u8,
     pub(crate) timeout: Duration,
+    pub(crate) templates: Templates,
 }
 
 impl WebhookSettings {
@@ -70,6 +71,7 @@ impl WebhookSettings {
             private_addresses: self.private_addresses,
             redirects_max: self.redirects_max,
             timeout: Duration::from_secs(self.timeout_s.into()),
+            templates: Templates::default(),
         })
     }
 }

@@ -1,7 +1,7 @@
-//! The options of webhooks, ntfy and browsers as the notifier's settings. A kind is set up when its
+//! The options of webhooks, chats and browsers as the notifier's settings. A kind is set up when its
 //! first option is said; an option of a kind that is not is refused, as it would do nothing.
 
-use notify::{NtfySettings, PushSettings, WebhookSettings};
+use notify::{IrcSettings, MatrixSettings, NtfySettings, PushSettings, WebhookSettings};
 
 use super::{fault::Fault, settings::Settings, table};
 
@@ -51,6 +51,68 @@ pub(super) fn push(settings: &Settings) -> Result<Option<PushSettings>, Fault> {
         ca_file: settings.get(&table::PUSH_CA_FILE)?,
         private_addresses: settings.need(&table::PUSH_PRIVATE_ADDRESSES)?,
         timeout_s: settings.need(&table::PUSH_TIMEOUT)?,
+    }))
+}
+
+/// `[notify.irc]`.
+pub(super) fn irc(settings: &Settings) -> Result<Option<IrcSettings>, Fault> {
+    let Some(url) = settings.get(&table::IRC_URL)? else {
+        let others = [
+            "nick",
+            "account",
+            "password",
+            "password_file",
+            "certificate_file",
+            "key_file",
+            "burst_lines",
+            "line_pause_ms",
+            "timeout_s",
+            "ca_file",
+        ];
+        return unused(settings, "irc", &others, "set notify.irc.url");
+    };
+    Ok(Some(IrcSettings {
+        url,
+        nick: settings.need(&table::IRC_NICK)?,
+        account: settings.get(&table::IRC_ACCOUNT)?,
+        password: settings.get(&table::IRC_PASSWORD)?.map(Into::into),
+        password_file: settings.get(&table::IRC_PASSWORD_FILE)?,
+        certificate_file: settings.get(&table::IRC_CERTIFICATE_FILE)?,
+        key_file: settings.get(&table::IRC_KEY_FILE)?,
+        ca_file: settings.get(&table::IRC_CA_FILE)?,
+        burst_lines: settings.need(&table::IRC_BURST_LINES)?,
+        line_pause_ms: settings.need(&table::IRC_LINE_PAUSE)?,
+        timeout_s: settings.need(&table::IRC_TIMEOUT)?,
+    }))
+}
+
+/// `[notify.matrix]`.
+pub(super) fn matrix(settings: &Settings) -> Result<Option<MatrixSettings>, Fault> {
+    let Some(url) = settings.get(&table::MATRIX_URL)? else {
+        let others = [
+            "token",
+            "token_file",
+            "user",
+            "password",
+            "password_file",
+            "device",
+            "plain_http",
+            "timeout_s",
+            "ca_file",
+        ];
+        return unused(settings, "matrix", &others, "set notify.matrix.url");
+    };
+    Ok(Some(MatrixSettings {
+        url,
+        token: settings.get(&table::MATRIX_TOKEN)?.map(Into::into),
+        token_file: settings.get(&table::MATRIX_TOKEN_FILE)?,
+        user: settings.get(&table::MATRIX_USER)?,
+        password: settings.get(&table::MATRIX_PASSWORD)?.map(Into::into),
+        password_file: settings.get(&table::MATRIX_PASSWORD_FILE)?,
+        device: settings.need(&table::MATRIX_DEVICE)?,
+        plain_http: settings.need(&table::MATRIX_PLAIN_HTTP)?,
+        ca_file: settings.get(&table::MATRIX_CA_FILE)?,
+        timeout_s: settings.need(&table::MATRIX_TIMEOUT)?,
     }))
 }
 

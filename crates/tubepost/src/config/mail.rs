@@ -55,12 +55,17 @@ pub(crate) fn notifier(settings: &Settings) -> Result<Option<notify::Config>, Ve
     let webhook = chat::webhook(settings).map_err(one)?;
     let ntfy = chat::ntfy(settings).map_err(one)?;
     let push = chat::push(settings).map_err(one)?;
+    let irc = chat::irc(settings).map_err(one)?;
+    let matrix = chat::matrix(settings).map_err(one)?;
+    let templates = settings.get(&table::NOTIFY_TEMPLATES).map_err(one)?;
     let subscriptions = settings.subscriptions().to_vec();
-    notify::Settings { mail, webhook, ntfy, push, subscriptions }.check().map_err(|error| {
-        // Each line of it names the key.
-        let fault = |line: &str| Fault::of_file(settings.file(), line);
-        error.to_string().lines().map(fault).collect()
-    })
+    notify::Settings { templates, mail, webhook, ntfy, irc, matrix, push, subscriptions }
+        .check()
+        .map_err(|error| {
+            // Each line of it names the key.
+            let fault = |line: &str| Fault::of_file(settings.file(), line);
+            error.to_string().lines().map(fault).collect()
+        })
 }
 
 fn mail(settings: &Settings) -> Result<MailSettings, Fault> {
@@ -191,11 +196,13 @@ mod tests {
     fn a_kind_is_set_up_by_its_first_option_and_another_of_it_alone_is_refused() {
         let text = "[notify.webhook]\nsecret = \"0123456789abcdef\"\nprivate_addresses = true\n\
                     [notify.ntfy]\nurl = \"https://ntfy.example.org\"\ntoken = \"tk\"\n\
-                    [notify.push]\ncontact = \"mailto:ops@example.org\"\n";
+                    [notify.push]\ncontact = \"mailto:ops@example.org\"\n\
+                    [notify.irc]\nurl = \"ircs://irc.example.org\"\nline_pause_ms = 500\n\
+                    [notify.matrix]\nurl = \"https://matrix.example.org\"\ntoken = \"t\"\n";
         let always = [Kind::Mail, Kind::Desktop, Kind::Feed];
         let kinds = check(text).unwrap().unwrap().kinds();
         assert_eq!(kinds[..3], always);
-        assert_eq!(kinds[3..], [Kind::Webhook, Kind::Ntfy, Kind::Push]);
+        assert_eq!(kinds[3..], [Kind::Webhook, Kind::Ntfy, Kind::Push, Kind::Irc, Kind::Matrix]);
         assert_eq!(check("").unwrap().unwrap().kinds(), always);
         let said = check("[notify.webhook]\nredirects_max = 1\n").unwrap_err();
         assert!(said.contains("t.toml:2") && said.contains("notify.webhook.secret_file"), "{said}");
@@ -203,6 +210,10 @@ mod tests {
         assert!(said.contains("t.toml:2") && said.contains("notify.push.contact"), "{said}");
         let said = check("[notify.ntfy]\ntoken = \"tk_s3cret\"\n").unwrap_err();
         assert!(said.contains("notify.ntfy.url") && !said.contains("s3cret"), "{said}");
+        let said = check("[notify]\ntemplates = \"/nowhere/templates\"\n").unwrap_err();
+        assert!(said.contains("t.toml: notify.templates: /nowhere/templates"), "{said}");
+        let said = check("[notify.irc]\nnick = \"bot\"\n").unwrap_err();
+        assert!(said.contains("notify.irc.url"), "{said}");
     }
 
     #[test]

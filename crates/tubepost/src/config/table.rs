@@ -6,8 +6,10 @@ mod amqp_websocket;
 mod auth;
 mod checks;
 mod events;
+mod irc;
 mod mail;
 mod management;
+mod matrix;
 mod notify;
 mod ntfy;
 mod push;
@@ -30,6 +32,10 @@ pub(crate) use self::{
         BUS_URL, GIT_COMMITS_MAX, GIT_NAMESPACE, GIT_PATCH_BYTES_MAX, GIT_URL_TEMPLATE, SCHEMAS,
         SCHEMAS_CACHE, SCHEMAS_REFRESH, SPOOL_DIRECTORY, SPOOL_SIZE_MAX, TOPIC_PREFIX,
     },
+    irc::{
+        IRC_ACCOUNT, IRC_BURST_LINES, IRC_CA_FILE, IRC_CERTIFICATE_FILE, IRC_KEY_FILE,
+        IRC_LINE_PAUSE, IRC_NICK, IRC_PASSWORD, IRC_PASSWORD_FILE, IRC_TIMEOUT, IRC_URL,
+    },
     mail::{
         MAIL_CA_FILE, MAIL_CONNECTIONS_MAX, MAIL_DKIM_KEY_FILE, MAIL_DKIM_SELECTOR, MAIL_FROM,
         MAIL_HELLO_NAME, MAIL_HOST, MAIL_LIST_ID_DOMAIN, MAIL_PAGE_URL, MAIL_PASSWORD,
@@ -37,7 +43,11 @@ pub(crate) use self::{
         MAIL_USER,
     },
     management::MANAGEMENT_URL,
-    notify::{FEED_URL, NOTIFY_STORE},
+    matrix::{
+        MATRIX_CA_FILE, MATRIX_DEVICE, MATRIX_PASSWORD, MATRIX_PASSWORD_FILE, MATRIX_PLAIN_HTTP,
+        MATRIX_TIMEOUT, MATRIX_TOKEN, MATRIX_TOKEN_FILE, MATRIX_URL, MATRIX_USER,
+    },
+    notify::{FEED_URL, NOTIFY_STORE, NOTIFY_TEMPLATES},
     ntfy::{NTFY_CA_FILE, NTFY_TIMEOUT, NTFY_TOKEN, NTFY_TOKEN_FILE, NTFY_URL},
     push::{PUSH_CA_FILE, PUSH_CONTACT, PUSH_KEY_FILE, PUSH_PRIVATE_ADDRESSES, PUSH_TIMEOUT},
     server::{
@@ -130,7 +140,7 @@ pub(crate) static GROUPS: &[Group] = &[
         title: "Git",
         options: &[&GIT_PATCH_BYTES_MAX, &GIT_COMMITS_MAX, &GIT_URL_TEMPLATE, &GIT_NAMESPACE],
     },
-    Group { title: "Rules", options: &[&NOTIFY_STORE, &FEED_URL] },
+    Group { title: "Rules", options: &[&NOTIFY_STORE, &NOTIFY_TEMPLATES, &FEED_URL] },
     Group {
         title: "Mail",
         options: &[
@@ -167,6 +177,37 @@ pub(crate) static GROUPS: &[Group] = &[
     Group {
         title: "ntfy",
         options: &[&NTFY_URL, &NTFY_TOKEN, &NTFY_TOKEN_FILE, &NTFY_TIMEOUT, &NTFY_CA_FILE],
+    },
+    Group {
+        title: "IRC",
+        options: &[
+            &IRC_URL,
+            &IRC_NICK,
+            &IRC_ACCOUNT,
+            &IRC_PASSWORD,
+            &IRC_PASSWORD_FILE,
+            &IRC_CERTIFICATE_FILE,
+            &IRC_KEY_FILE,
+            &IRC_BURST_LINES,
+            &IRC_LINE_PAUSE,
+            &IRC_TIMEOUT,
+            &IRC_CA_FILE,
+        ],
+    },
+    Group {
+        title: "Matrix",
+        options: &[
+            &MATRIX_URL,
+            &MATRIX_TOKEN,
+            &MATRIX_TOKEN_FILE,
+            &MATRIX_USER,
+            &MATRIX_PASSWORD,
+            &MATRIX_PASSWORD_FILE,
+            &MATRIX_DEVICE,
+            &MATRIX_PLAIN_HTTP,
+            &MATRIX_TIMEOUT,
+            &MATRIX_CA_FILE,
+        ],
     },
     Group {
         title: "Browsers",

@@ -103,3 +103,19 @@ fn a_digest_is_by_object_and_of_a_bounded_size() {
     assert!(html.contains("and 80 more"), "{html}");
     assert!(html.len() < 400_000, "{} bytes", html.len());
 }
+
+#[test]
+fn patches_of_several_commits_have_headings_and_everything_in_them_is_escaped() {
+    let notice = digest(2, |number, _, told| {
+        told.summary = format!("<b>push {number}");
+        told.link = Some(if number == 0 { "javascript:x" } else { "https://x.org/1" }.to_owned());
+        told.patch = Some("diff --git a/<i> b/x\n@@ -0,0 +1 @@\n+</pre><script>\n".to_owned());
+    });
+    let html = render(&notice, &sheet());
+    let second = "<h2><a href=\"https://x.org/1\">&lt;b&gt;push 1</a></h2>\n\
+                  <p class=\"over\">1 file changed, 1 insertion(+)</p>\n\
+                  <pre><span class=\"file\">diff --git a/&lt;i&gt; b/x\n</span>";
+    assert!(html.contains(second), "{html}");
+    assert!(html.contains("<h2>&lt;b&gt;push 0</h2>") && !html.contains("<script"), "{html}");
+    assert!(!html.contains("javascript:"), "{html}");
+}

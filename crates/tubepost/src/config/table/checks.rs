@@ -205,6 +205,27 @@ pub(super) fn web_address(text: &str) -> Result<String, String> {
     }
 }
 
+pub(super) fn irc_server(text: &str) -> Result<String, String> {
+    match text.starts_with("irc://") || text.starts_with("ircs://") {
+        true => Ok(text.to_owned()),
+        false => Err("is not an IRC server: expected ircs:// or irc://".to_owned()),
+    }
+}
+
+pub(super) fn irc_burst(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(count @ 1..=100) => Ok(count),
+        _ => Err("is not a number of lines: expected 1 to 100".to_owned()),
+    }
+}
+
+pub(super) fn irc_line_pause(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(pause @ 0..=10_000) => Ok(pause),
+        _ => Err("is not a pause: expected 0 to 10000 milliseconds".to_owned()),
+    }
+}
+
 pub(super) fn topic_prefix(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Ok(String::new());

@@ -1,8 +1,10 @@
 //! The options of the notifier's rules.
 
+use std::path::PathBuf;
+
 use notify::store::Location;
 
-use super::checks::web_address;
+use super::checks::{path, web_address};
 use crate::config::{
     declared::{Declaration, Declared, Fallback, Mask, Verb},
     settings,
@@ -36,4 +38,19 @@ pub(crate) static FEED_URL: Declared<String> = Declared {
         verbs: &[Verb::Serve, Verb::Config, Verb::Notify],
     },
     parse: web_address,
+};
+
+pub(crate) static NOTIFY_TEMPLATES: Declared<PathBuf> = Declared {
+    declaration: Declaration {
+        key: "notify.templates",
+        flag: Some("notify-templates"),
+        variable: "TUBEPOST_NOTIFY_TEMPLATES",
+        value: "DIR",
+        default: Fallback::Unset("Tubepost's own words"),
+        help: "A directory of templates that say notices in your words: mail.txt, mail.html, chat.txt …",
+        example: "/etc/tubepost/templates",
+        mask: Mask::Nothing,
+        verbs: &[Verb::Serve, Verb::Config],
+    },
+    parse: path,
 };

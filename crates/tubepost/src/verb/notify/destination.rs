@@ -31,6 +31,9 @@ pub(super) fn command() -> Command {
              tubepost notify destination add ada webhook:https://example.org/hook\n  \
              tubepost notify destination add ada webhook:slack+https://chat.example.org/x7\n  \
              tubepost notify destination add ada ntfy:ada-9f27c1\n  \
+             tubepost notify destination add ada irc:ada\n  \
+             tubepost notify destination add group:kernel 'irc:#kernel'\n  \
+             tubepost notify destination add ada matrix:@ada:example.org\n  \
              tubepost notify destination add ada desktop:ada\n  \
              tubepost notify destination add ada feed:\n  \
              tubepost notify destination add ada push: < subscription.json\n\n\
@@ -59,8 +62,9 @@ pub(super) fn command() -> Command {
 fn id() -> Arg {
     Arg::new("id").value_name("KIND:ADDRESS").required(true).help(
         "mail:ADDRESS; webhook:URL, maybe slack+, mattermost+ or discord+ before it; \
-         ntfy:TOPIC; desktop:USER, of the bus; feed:NAME, to make one feed:; push: for a browser, \
-         whose subscription is read from standard input",
+         ntfy:TOPIC; irc:NICK, irc:#CHANNEL; matrix:@USER:SERVER, matrix:#ALIAS:SERVER, \
+         matrix:!ROOM; desktop:USER, of the bus; feed:NAME, to make one feed:; push: for a \
+         browser, whose subscription is read from standard input",
     )
 }
 
@@ -77,6 +81,8 @@ pub(super) fn reachable(matches: &ArgMatches, destination: &Destination) -> Resu
     let reason = match kind {
         Kind::Webhook => format!("is not set up; set notify.webhook.secret_file, {everywhere}"),
         Kind::Ntfy => format!("is not set up; set notify.ntfy.url, {everywhere}"),
+        Kind::Irc => format!("is not set up; set notify.irc.url, {everywhere}"),
+        Kind::Matrix => format!("is not set up; set notify.matrix.url, {everywhere}"),
         Kind::Push => format!("is not set up; set notify.push.contact, {everywhere}"),
         _ => "is not told by this release yet; add one of another kind".to_owned(),
     };
