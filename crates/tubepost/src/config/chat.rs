@@ -1,5 +1,5 @@
-//! The options of webhooks, chats and browsers as the notifier's settings. A kind is set up when its
-//! first option is said; an option of a kind that is not is refused, as it would do nothing.
+//! The options of webhooks, chats and browsers as the notifier's settings. A kind is set up when
+//! its first option is said; an option of a kind that is not is refused, as it would do nothing.
 
 use notify::{IrcSettings, MatrixSettings, NtfySettings, PushSettings, WebhookSettings};
 
