@@ -51,9 +51,36 @@ const commands = {
     await page.getByText(text).first().waitFor({ state: "hidden", timeout: seconds * 1000 });
     return state();
   },
+  async go({ url }) {
+    await page.goto(url, { waitUntil: "load" });
+    return state();
+  },
   async fill({ selector, text }) {
     await page.locator(selector).first().fill(text);
     return state();
+  },
+  async type({ text }) {
+    await page.keyboard.type(text);
+    return state();
+  },
+  // By Tab alone, as who has no mouse gets there.
+  async tab_to({ selector, steps = 60 }) {
+    for (let step = 0; step < steps; step++) {
+      await page.keyboard.press("Tab");
+      if (await page.evaluate((wanted) => document.activeElement.matches(wanted), selector)) {
+        return state();
+      }
+    }
+    throw new Error(`${steps} times Tab do not lead to ${selector}`);
+  },
+  // Fields, buttons and links that a screen reader has no name for.
+  async nameless() {
+    const names = await page.evaluate(() =>
+      [...document.querySelectorAll("input:not([type=hidden]), select, textarea, button, a[href], summary")]
+        .filter((it) => it.checkVisibility())
+        .filter((it) => !(it.getAttribute("aria-label") ?? it.labels?.[0]?.textContent ?? it.textContent).trim())
+        .map((it) => it.outerHTML.slice(0, 200)));
+    return { ...(await state()), names };
   },
   async press({ key }) {
     await page.keyboard.press(key);

@@ -10,6 +10,7 @@ mod change;
 mod database;
 mod defaults;
 mod destination;
+mod directory;
 mod error;
 mod feed;
 mod location;
@@ -32,7 +33,7 @@ pub use location::Location;
 pub(crate) use post::{
     Address, Claimed, End, Handed, Item, Letter, Parcel, Plan, Round, Settlement,
 };
-pub use post::{Bounced, Parked, Told};
+pub use post::{Bounced, Parked, Told, ToldTo};
 pub use silence::Silence;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

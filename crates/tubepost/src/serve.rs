@@ -1,6 +1,7 @@
 //! `tubepost serve`: broker, agent, notifier and pages in one process, from start to drained end.
 //! The services reach the bus only through [`client`], as they would another machine's.
 
+mod accounts;
 pub(crate) mod agent_part;
 pub(crate) mod broker_part;
 pub(crate) mod data_directory;
@@ -28,6 +29,7 @@ use clap::{ArgMatches, Command};
 use client::{BusUrl, Trust};
 use futures_util::FutureExt;
 use server::{Listener, tls::Tls};
+use web::Oidc;
 
 use crate::{
     cli,
@@ -74,8 +76,14 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             config.parts
         )));
     }
-    let notifier = match config.parts.has(PartName::Notify) {
+    // The pages say how people can be told, also when a notifier elsewhere tells them.
+    let ways = match config.parts.has(PartName::Notify) || config.parts.has(PartName::Web) {
         true => config::notifier(&settings)?,
+        false => None,
+    };
+    let notifier = ways.clone().filter(|_| config.parts.has(PartName::Notify));
+    let oidc = match config.parts.has(PartName::Web) {
+        true => config::oidc(&settings)?,
         false => None,
     };
     let trust = config.signing.trust()?;
@@ -95,7 +103,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     // Before anybody can connect: who is told to stop then stops in order.
     let signals = runtime.block_on(async { StopSignals::take() })?;
     let listeners = Listeners::bind(&config, &users)?;
-    let start = Start { config, notifier, trust, schemas, data, users, tls, listeners };
+    let start = Start { config, ways, notifier, oidc, trust, schemas, data, users, tls, listeners };
     let outcome = runtime.block_on(start.serve(signals));
     // A thread that still hashes a password must not hold up the end.
     runtime.shutdown_background();
@@ -104,7 +112,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 
 struct Start {
     config: Config,
+    ways: Option<notify::Config>,
     notifier: Option<notify::Config>,
+    oidc: Option<Oidc>,
     trust: Option<Trust>,
     schemas: Live,
     data: DataDirectory,
@@ -125,7 +135,8 @@ impl Start {
         let runs = |part| self.config.parts.has(part);
         let (runs_broker, runs_agent) = (runs(PartName::Broker), runs(PartName::Agent));
         let runs_web = runs(PartName::Web);
-        let Start { config, notifier, trust, mut schemas, data, users, tls, listeners } = self;
+        let Start { config, ways, notifier, oidc, trust, mut schemas, data, users, tls, listeners } =
+            self;
         let asked = schemas::refresh_at_start(&mut schemas).await;
         asked.into_iter().for_each(Notice::log);
         let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
@@ -151,13 +162,18 @@ impl Start {
             pages.websockets = websockets;
             broker = Some(started);
         }
+        if runs_web {
+            let page_url = ways.as_ref().and_then(|ways| ways.mail.page_url.clone());
+            pages.hosts.extend(page_url.as_deref().and_then(host_of));
+            let rules = config.notify_store.clone();
+            pages.people = Some(accounts::people(Arc::clone(&users), rules, ways, oidc));
+        }
         let mut ready = async {}.boxed();
         if let Some(mut notifier) = notifier {
             let page_url = notifier.mail.page_url.clone();
             if let Some(unsubscriber) = farewell::unsubscriber(page_url.as_deref(), &data)? {
                 let farewells = Farewells::new(unsubscriber.clone(), config.notify_store.clone());
                 pages.unsubscribing = Some(Arc::new(farewells));
-                pages.hosts.extend(page_url.as_deref().and_then(host_of));
                 // An address that nobody answers is worse than none.
                 notifier.mail.unsubscriber = runs_web.then_some(unsubscriber);
             }

@@ -23,13 +23,23 @@ pub(crate) static STYLE: LazyLock<Asset> =
 /// The page's script, an ES module.
 pub(crate) static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("feed", "js", include_bytes!("../assets/feed.js")));
+/// The description of the API.
+pub(crate) static OPENAPI: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("openapi", "json", include_bytes!("../assets/openapi.json")));
+/// What the pages of a person have beside the style sheet.
+pub(crate) static ME_STYLE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("me", "css", include_bytes!("../assets/me.css")));
+/// What a person's pages do beyond HTML.
+pub(crate) static ME_SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("me", "js", include_bytes!("../assets/me.js")));
 /// The icon.
 pub(crate) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", include_bytes!("../assets/icon.svg")));
 
 /// The asset of an address.
 pub(crate) fn find(path: &str) -> Option<&'static Asset> {
-    [&STYLE, &SCRIPT, &ICON].into_iter().map(|asset| &**asset).find(|asset| asset.path == path)
+    let all = [&STYLE, &SCRIPT, &ME_STYLE, &ME_SCRIPT, &ICON];
+    all.into_iter().map(|asset| &**asset).find(|asset| asset.path == path)
 }
 
 impl Asset {
@@ -40,6 +50,7 @@ impl Asset {
             media_type: match extension {
                 "css" => "text/css; charset=utf-8",
                 "js" => "text/javascript; charset=utf-8",
+                "json" => "application/json",
                 _ => "image/svg+xml",
             },
             etag: format!("\"{version:016x}\""),
@@ -54,9 +65,14 @@ impl Asset {
                 .map(|tag| tag.trim().trim_start_matches("W/"))
                 .any(|tag| tag == self.etag || tag == "*")
         });
+        // What has one address for ever is asked for again.
+        let kept = match self.media_type {
+            "application/json" => "no-cache",
+            _ => "public, max-age=31536000, immutable",
+        };
         let headers = [
             (header::ETAG, self.etag.clone()),
-            (header::CACHE_CONTROL, "public, max-age=31536000, immutable".to_owned()),
+            (header::CACHE_CONTROL, kept.to_owned()),
             (header::CONTENT_TYPE, self.media_type.to_owned()),
         ];
         match known {
@@ -90,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_asset_is_found_by_its_address_only() {
-        for asset in [&*STYLE, &*SCRIPT, &*ICON] {
+        for asset in [&*STYLE, &*SCRIPT, &*ME_STYLE, &*ME_SCRIPT, &*ICON] {
             assert_eq!(find(&asset.path).unwrap().path, asset.path);
         }
         assert!(find("/assets/feed.js").is_none());

@@ -166,6 +166,11 @@ impl Feed {
         self.ring().get(key)
     }
 
+    /// The newest event of an id.
+    pub(crate) fn by_id(&self, id: &str) -> Option<Arc<Entry>> {
+        self.ring().entries.iter().rev().find(|entry| entry.event.id == id).cloned()
+    }
+
     /// The newest events that pass, newest first, and the position they were read at.
     pub(crate) fn newest(&self, filter: &Filter, limit: usize) -> (Vec<Arc<Entry>>, Position) {
         let (entries, position) = {

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -13,7 +13,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http_door::{host_name, host_of};
 use tokio::sync::Semaphore;
 
-use crate::{limits::LOGINS_AT_ONCE, unsubscribe};
+use crate::{People, limits::LOGINS_AT_ONCE, me, people::table, unsubscribe};
 
 /// Says whether a name and a password belong to a user who may see the pages.
 pub trait Login: fmt::Debug + Send + Sync {
@@ -35,6 +35,8 @@ pub(crate) struct Guard {
     logins: Semaphore,
     /// Where somebody else asks for a login.
     open: &'static [&'static str],
+    /// Whose sessions are as good as that login.
+    people: Option<Arc<People>>,
 }
 
 impl Guard {
@@ -53,7 +55,13 @@ impl Guard {
             login,
             logins: Semaphore::new(LOGINS_AT_ONCE),
             open,
+            people: None,
         }
+    }
+
+    /// Lets people in who signed in, too.
+    pub(crate) fn with_people(self, people: Option<Arc<People>>) -> Guard {
+        Guard { people, ..self }
     }
 
     /// DNS rebinding: a stranger's page may resolve its own name to 127.0.0.1 and read what is
@@ -66,9 +74,12 @@ impl Guard {
         loopback || name == "localhost" || hosts.contains(&name)
     }
 
-    async fn is_login_right(&self, headers: &HeaderMap) -> bool {
+    async fn is_let_in(&self, head: &Parts) -> bool {
         let Some(login) = &self.login else { return true };
-        let Some((user, password)) = headers.get(header::AUTHORIZATION).and_then(basic) else {
+        if self.people.as_ref().is_some_and(|people| people.session(head).is_some()) {
+            return true;
+        }
+        let Some((user, password)) = head.headers.get(header::AUTHORIZATION).and_then(basic) else {
             return false;
         };
         let Ok(_turn) = self.logins.acquire().await else { return false };
@@ -82,24 +93,31 @@ pub(crate) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let answer = match host_of(request.uri(), request.headers()) {
+    let (head, body) = request.into_parts();
+    let answer = match host_of(&head.uri, &head.headers) {
         None => (StatusCode::BAD_REQUEST, "The request names no host (RFC 9112 §3.2).\n")
             .into_response(),
         Some(host) if !guard.is_host_known(host) => refuse_host(host, &guard.address),
         Some(_) => {
-            let path = request.uri().path();
+            let path = head.uri.path();
             // A feed's address is its login: readers of feeds have no other.
             let open = path.starts_with("/health/")
                 || path.starts_with("/feeds/")
                 || path.starts_with(unsubscribe::PATH)
-                || guard.open.contains(&path);
-            match open || guard.is_login_right(request.headers()).await {
-                true => next.run(request).await,
+                || guard.open.contains(&path)
+                || (guard.people.is_some() && has_own_login(path));
+            match open || guard.is_let_in(&head).await {
+                true => next.run(Request::from_parts(head, body)).await,
                 false => ask_for_login(),
             }
         }
     };
     protect(answer)
+}
+
+/// What a person signs in for, and what it takes to show the form.
+fn has_own_login(path: &str) -> bool {
+    table::is_here(path) || me::is_here(path) || path.starts_with("/assets/")
 }
 
 fn refuse_host(host: &str, address: &str) -> Response {
@@ -138,7 +156,8 @@ const PROTECTION: [(header::HeaderName, &str); 5] = [
          require-trusted-types-for 'script'; trusted-types tubepost",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    // With "no-referrer" a form's origin would be null for our own pages, too.
+    (header::REFERRER_POLICY, "same-origin"),
     (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];

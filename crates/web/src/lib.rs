@@ -1,4 +1,5 @@
-//! The pages: the live feed.
+//! The pages: the live feed, and for who signs in their own rules and what came of them
+//! ([`People`]), which is an HTTP API, too.
 //!
 //! A [`Feed`] holds the newest events, each with its description, and wakes those who look.
 //! [`Feed::follow`] fills it from any AMQP bus; [`serve()`] shows it: as HTML that needs no script,
@@ -29,8 +30,10 @@ mod follow;
 mod guard;
 mod json_view;
 mod limits;
+mod me;
 mod page;
 mod patch_view;
+mod people;
 mod personal_feed;
 mod publish;
 mod publishers;
@@ -49,6 +52,9 @@ mod sample;
 pub use error::Error;
 pub use feed::{Bus, Feed};
 pub use guard::Login;
+pub use people::{
+    Account, Accounts, Attempt, NotSignedIn, Oidc, OidcSettings, People, SignedIn, Trying, Ways,
+};
 pub use personal_feed::{FeedDocument, Feeds, NoFeed};
 pub use serve::{Metrics, Options, serve};
 pub use unsubscribe::Unsubscribing;

@@ -77,3 +77,32 @@ pub(crate) const STREAM_TICK: Duration = Duration::from_secs(15);
 pub(crate) const STREAM_PACE: Duration = Duration::from_millis(50);
 /// Events looked at in one batch of a stream.
 pub(crate) const STREAM_BATCH_MAX: usize = 250;
+
+/// Sessions of people at once, and of one person; the longest idle end for new ones.
+pub(crate) const SESSIONS_MAX: usize = 4096;
+/// As above.
+pub(crate) const SESSIONS_OF_ONE_MAX: usize = 16;
+/// A session ends so long after it began.
+pub(crate) const SESSION_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A session ends when nothing came of it for so long.
+pub(crate) const SESSION_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// A code for a new address is good for so long, and for so many tries.
+pub(crate) const CODE_AGE_MAX: Duration = Duration::from_secs(15 * 60);
+/// As above.
+pub(crate) const CODE_TRIES_MAX: u32 = 5;
+/// Codes that wait to be typed: of all owners, and of one.
+pub(crate) const CODES_MAX: usize = 10_000;
+/// As above.
+pub(crate) const CODES_OF_ONE_MAX: usize = 5;
+/// Codes that one person has sent in a day.
+pub(crate) const CODES_A_DAY_MAX: usize = 20;
+
+/// Calls of people that work with a store at once; others wait so long for their turn.
+pub(crate) const STORE_CALLS_AT_ONCE: usize = 4;
+/// As above.
+pub(crate) const CALL_TURN_WAIT: Duration = Duration::from_secs(10);
+/// Bytes of a call's body, and how long it may take to come.
+pub(crate) const CALL_BODY_BYTES_MAX: usize = 256 * 1024;
+/// As above.
+pub(crate) const CALL_BODY_WAIT: Duration = Duration::from_secs(10);

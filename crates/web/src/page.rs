@@ -168,7 +168,7 @@ fn bus(bus: &Bus) -> Value {
     }
 }
 
-fn render(template: &str, context: Value) -> String {
+pub(crate) fn render(template: &str, context: Value) -> String {
     let rendered = TEMPLATES.get_template(template).and_then(|template| template.render(context));
     rendered.unwrap_or_else(|error| {
         // Unreachable as long as the tests render every template; not worth a panic.
@@ -206,7 +206,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates
 });
 
-const SOURCES: [(&str, &str); 10] = [
+const SOURCES: [(&str, &str); 20] = [
     ("base.html", include_str!("../templates/base.html")),
     ("parts.html", include_str!("../templates/parts.html")),
     ("feed.html", include_str!("../templates/feed.html")),
@@ -217,6 +217,16 @@ const SOURCES: [(&str, &str); 10] = [
     ("unsubscribe.html", include_str!("../templates/unsubscribe.html")),
     ("schemas.html", include_str!("../templates/schemas.html")),
     ("schema.html", include_str!("../templates/schema.html")),
+    ("me/frame.html", include_str!("../templates/me/frame.html")),
+    ("me/token.html", include_str!("../templates/me/token.html")),
+    ("me/sign_in.html", include_str!("../templates/me/sign_in.html")),
+    ("me/signed_in.html", include_str!("../templates/me/signed_in.html")),
+    ("me/rules.html", include_str!("../templates/me/rules.html")),
+    ("me/rule.html", include_str!("../templates/me/rule.html")),
+    ("me/destinations.html", include_str!("../templates/me/destinations.html")),
+    ("me/quiet.html", include_str!("../templates/me/quiet.html")),
+    ("me/history.html", include_str!("../templates/me/history.html")),
+    ("me/why.html", include_str!("../templates/me/why.html")),
 ];
 
 #[cfg(test)]

@@ -7,13 +7,12 @@ use axum::{
     Json,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use client::{Error, Published};
 use event::{Event, Registry};
-use http_door::host_of;
 use serde_json::{Map, Value, json};
 use tokio::{
     sync::Semaphore,
@@ -23,6 +22,7 @@ use tokio::{
 use crate::{
     guard::{ask_for_login, basic},
     limits::{PUBLISH_BODY_BYTES_MAX, PUBLISH_BODY_WAIT, PUBLISH_WAIT, PUBLISHES_MAX},
+    people::origin::is_own_page,
     publishers::{Credentials, Publishers},
     route::Site,
 };
@@ -92,15 +92,6 @@ pub(crate) async fn events(State(site): State<Site>, request: Request) -> Respon
         Err(refusal) => return refusal.into_response(),
     };
     publish(door, &Credentials { user, password }, &events).await
-}
-
-/// Browsers send whose page it is that asks, and a login that they remember; programs say nothing.
-fn is_own_page(uri: &Uri, headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let origin = origin.to_str().unwrap_or_default();
-    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    let host = host_of(uri, headers).unwrap_or_default();
-    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
 
 /// The events of a request, complete as they are published; all of them, or none.

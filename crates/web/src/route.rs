@@ -16,11 +16,12 @@ use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    api, asset, catalogue,
+    People, api, asset, catalogue,
     feed::{Bus, Feed},
     filter::Problem,
     guard::{Guard, guard},
-    page,
+    me, page,
+    people::table,
     personal_feed::{self, Feeds},
     publish::{self, Door},
     query::Query,
@@ -46,10 +47,13 @@ pub(crate) struct Site {
     pub(crate) feeds: Option<Arc<dyn Feeds>>,
     /// Turns at them.
     pub(crate) readers: Arc<Semaphore>,
+    pub(crate) people: Option<Arc<People>>,
 }
 
 pub(crate) fn router(site: Site, websockets: Option<WebSockets>, guarded: Guard) -> Router {
     pages()
+        .merge(table::routes())
+        .merge(me::routes())
         .merge(websockets.map(opening).unwrap_or_default())
         .fallback(no_page)
         .with_state(site)
@@ -191,7 +195,7 @@ async fn no_page(uri: Uri) -> Response {
         "Nothing is at {path}. The live feed is at /, an event at /events/ID (as JSON at \
          /events/ID.json), a list of events at /events.json, the schemas at /schemas."
     );
-    match path.ends_with(".json") {
+    match path.ends_with(".json") || path.starts_with("/api/v1/") {
         true => (StatusCode::NOT_FOUND, Json(json!({"error": said}))).into_response(),
         false => refusal(StatusCode::NOT_FOUND, "No such page", &said),
     }

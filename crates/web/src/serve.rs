@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    Error, Feed,
+    Error, Feed, People,
     guard::{Guard, Login},
     limits::{
         CONNECTIONS_MAX, DRAIN_WAIT, FEEDS_AT_ONCE, REQUEST_HEAD_BYTES_MAX, REQUEST_HEAD_WAIT,
@@ -52,6 +52,8 @@ pub struct Options {
     pub websockets: Option<WebSockets>,
     /// What the addresses in mails lead to; without it they lead nowhere.
     pub unsubscribing: Option<Arc<dyn Unsubscribing>>,
+    /// Who signs in, and what is theirs; without it nobody does.
+    pub people: Option<Arc<People>>,
 }
 
 /// Who knows what Prometheus is told.
@@ -74,6 +76,7 @@ impl Default for Options {
             feeds: None,
             websockets: None,
             unsubscribing: None,
+            people: None,
         }
     }
 }
@@ -103,13 +106,15 @@ pub async fn serve(
         metrics: options.metrics,
         schemas: options.schemas,
         unsubscribing: options.unsubscribing,
+        people: options.people.clone(),
         farewells: Arc::new(Semaphore::new(unsubscribe::AT_ONCE)),
         feeds: options.feeds,
         readers: Arc::new(Semaphore::new(FEEDS_AT_ONCE)),
         publishing: options.publishing.map(|bus| Arc::new(Door::new(Publishers::new(bus)))),
     };
     let websocket_paths = options.websockets.as_ref().map_or(&[][..], |it| it.paths);
-    let guard = Guard::new(address, &options.hosts, options.login, websocket_paths);
+    let guard = Guard::new(address, &options.hosts, options.login, websocket_paths)
+        .with_people(options.people);
     let router = router(site, options.websockets, guard);
     let slots = Arc::new(Semaphore::new(options.connections_max.max(1)));
     let listener = Arc::new(listener);

@@ -47,7 +47,7 @@ pub(super) fn now(session: &mut dyn Session) -> Result<usize, Error> {
 #[cfg(test)]
 pub(super) const LAST: usize = STEPS.len();
 
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE rule (id TEXT PRIMARY KEY, owner TEXT NOT NULL, body TEXT NOT NULL);
     CREATE INDEX rule_of_owner ON rule (owner);
@@ -104,5 +104,10 @@ const STEPS: [&str; 3] = [
         seq COUNTER, feed TEXT NOT NULL, entry TEXT NOT NULL, body TEXT NOT NULL
     );
     CREATE UNIQUE INDEX entry_of_feed ON feed_entry (feed, entry);
+",
+    // What somebody was told; what several owners share stands apart.
+    "
+    CREATE INDEX post_told_owners ON post_told (owners, seq);
+    CREATE INDEX post_told_shared ON post_told (seq) WHERE owners LIKE '%,%'
 ",
 ];

@@ -8,9 +8,11 @@
 
 pub(super) mod bounce;
 mod claim;
+mod direct;
 mod history;
 mod parked;
 mod settle;
+mod told_to;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,7 +20,7 @@ use event::Event;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use self::{bounce::Bounced, history::Told, parked::Parked};
+pub use self::{bounce::Bounced, history::Told, parked::Parked, told_to::ToldTo};
 use super::{Error, Store, database::Session};
 use crate::{
     Kind, Place, Reason,

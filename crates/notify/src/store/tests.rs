@@ -7,7 +7,9 @@ use std::{
 };
 
 mod server;
+mod told_to;
 
+use self::told_to::what_somebody_was_told_is_found_newest_first;
 use super::*;
 use crate::rule::{Condition, Outlet, VERSION, When};
 
@@ -78,6 +80,7 @@ on_every_database! {
     what_is_kept_is_handed_out_once_told_and_parked
     an_address_that_bounces_is_disabled_and_its_owner_hears_of_it_elsewhere
     a_feed_opens_to_its_secret_and_keeps_each_notice_once
+    what_somebody_was_told_is_found_newest_first
 }
 
 fn ada() -> Owner {

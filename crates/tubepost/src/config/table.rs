@@ -12,6 +12,7 @@ mod management;
 mod matrix;
 mod notify;
 mod ntfy;
+mod oidc;
 mod push;
 mod server;
 mod signing;
@@ -49,6 +50,10 @@ pub(crate) use self::{
     },
     notify::{FEED_URL, NOTIFY_STORE, NOTIFY_TEMPLATES},
     ntfy::{NTFY_CA_FILE, NTFY_TIMEOUT, NTFY_TOKEN, NTFY_TOKEN_FILE, NTFY_URL},
+    oidc::{
+        OIDC_CA_FILE, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET_FILE, OIDC_ISSUER, OIDC_NAME_CLAIM,
+        OIDC_OPERATORS,
+    },
     push::{PUSH_CA_FILE, PUSH_CONTACT, PUSH_KEY_FILE, PUSH_PRIVATE_ADDRESSES, PUSH_TIMEOUT},
     server::{
         AMQP_CHANNEL_MAX, AMQP_CONNECTIONS_MAX, AMQP_FRAME_MAX, AMQP_HANDSHAKE_TIMEOUT,
@@ -118,6 +123,17 @@ pub(crate) static GROUPS: &[Group] = &[
     },
     Group { title: "Queues", options: &[&QUEUES_MEMORY_TARGET, &QUEUES_MEMORY_MAX] },
     Group { title: "Pages", options: &[&HTTP_LISTEN] },
+    Group {
+        title: "Sign-in",
+        options: &[
+            &OIDC_ISSUER,
+            &OIDC_CLIENT_ID,
+            &OIDC_CLIENT_SECRET_FILE,
+            &OIDC_NAME_CLAIM,
+            &OIDC_OPERATORS,
+            &OIDC_CA_FILE,
+        ],
+    },
     Group { title: "Management", options: &[&MANAGEMENT_LISTEN, &MANAGEMENT_URL] },
     Group { title: "Bus", options: &[&BUS_URL] },
     Group {

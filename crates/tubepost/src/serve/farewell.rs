@@ -1,5 +1,5 @@
 //! The way out of mails: its key in the data directory, and what the pages ask when somebody comes
-//! by it. The one place where the pages meet the rules.
+//! by it.
 
 use std::{
     fmt,

@@ -154,7 +154,7 @@ async fn every_answer_tells_the_browser_to_distrust_it() {
         }
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
-        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
+        assert_eq!(answer.header("referrer-policy"), Some("same-origin"), "{path}");
     }
     let answer = site.request("GET", "/", &[("host", "evil.example")]).await;
     assert!(answer.header("content-security-policy").is_some());

@@ -5,6 +5,8 @@ mod catalogue;
 mod hostile;
 mod http;
 mod live;
+mod mine;
+mod people;
 mod personal_feed;
 mod publish;
 mod sample;

@@ -61,14 +61,22 @@ impl Site {
     }
 
     pub(crate) async fn request(&self, method: &str, path: &str, more: &[(&str, &str)]) -> Answer {
-        let mut socket = self.send(method, path, more).await;
-        let mut bytes = Vec::new();
-        // A refused request may be reset before all of it was sent.
-        let _ = timeout(DEADLINE, socket.read_to_end(&mut bytes)).await.unwrap();
-        let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let status = head.get(9..12).and_then(|code| code.parse().ok()).unwrap_or_default();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        answered(self.send(method, path, more).await).await
+    }
+
+    /// A request with a body.
+    pub(crate) async fn post(
+        &self,
+        method: &str,
+        path: &str,
+        more: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let length = body.len().to_string();
+        let more = [more, &[("content-length", length.as_str())]].concat();
+        let mut socket = self.send(method, path, &more).await;
+        let _ = socket.write_all(body.as_bytes()).await;
+        answered(socket).await
     }
 
     async fn send(&self, method: &str, path: &str, more: &[(&str, &str)]) -> TcpStream {
@@ -99,6 +107,16 @@ impl Site {
         assert!(live.until("\r\n\r\n").await.contains(" 200 "));
         live
     }
+}
+
+async fn answered(mut socket: TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    // A refused request may be reset before all of it was sent.
+    let _ = timeout(DEADLINE, socket.read_to_end(&mut bytes)).await.unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.get(9..12).and_then(|code| code.parse().ok()).unwrap_or_default();
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 impl Answer {

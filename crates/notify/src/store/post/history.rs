@@ -42,7 +42,7 @@ impl Store {
     }
 }
 
-fn read(row: &[String], waits: bool) -> Option<Told> {
+pub(super) fn read(row: &[String], waits: bool) -> Option<Told> {
     let [place, owners, at, answer] = row else { return None };
     let place = match place.parse::<crate::Place>() {
         Ok(place) if waits => place.shown(),

@@ -1,13 +1,14 @@
 //! `tubepost notify preview`: what a rule would have told of past events, before it is kept.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use jiff::tz::TimeZone;
-use notify::rule::{Directory, Facts, Owner, Rule, When};
-use serde_json::json;
+use notify::{
+    Past, Preview,
+    rule::{Directory, Owner, Rule, When},
+};
 
-use super::{on_the_store, open_at, owner, rule_text, why::directory};
+use super::{on_the_store, open_at, owner, rule_text};
 use crate::{
     cli, event_lines,
     failure::{Failure, remark},
@@ -61,16 +62,6 @@ pub(super) fn command() -> Command {
     on_the_store(command)
 }
 
-#[derive(Default)]
-struct Preview {
-    events: u64,
-    matched: u64,
-    days: BTreeMap<String, u64>,
-    last: std::collections::VecDeque<serde_json::Value>,
-    failed: u64,
-    failure: Option<String>,
-}
-
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let config = cli::config(matches)?;
     let registry = schemas::registry(&config.schemas)?;
@@ -79,7 +70,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         false => None,
     };
     let directory = match &store {
-        Some(store) => directory(store)?,
+        Some(store) => store.directory()?,
         None => Directory::default(),
     };
     let rule = match (matches.get_one::<String>("rule"), &store) {
@@ -93,80 +84,42 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             "rule {id}: is not there; tubepost notify rule list shows those that are"
         ))));
     };
-    let rule = Rule { enabled: true, ..rule };
-    let probe = rule.probe(&directory).map_err(Failure::called_wrongly)?;
     let files: Vec<&PathBuf> = matches.get_many("events").into_iter().flatten().collect();
     let show = matches.get_one::<usize>("show").copied().unwrap_or(0);
-    let mut preview = Preview::default();
+    let mut preview = Preview::new(rule, show, &directory).map_err(Failure::called_wrongly)?;
     let wrong = event_lines::of_files(&files, &mut |place, input| {
         event_lines::read(place, input, |_, event| {
-            let told = registry.describe(&event);
-            preview.events += 1;
-            let wants = probe.wants(&Facts::new(&event, &told), &directory, &mut |reason| {
-                preview.failed += 1;
-                preview.failure = Some(reason.to_owned());
-            });
-            if !wants || !rule.outlets.iter().any(|outlet| outlet.takes(told.severity)) {
-                return Ok(());
-            }
-            preview.matched += 1;
-            let day = event.sent_at.map_or("without a time".to_owned(), |sent_at| {
-                sent_at.to_zoned_datetime(TimeZone::UTC).date().to_string()
-            });
-            *preview.days.entry(day).or_default() += 1;
-            if show > 0 {
-                if preview.last.len() == show {
-                    preview.last.pop_front();
-                }
-                preview.last.push_back(json!({
-                    "id": event.id,
-                    "topic": event.topic.as_str(),
-                    "sent_at": event.sent_at.map(|at| at.to_string()),
-                    "summary": told.summary,
-                }));
-            }
+            preview.look(&event, &registry.describe(&event), &directory);
             Ok(())
         })
     })?;
-    preview.print(matches.get_flag("json"))?;
+    print(&preview, matches.get_flag("json"))?;
     match wrong {
         0 => Ok(()),
         _ => Err(Failure::Said(1)),
     }
 }
 
-impl Preview {
-    fn print(&self, is_json: bool) -> Result<(), Failure> {
-        if is_json {
-            let object = json!({
-                "events": self.events,
-                "matched": self.matched,
-                "days": self.days,
-                "last": self.last,
-                "failed": self.failed,
-                "failure": self.failure,
-            });
-            return print_line(&object.to_string());
-        }
-        for (day, count) in &self.days {
-            print_line(&format!("{day}  {count:>8}"))?;
-        }
-        for event in &self.last {
-            let field =
-                |name: &str| event.get(name).and_then(|value| value.as_str()).unwrap_or("-");
-            let line = format!("  {}  {}  {}", field("sent_at"), field("topic"), field("summary"));
-            print_line(&shown(&line))?;
-        }
-        remark(&format!("{} of {} events match", self.matched, self.events));
-        if let Some(failure) = &self.failure {
-            let line = format!(
-                "the expression could not be worked out for {} events; the last: {failure}",
-                self.failed
-            );
-            remark(&shown(&line));
-        }
-        Ok(())
+fn print(preview: &Preview, is_json: bool) -> Result<(), Failure> {
+    if is_json {
+        return print_line(&serde_json::to_string(preview).unwrap_or_default());
     }
+    for (day, count) in &preview.days {
+        print_line(&format!("{day}  {count:>8}"))?;
+    }
+    for Past { topic, sent_at, summary, .. } in &preview.last {
+        let sent_at = sent_at.as_deref().unwrap_or("-");
+        print_line(&shown(&format!("  {sent_at}  {topic}  {summary}")))?;
+    }
+    remark(&format!("{} of {} events match", preview.matched, preview.events));
+    if let Some(failure) = &preview.failure {
+        let line = format!(
+            "the expression could not be worked out for {} events; the last: {failure}",
+            preview.failed
+        );
+        remark(&shown(&line));
+    }
+    Ok(())
 }
 
 /// The rule of flags or a file.

@@ -7,7 +7,7 @@ use event::Event;
 use jiff::Timestamp;
 use notify::{
     rule::{Directory, Facts, Owner, Rule},
-    store::{Change, News, Store, Told},
+    store::{Silence, Store, Told},
 };
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let mut store = None;
     if config.notify_store.exists() {
         let opened = open_at(&config, false)?;
-        directory = self::directory(&opened)?;
+        directory = opened.directory()?;
         rules.extend(rules_of(&opened, person, &directory)?);
         store = Some(opened);
     }
@@ -121,33 +121,16 @@ fn answer(
     directory: &Directory,
     store: Option<&Store>,
 ) -> Result<Value, Failure> {
-    let mut answer = json!({"rule": rule.id, "owner": rule.owner.to_string(), "name": rule.name});
-    let miss = rule.explain(facts, directory).map_err(Failure::failed)?;
-    let outlets = rule.outlets.iter().filter(|outlet| outlet.takes(facts.description.severity));
-    let to: Vec<&String> = outlets.flat_map(|outlet| &outlet.to).collect();
     let silence = match store {
         Some(store) => store.silence(&rule.owner)?,
-        None => notify::store::Silence::default(),
+        None => Silence::default(),
     };
-    let reason = match miss {
-        Some(miss) => Some((miss.path, miss.reason)),
-        None if to.is_empty() => {
-            let severity = facts.description.severity;
-            Some(("outlets".to_owned(), format!("none takes events of severity {severity}")))
-        }
-        None if silence.covers(facts.description, Timestamp::now()) => {
-            Some(("silence".to_owned(), "its owner wants to be left alone now".to_owned()))
-        }
-        None => None,
-    };
-    answer["matches"] = reason.is_none().into();
-    match reason {
-        None => answer["to"] = json!(to),
-        Some((path, reason)) => {
-            answer["path"] = path.into();
-            answer["reason"] = reason.into();
-        }
-    }
+    let verdict =
+        rule.judge(facts, directory, &silence, Timestamp::now()).map_err(Failure::failed)?;
+    let mut answer = serde_json::to_value(verdict).unwrap_or_default();
+    answer["rule"] = rule.id.as_str().into();
+    answer["owner"] = rule.owner.to_string().into();
+    answer["name"] = rule.name.as_str().into();
     Ok(answer)
 }
 
@@ -201,20 +184,4 @@ fn rules_of(
         }
     }
     Ok(rules)
-}
-
-/// Groups and maintainers of a store.
-pub(super) fn directory(store: &Store) -> Result<Directory, Failure> {
-    let mut directory = Directory::default();
-    let (_, News::Everything(all) | News::Changes(all)) = store.news(None)?;
-    for change in all {
-        match change {
-            Change::Group { name, members } => drop(directory.set_group(&name, &members)),
-            Change::Maintainers { package, maintainers } => {
-                directory.set_maintainers(&package, maintainers);
-            }
-            _ => {}
-        }
-    }
-    Ok(directory)
 }

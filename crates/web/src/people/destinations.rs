@@ -1,0 +1,191 @@
+//! Destinations of an owner: added when the code that was sent there was typed here.
+
+use event::Event;
+use notify::{Kind, Place, rule::Owner, store::Destination};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    call::{Answer, Call, Outcome},
+    owner::Act,
+    reference,
+    refusal::Refusal,
+};
+
+pub(crate) fn list(call: &Call) -> Outcome {
+    let store = call.people.stores.look()?;
+    let owner = call.authorized(&store, Act::Change)?;
+    let all: Vec<Value> = store.destinations(&owner)?.iter().map(shown).collect();
+    let waiting: Vec<Value> = call
+        .people
+        .codes
+        .waiting(&owner.to_string())
+        .iter()
+        .map(|id| json!({"id": reference::name(id), "shown": reference::shown(id)}))
+        .collect();
+    let kinds: Vec<&str> = addable(call).map(Kind::name).collect();
+    Ok(Answer::Json(json!({"destinations": all, "waiting": waiting, "kinds": kinds})))
+}
+
+fn shown(one: &Destination) -> Value {
+    json!({
+        "id": reference::name(&one.id),
+        "kind": one.kind(),
+        "shown": one.shown(),
+        "enabled": one.enabled,
+    })
+}
+
+/// The kinds that somebody can add here by typing an address.
+pub(crate) fn addable(call: &Call) -> impl Iterator<Item = Kind> + '_ {
+    call.people.ways.kinds.iter().copied().filter(|kind| is_typed(*kind))
+}
+
+/// A feed's address is made by the server, a browser's by the browser.
+fn is_typed(kind: Kind) -> bool {
+    !matches!(kind, Kind::Feed | Kind::Push)
+}
+
+pub(crate) fn add(call: &Call) -> Outcome {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wanted {
+        id: String,
+    }
+    let Wanted { id } = call.json()?;
+    begin(call, id.trim())
+}
+
+/// Sends a code there.
+pub(crate) fn begin(call: &Call, id: &str) -> Outcome {
+    // Made when there is none: from then on a notifier runs, which sends the code, too.
+    let store = call.people.stores.change()?;
+    let owner = call.authorized(&store, Act::Change)?;
+    let destination = Destination::new(id)?;
+    let place: Place = id.parse().map_err(|why: String| Refusal::unfit(why))?;
+    let kind = place.kind();
+    if !call.people.ways.kinds.contains(&kind) || !is_typed(kind) {
+        return Err(Refusal::unfit(not_here(call, kind)));
+    }
+    let there = store.destinations(&owner)?;
+    // One that bounced is disabled; with a new code it is used again.
+    if reference::find(&there, id).is_some_and(|one| one.enabled) {
+        return Ok(Answer::Json(added(call, &destination, &place)));
+    }
+    if left(call, &place)? {
+        return Err(Refusal::unfit(format!(
+            "Whoever reads {} has unsubscribed from this server's mail; an operator ends that with \
+             tubepost notify silence {} --resume.",
+            place.shown(),
+            place.address()
+        )));
+    }
+    let asker = &call.visitor.account.name;
+    let code = call.people.codes.begin(asker, &owner.to_string(), id, &place.key())?;
+    let why = format!("{asker} adds this address to the destinations of {owner}");
+    let outbox = call.people.stores.outbox()?;
+    outbox.tell(code_event(&owner, &code)?, &place, &why, &owner)?;
+    tracing::info!(%owner, by = asker, place = place.shown(), "a code was sent to a new address");
+    let said = "A code is on its way there; POST it to …/destinations/verify within 15 minutes.";
+    Ok(Answer::Accepted(json!({
+        "id": reference::name(id),
+        "shown": destination.shown(),
+        "next": said,
+    })))
+}
+
+fn code_event(owner: &Owner, code: &str) -> Result<Event, Refusal> {
+    let broken = |error: String| {
+        tracing::error!(error, "no code can be sent");
+        Refusal::unavailable("No code can be sent now; try again.")
+    };
+    let topic = TOPIC.parse().map_err(|error: event::Error| broken(error.to_string()))?;
+    let body = json!({"owner": owner.to_string(), "code": code});
+    let mut event = Event::new(topic, body).map_err(|error| broken(error.to_string()))?;
+    event.schema = Some(TOPIC.to_owned());
+    event.sent_at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).ok();
+    Ok(event)
+}
+
+/// Whether who reads there used the way out that stands in each mail: of codes there is no rule
+/// that could be ended.
+fn left(call: &Call, place: &Place) -> Result<bool, Refusal> {
+    let key = place.key();
+    let Some(address) = key.strip_prefix("mail:") else { return Ok(false) };
+    let Ok(reader) = address.parse::<Owner>() else { return Ok(false) };
+    Ok(call.people.stores.look()?.silence(&reader)?.paused)
+}
+
+fn not_here(call: &Call, kind: Kind) -> String {
+    let here: Vec<&str> = addable(call).map(Kind::name).collect();
+    let mend = match kind {
+        Kind::Mail => "the operator sets [notify.mail]".to_owned(),
+        Kind::Webhook => "the operator sets notify.webhook.secret_file".to_owned(),
+        Kind::Ntfy => "the operator sets notify.ntfy.url".to_owned(),
+        kind => format!("the operator sets [notify.{kind}], where this release has it"),
+    };
+    let here = match here.is_empty() {
+        true => "none".to_owned(),
+        false => here.join(", "),
+    };
+    format!("{kind} cannot be added here: {mend}. Kinds that can: {here}.")
+}
+
+pub(crate) fn verify(call: &Call) -> Outcome {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Typed {
+        id: String,
+        code: String,
+    }
+    let Typed { id, code } = call.json()?;
+    finish(call, id.trim(), &code)
+}
+
+/// Adds it, if the code is right.
+pub(crate) fn finish(call: &Call, named: &str, code: &str) -> Outcome {
+    let store = call.people.stores.look()?;
+    let owner = call.authorized(&store, Act::Change)?;
+    let of = owner.to_string();
+    let waiting = call.people.codes.waiting(&of);
+    let meant = waiting.iter().find(|id| *id == named || reference::name(id) == named);
+    let id = meant.map_or(named, String::as_str);
+    call.people.codes.check(&of, id, code)?;
+    let destination = Destination::new(id)?;
+    let place: Place = id.parse().map_err(|why: String| Refusal::unfit(why))?;
+    call.people.stores.change()?.put_destination(&owner, &destination)?;
+    let by = &call.visitor.account.name;
+    tracing::info!(%owner, by, place = place.shown(), "a destination was added");
+    Ok(Answer::Made(added(call, &destination, &place)))
+}
+
+fn added(call: &Call, destination: &Destination, place: &Place) -> Value {
+    let mut said = shown(destination);
+    if let (Some(webhook), Kind::Webhook) = (&call.people.ways.webhook, place.kind()) {
+        said["secret"] = webhook.secret_of(place).into();
+    }
+    said
+}
+
+pub(crate) fn remove(call: &Call) -> Outcome {
+    let named = call.parameter("id").ok_or_else(|| {
+        Refusal::bad_request("Say which: ?id=mail:ada%40example.org, as the list has it.")
+    })?;
+    take_away(call, named)
+}
+
+/// Removes one, or forgets one that waits for its code.
+pub(crate) fn take_away(call: &Call, named: &str) -> Outcome {
+    let store = call.people.stores.change()?;
+    let owner = call.authorized(&store, Act::Change)?;
+    let all = store.destinations(&owner)?;
+    let Some(one) = reference::find(&all, named) else {
+        return Err(Refusal::not_found(format!("{owner} has no such destination.")));
+    };
+    store.remove_destination(&owner, &one.id)?;
+    let by = &call.visitor.account.name;
+    tracing::info!(%owner, by, place = one.shown(), "a destination was removed");
+    Ok(Answer::Done)
+}
+
+const TOPIC: &str = "tubepost.notify.verify";
