@@ -81,7 +81,6 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         true => config::notifier(&settings)?,
         false => None,
     };
-    let notifier = ways.clone().filter(|_| config.parts.has(PartName::Notify));
     let oidc = match config.parts.has(PartName::Web) {
         true => config::oidc(&settings)?,
         false => None,
@@ -103,7 +102,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     // Before anybody can connect: who is told to stop then stops in order.
     let signals = runtime.block_on(async { StopSignals::take() })?;
     let listeners = Listeners::bind(&config, &users)?;
-    let start = Start { config, ways, notifier, oidc, trust, schemas, data, users, tls, listeners };
+    let start = Start { config, ways, oidc, trust, schemas, data, users, tls, listeners };
     let outcome = runtime.block_on(start.serve(signals));
     // A thread that still hashes a password must not hold up the end.
     runtime.shutdown_background();
@@ -113,7 +112,6 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 struct Start {
     config: Config,
     ways: Option<notify::Config>,
-    notifier: Option<notify::Config>,
     oidc: Option<Oidc>,
     trust: Option<Trust>,
     schemas: Live,
@@ -135,8 +133,8 @@ impl Start {
         let runs = |part| self.config.parts.has(part);
         let (runs_broker, runs_agent) = (runs(PartName::Broker), runs(PartName::Agent));
         let runs_web = runs(PartName::Web);
-        let Start { config, ways, notifier, oidc, trust, mut schemas, data, users, tls, listeners } =
-            self;
+        let Start { config, ways, oidc, trust, mut schemas, data, users, tls, listeners } = self;
+        let notifier = ways.clone().filter(|_| config.parts.has(PartName::Notify));
         let asked = schemas::refresh_at_start(&mut schemas).await;
         asked.into_iter().for_each(Notice::log);
         let subscriptions = notifier.as_ref().map_or(0, |notifier| notifier.subscriptions.len());
@@ -165,7 +163,7 @@ impl Start {
         if runs_web {
             let page_url = ways.as_ref().and_then(|ways| ways.mail.page_url.clone());
             pages.hosts.extend(page_url.as_deref().and_then(host_of));
-            let rules = config.notify_store.clone();
+            let rules = (config.notify_store.clone(), config.feed_url.clone());
             pages.people = Some(accounts::people(Arc::clone(&users), rules, ways, oidc));
         }
         let mut ready = async {}.boxed();

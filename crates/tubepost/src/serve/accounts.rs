@@ -9,7 +9,7 @@ use web::{Account, Accounts, Attempt, NotSignedIn, Oidc, People, SignedIn, Tryin
 /// Everything the pages have for people, who are told as `config` says.
 pub(crate) fn people(
     users: Arc<Users>,
-    rules: Location,
+    (rules, feed_url): (Location, String),
     config: Option<notify::Config>,
     oidc: Option<Oidc>,
 ) -> Arc<People> {
@@ -18,6 +18,7 @@ pub(crate) fn people(
     let ways = Ways {
         kinds: config.as_ref().map(notify::Config::kinds).unwrap_or_default(),
         webhook: config.and_then(|config| config.webhook),
+        feed_url,
         page_url,
     };
     let people = People::new(Arc::new(accounts), rules, ways);

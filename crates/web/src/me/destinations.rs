@@ -29,6 +29,8 @@ struct Said {
     problem: Option<String>,
     /// A webhook's, shown once, to who added it.
     secret: Option<String>,
+    /// A feed's, shown once, too.
+    addresses: Vec<String>,
     typed: String,
 }
 
@@ -41,6 +43,7 @@ pub(crate) fn act(call: &Call, form: &Form) -> Result<Shown, Refusal> {
     let done = match form.text("act") {
         "verify" => destinations::finish(call, id, form.text("code")),
         "remove" => destinations::take_away(call, id),
+        "feed" => destinations::begin(call, "feed:"),
         "again" => {
             // The page has references; who waits, or is there, is known here by its id.
             let owner = call.owner()?;
@@ -53,9 +56,13 @@ pub(crate) fn act(call: &Call, form: &Form) -> Result<Shown, Refusal> {
         _ => destinations::begin(call, &typed),
     };
     match done {
-        Ok(Answer::Made(added)) if added.get("secret").is_some() => {
-            let secret = added.get("secret").and_then(|it| it.as_str()).map(str::to_owned);
-            let said = Said { secret, ..Said::default() };
+        Ok(Answer::Made(added))
+            if ["secret", "addresses"].iter().any(|it| added.get(it).is_some()) =>
+        {
+            let secret = added["secret"].as_str().map(str::to_owned);
+            let addresses = added["addresses"].as_array().into_iter().flatten();
+            let addresses = addresses.filter_map(|it| it.as_str().map(str::to_owned)).collect();
+            let said = Said { secret, addresses, ..Said::default() };
             Ok(Shown::Page(page(call, &said)?))
         }
         Ok(_) => Ok(Shown::Elsewhere(format!("/me/destinations{}", suffix(call)))),
@@ -93,6 +100,8 @@ fn page(call: &Call, said: &Said) -> Result<String, Refusal> {
         all, waiting, kinds,
         problem => said.problem.clone(),
         secret => said.secret.clone(),
+        addresses => said.addresses.clone(),
+        has_feeds => call.people.ways.kinds.contains(&notify::Kind::Feed),
         typed => shown::line(&said.typed, 500),
     };
     frame::page(call, "destinations", rest)

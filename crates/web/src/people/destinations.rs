@@ -1,7 +1,7 @@
 //! Destinations of an owner: added when the code that was sent there was typed here.
 
 use event::Event;
-use notify::{Kind, Place, rule::Owner, store::Destination};
+use notify::{Form, Kind, Place, feed_url, rule::Owner, store::Destination};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -41,6 +41,20 @@ pub(crate) fn addable(call: &Call) -> impl Iterator<Item = Kind> + '_ {
     call.people.ways.kinds.iter().copied().filter(|kind| is_typed(*kind))
 }
 
+/// A feed of their own: its addresses are its key, made here and shown once.
+fn make_feed(call: &Call) -> Outcome {
+    let store = call.people.stores.change()?;
+    let owner = call.authorized(&store, Act::Change)?;
+    let (destination, secret) = store.make_feed(&owner)?;
+    let by = &call.visitor.account.name;
+    tracing::info!(%owner, by, feed = destination.id, "a feed was made");
+    let base = &call.people.ways.feed_url;
+    let addresses = [Form::Atom, Form::Rss].map(|form| feed_url(base, secret.expose(), form));
+    let mut said = shown(&destination);
+    said["addresses"] = json!(addresses);
+    Ok(Answer::Made(said))
+}
+
 /// A feed's address is made by the server, a browser's by the browser.
 fn is_typed(kind: Kind) -> bool {
     !matches!(kind, Kind::Feed | Kind::Push)
@@ -58,6 +72,9 @@ pub(crate) fn add(call: &Call) -> Outcome {
 
 /// Sends a code there.
 pub(crate) fn begin(call: &Call, id: &str) -> Outcome {
+    if id == "feed:" && call.people.ways.kinds.contains(&Kind::Feed) {
+        return make_feed(call);
+    }
     // Made when there is none: from then on a notifier runs, which sends the code, too.
     let store = call.people.stores.change()?;
     let owner = call.authorized(&store, Act::Change)?;
@@ -122,6 +139,8 @@ fn not_here(call: &Call, kind: Kind) -> String {
         Kind::Mail => "the operator sets [notify.mail]".to_owned(),
         Kind::Webhook => "the operator sets notify.webhook.secret_file".to_owned(),
         Kind::Ntfy => "the operator sets notify.ntfy.url".to_owned(),
+        Kind::Feed => "write feed: and nothing behind it, to have one made".to_owned(),
+        Kind::Push => "a browser is added with tubepost notify destination add".to_owned(),
         kind => format!("the operator sets [notify.{kind}], where this release has it"),
     };
     let here = match here.is_empty() {
@@ -154,6 +173,10 @@ pub(crate) fn finish(call: &Call, named: &str, code: &str) -> Outcome {
     let destination = Destination::new(id)?;
     let place: Place = id.parse().map_err(|why: String| Refusal::unfit(why))?;
     call.people.stores.change()?.put_destination(&owner, &destination)?;
+    // What it refused before was another's, or another time's.
+    if let Some(outbox) = call.people.stores.look_at_outbox()? {
+        outbox.forgive(&destination)?;
+    }
     let by = &call.visitor.account.name;
     tracing::info!(%owner, by, place = place.shown(), "a destination was added");
     Ok(Answer::Made(added(call, &destination, &place)))

@@ -218,6 +218,64 @@ async fn a_rule_is_written_in_a_form_previewed_and_kept() {
 }
 
 #[tokio::test]
+async fn an_address_is_added_and_a_feed_is_made_by_forms() {
+    let house = House::start().await;
+    let ada = Browser::sign_in(&house, "ada").await;
+    let path = "/me/destinations";
+    let wrong = [("kind", "mail"), ("address", "nobody"), ("act", "add")];
+    let wrong = ada.send(path, &wrong).await;
+    assert!(wrong.status == 422 && wrong.body.contains("value=\"nobody\""), "{}", wrong.body);
+    let new = [("kind", "webhook"), ("address", "https://example.org/s3cret"), ("act", "add")];
+    assert_eq!(ada.send(path, &new).await.status, 303);
+    let page = ada.get(path).await.body;
+    assert!(page.contains("A code is on its way") && !page.contains("s3cret"), "{page}");
+    let at = page.find("value=\"webhook:#").unwrap() + 7;
+    let name = page[at..].split('"').next().unwrap().to_owned();
+    let first = house.code(&[]);
+    assert_eq!(ada.send(path, &[("id", &name), ("act", "again")]).await.status, 303);
+    let typed = |code| vec![("id", name.as_str()), ("code", code), ("act", "verify")];
+    let old = ada.send(path, &typed(first.as_str())).await;
+    assert!(old.status == 422 && old.body.contains("This is not the code"), "{}", old.body);
+    assert_eq!(ada.send(path, &typed(house.code(&[&first]).as_str())).await.status, 303);
+    let page = ada.get(path).await.body;
+    assert!(
+        page.contains("webhook:https://example.org/…") && !page.contains("A code is"),
+        "{page}"
+    );
+
+    let made = ada.send(path, &[("act", "feed")]).await.body;
+    assert!(made.contains("https://bus.example.org/feeds/") && made.contains(".atom"), "{made}");
+    let page = ada.get(path).await.body;
+    assert!(page.contains("feed:") && !page.contains("/feeds/"), "shown once: {page}");
+    assert_eq!(ada.send(path, &[("id", &name), ("act", "remove")]).await.status, 303);
+    assert_eq!(house.store().destinations(&"ada".parse().unwrap()).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_group_s_pages_are_its_members_to_see_and_its_owners_to_change() {
+    let house = House::start().await;
+    let group = notify::store::Group {
+        owners: vec!["ada".to_owned()],
+        members: vec!["ada".to_owned(), "grace".to_owned()],
+    };
+    house.store().put_group("kernel", &group).unwrap();
+    let path = "/me/rules/new?owner=group%3Akernel";
+    let rule = [("name", "ours"), ("package", "kernel"), ("o0_to", "@mail"), ("act", "save")];
+    let ada = Browser::sign_in(&house, "ada").await;
+    let kept = ada.send(path, &rule).await;
+    let to = kept.header("location").unwrap();
+    assert_eq!((kept.status, to), (303, "/me/rules?owner=group%3Akernel"));
+    let list = "/me/rules?owner=group%3Akernel";
+    assert!(ada.get(list).await.body.contains("Rules of group:kernel"));
+    let grace = Browser::sign_in(&house, "grace").await;
+    assert!(grace.get(list).await.body.contains("ours"));
+    assert_eq!(grace.get(path).await.status, 403);
+    assert_eq!(Browser::sign_in(&house, "bob").await.get(list).await.status, 403);
+    let root = Browser::sign_in(&house, "root").await.get(list).await;
+    assert!(root.status == 200 && root.body.contains("<datalist id=\"owners\">"), "{}", root.body);
+}
+
+#[tokio::test]
 async fn nothing_that_somebody_wrote_becomes_markup() {
     let house = House::start().await;
     let ada = Browser::sign_in(&house, "ada").await;
