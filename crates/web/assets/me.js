@@ -80,6 +80,8 @@ function complete(input) {
     }
     if (ticket !== asked || document.activeElement !== input) return;
     found = found.filter((name) => name !== text);
+    // What is marked stays so while it is among them: somebody may press Enter just now.
+    const marked = list.children[active]?.textContent;
     list.replaceChildren(...found.map((name, at) => {
       const option = element('li', { id: `${list.id}-${at}`, textContent: name });
       option.setAttribute('role', 'option');
@@ -90,6 +92,8 @@ function complete(input) {
     active = -1;
     list.hidden = found.length === 0;
     input.setAttribute('aria-expanded', String(!list.hidden));
+    if (found.includes(marked)) mark(found.indexOf(marked));
+    else input.removeAttribute('aria-activedescendant');
   }
 
   input.addEventListener('input', () => {

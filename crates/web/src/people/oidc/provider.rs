@@ -89,10 +89,11 @@ impl Provider {
         if !bool::from(nonce.as_bytes().ct_eq(begun.nonce.as_bytes())) {
             return Err("the id token is of another attempt (nonce)".to_owned());
         }
-        // Some say names only when they are asked for them.
-        if let (true, Some(url)) =
-            (claims[&settings.name_claim].is_null(), &found.userinfo_endpoint)
-        {
+        // Some say these only when they are asked for them.
+        let lacks = |claim: &str| claims[claim].is_null();
+        let lacks_any =
+            lacks(&settings.name_claim) || (settings.operators.is_some() && lacks("groups"));
+        if let (true, Some(url)) = (lacks_any, &found.userinfo_endpoint) {
             let more: Value = self.get(url, Some(&tokens.access_token)).await?;
             if more["sub"] != claims["sub"] {
                 return Err("userinfo is about somebody else (OpenID Connect §5.3.2)".to_owned());
