@@ -31,7 +31,10 @@ pub(crate) struct Answer {
 pub(crate) struct Live {
     socket: TcpStream,
     read: String,
+    /// The beginning of a character whose end is not here yet.
+    cut: Vec<u8>,
 }
+
 impl Site {
     pub(crate) async fn start(options: Options) -> Site {
         Site::start_with(Feed::default(), options).await
@@ -103,7 +106,7 @@ impl Site {
     pub(crate) async fn live(&self, query: &str, last_event_id: Option<&str>) -> Live {
         let more: Vec<_> = last_event_id.map(|id| ("last-event-id", id)).into_iter().collect();
         let socket = self.send("GET", &format!("/events/stream{query}"), &more).await;
-        let mut live = Live { socket, read: String::new() };
+        let mut live = Live { socket, read: String::new(), cut: Vec::new() };
         assert!(live.until("\r\n\r\n").await.contains(" 200 "));
         live
     }
@@ -143,7 +146,14 @@ impl Live {
     pub(crate) async fn more(&mut self) -> bool {
         let mut bytes = [0; 64 * 1024];
         let count = timeout(DEADLINE, self.socket.read(&mut bytes)).await.unwrap().unwrap();
-        self.read += std::str::from_utf8(&bytes[..count]).unwrap();
+        self.cut.extend_from_slice(&bytes[..count]);
+        let whole = match std::str::from_utf8(&self.cut) {
+            Ok(text) => text.len(),
+            Err(error) => error.valid_up_to(),
+        };
+        let rest = self.cut.split_off(whole);
+        let text = std::mem::replace(&mut self.cut, rest);
+        self.read += std::str::from_utf8(&text).unwrap();
         count > 0
     }
 }
