@@ -79,6 +79,7 @@ fn a_person_adds_an_address_writes_a_rule_and_is_told_all_by_keyboard() -> Resul
     let mail = mailbox.wait_for_mails(1, 30)?.remove(0);
     ensure!(mail.to == ["ada@example.org"], "{:?}", mail.to);
     let subject = mail.header("Subject");
+    ensure!(mail.text.contains("You get this mail because:"), "{}", mail.text);
     let code = subject.split_whitespace().find(|word| word.len() == 9 && word.contains('-'));
     let code = code.with_context(|| format!("no code in {subject:?}"))?;
     ada.tab_to("input[name=code]")?;

@@ -57,6 +57,13 @@ impl Notice {
         !self.more.is_empty()
     }
 
+    /// Whether Tubepost itself says it, and nobody's rule: a code for an address, or that one is
+    /// disabled.
+    pub(crate) fn is_tubeposts_own(&self) -> bool {
+        self.event.topic.as_str().starts_with("tubepost.notify.")
+            && self.reasons.iter().all(|reason| reason.rule.is_none())
+    }
+
     /// The same for each try to tell this there, and for nothing else: for media that can tell a
     /// repetition by it.
     pub fn key(&self) -> Uuid {

@@ -154,6 +154,13 @@ pub(super) fn push_visible(body: &mut String, text: &str) {
 
 /// RFC 3676 §4.3: what follows `-- ` is no part of the text; mail programs leave it out of answers.
 fn push_footer(body: &mut String, notice: &Notice, sheet: &Sheet<'_>) {
+    if notice.is_tubeposts_own() {
+        body.push_str("\n-- \nYou get this mail because:\n");
+        for Reason { subscription, .. } in &notice.reasons {
+            let _ = writeln!(body, "  {subscription}");
+        }
+        return push_ways(body, sheet);
+    }
     body.push_str("\n-- \nYou get this mail because you subscribed:\n");
     for Reason { subscription, pattern, .. } in &notice.reasons {
         let _ = writeln!(body, "  {subscription} (topic {pattern})");
@@ -166,6 +173,11 @@ fn push_footer(body: &mut String, notice: &Notice, sheet: &Sheet<'_>) {
     for rule in notice.reasons.iter().filter_map(|reason| reason.rule.as_deref()) {
         let _ = writeln!(body, "To change it: tubepost notify rule edit {rule}");
     }
+    push_ways(body, sheet);
+}
+
+/// The way out, and to the pages.
+fn push_ways(body: &mut String, sheet: &Sheet<'_>) {
     if let Some(url) = sheet.unsubscribe_url {
         let _ = writeln!(body, "To unsubscribe: {url}");
     }

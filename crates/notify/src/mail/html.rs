@@ -181,9 +181,15 @@ fn push_left_out(html: &mut String, whole: &str, kept: &str, what: &str) {
 }
 
 fn push_footer(html: &mut String, notice: &Notice, sheet: &Sheet<'_>) {
-    html.push_str("<div class=\"foot\">\n<p>You get this mail because you subscribed:</p>\n<ul>\n");
+    let is_own = notice.is_tubeposts_own();
+    let because = if is_own { "because" } else { "because you subscribed" };
+    let _ = write!(html, "<div class=\"foot\">\n<p>You get this mail {because}:</p>\n<ul>\n");
     for Reason { subscription, pattern, rule } in &notice.reasons {
         let name = escaped(&one_line(subscription, 200));
+        if is_own {
+            let _ = writeln!(html, "<li>{name}</li>");
+            continue;
+        }
         let _ = write!(html, "<li>{name} (topic {}); ", escaped(&one_line(pattern, 300)));
         match rule {
             Some(rule) => {
