@@ -10,6 +10,7 @@ mod message_id;
 mod patches;
 mod session;
 mod shortened;
+mod stream;
 
 use std::{
     sync::{Mutex, PoisonError},
