@@ -127,6 +127,51 @@ const commands = {
       }), [path, protocol, octets]);
     return { ...(await state()), ...answer };
   },
+  // A subscription with keys as a browser's: push services are on the internet. Permission, worker
+  // and registration are the browser's own.
+  async subscribe_at({ endpoint }) {
+    await context.grantPermissions(["notifications"]);
+    await page.evaluate((endpoint) => {
+      const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)))
+        .replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+      PushManager.prototype.subscribe = async (options) => {
+        const pair = await crypto.subtle.generateKey({ name: "ECDH", namedCurve: "P-256" }, true, ["deriveBits"]);
+        const keys = {
+          p256dh: base64(await crypto.subtle.exportKey("raw", pair.publicKey)),
+          auth: base64(crypto.getRandomValues(new Uint8Array(16))),
+        };
+        const key = base64(Uint8Array.from(
+          atob(options.applicationServerKey.replaceAll("-", "+").replaceAll("_", "/")), (it) => it.charCodeAt(0)));
+        return { toJSON: () => ({ endpoint: `${endpoint}?key=${key}`, expirationTime: null, keys }) };
+      };
+    }, endpoint);
+    return state();
+  },
+  // What the worker shows of a message, as if a push service had brought it.
+  async pushed({ message }) {
+    const session = await context.newCDPSession(page);
+    const registered = new Promise((resolve) => {
+      session.on("ServiceWorker.workerRegistrationUpdated", ({ registrations: [first] }) => {
+        if (first) resolve(first.registrationId);
+      });
+    });
+    await session.send("ServiceWorker.enable");
+    await session.send("ServiceWorker.deliverPushMessage", {
+      origin: new URL(page.url()).origin,
+      registrationId: await registered,
+      data: JSON.stringify(message),
+    });
+    const shown = await page.evaluate(async () => {
+      const registration = await navigator.serviceWorker.ready;
+      for (const end = Date.now() + 15000; Date.now() < end;) {
+        const [first] = await registration.getNotifications();
+        if (first) return { title: first.title, body: first.body, tag: first.tag, data: first.data };
+        await new Promise((later) => setTimeout(later, 50));
+      }
+      return null;
+    });
+    return { ...(await state()), shown };
+  },
   async screenshot({ file }) {
     await page.screenshot({ path: file });
     return state();

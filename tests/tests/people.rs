@@ -12,7 +12,8 @@ const PASSWORD: &str = "correct-horse-battery";
 fn site_with_ada(mail_port: u16) -> Result<Site> {
     let site = Site::new()?;
     let mail = format!(
-        "[notify.mail]\nhost = \"127.0.0.1\"\nport = {mail_port}\nfrom = \"tubepost@example.org\"\n"
+        "[notify.mail]\nhost = \"127.0.0.1\"\nport = {mail_port}\nfrom = \"tubepost@example.org\"\n\
+         [notify.push]\ncontact = \"mailto:ops@example.org\"\n"
     );
     site.write("tubepost.toml", mail)?;
     let data = site.path("data").display().to_string();
@@ -60,6 +61,37 @@ impl Typist {
         ensure!(overflow["pixels"] == 0, "{what} scrolls sideways by {}", overflow["pixels"]);
         Ok(())
     }
+}
+
+#[test]
+fn a_browser_is_added_by_a_button_and_its_worker_shows_what_is_pushed() -> Result<()> {
+    let site = site_with_ada(free_port())?;
+    let _server = site.serve()?;
+    let mut ada = Typist::sign_in(&site, "me/destinations", 375, "dark")?;
+    ada.0.wait_for_text("Or this browser")?;
+    let endpoint = format!("http://127.0.0.1:{}/s3cret", free_port());
+    ada.0.run("subscribe_at", json!({ "endpoint": endpoint }))?;
+    ada.tab_to("button[value=browser]")?;
+    ada.press("Enter")?;
+    ada.0.run("wait_text", json!({"text": "push:http://127.0.0.1"}))?;
+    ada.check("with a browser")?;
+    ensure!(!ada.0.text()?.contains("s3cret"), "the address is the key");
+    let data = site.path("data").display().to_string();
+    let words = ["notify", "destination", "list", "ada", "--data-dir", &data];
+    let list = site.tubepost(&words)?;
+    ensure!(list.stdout.contains("push:http://127.0.0.1"), "{} {}", list.stdout, list.stderr);
+    let slip = json!({
+        "version": 1, "key": "5f0c", "summary": "ada pushed to kernel", "text": "fix <b>it</b>",
+        "link": "https://git.example.org/1", "app": "git", "object": "git/kernel",
+        "severity": "info", "at": "2026-11-25T09:41:40Z", "count": 1,
+    });
+    let shown = &ada.0.run("pushed", json!({ "message": slip }))?["shown"];
+    let expected = json!({
+        "title": "ada pushed to kernel", "body": "fix <b>it</b>", "tag": "git/kernel",
+        "data": "https://git.example.org/1",
+    });
+    ensure!(*shown == expected, "{shown}");
+    Ok(())
 }
 
 #[test]

@@ -184,4 +184,48 @@ function preview(form, section) {
   if (!section.querySelector('h3')) soon();
 }
 
+// ---- Web Push: the browser subscribes, and the form takes what it says
+
+// Trusted Types: the address of a worker is a script's.
+const worker = globalThis.trustedTypes
+  ?.createPolicy('tubepost-worker', { createScriptURL: () => '/worker.js' })
+  .createScriptURL('') ?? '/worker.js';
+const push = document.querySelector('[data-push-key]');
+if (push && 'serviceWorker' in navigator && 'PushManager' in window) tell(push);
+
+function tell(section) {
+  const form = section.querySelector('form');
+  const button = form.querySelector('button');
+  const status = form.querySelector('[role=status]');
+  section.hidden = false;
+  form.addEventListener('submit', async (event) => {
+    if (form.elements.subscription.value) return;
+    event.preventDefault();
+    button.disabled = true;
+    try {
+      await navigator.serviceWorker.register(worker);
+      const { pushManager } = await navigator.serviceWorker.ready;
+      const key = { userVisibleOnly: true, applicationServerKey: section.dataset.pushKey };
+      // Of another key, it would go on with that one.
+      const before = await pushManager.getSubscription();
+      if (before && !isOf(before, key.applicationServerKey)) await before.unsubscribe();
+      const subscription = await pushManager.subscribe(key);
+      form.elements.subscription.value = JSON.stringify(subscription);
+      button.disabled = false;
+      form.requestSubmit(button);
+    } catch (error) {
+      status.textContent = Notification.permission === 'denied'
+        ? 'This browser was told to show no notices of this site; allow them in its settings.'
+        : `This browser cannot be told: ${error.message}`;
+      button.disabled = false;
+    }
+  });
+}
+
+function isOf(subscription, key) {
+  const bytes = new Uint8Array(subscription.options.applicationServerKey ?? []);
+  const text = btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_');
+  return text.replace(/=+$/, '') === key;
+}
+
 document.querySelector('.wrong[tabindex]')?.focus();

@@ -32,6 +32,12 @@ pub(crate) static ME_STYLE: LazyLock<Asset> =
 /// What a person's pages do beyond HTML.
 pub(crate) static ME_SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("me", "js", include_bytes!("../assets/me.js")));
+/// What shows notices in a browser whose pages are closed. A worker keeps its address, and a
+/// browser asks whether it changed.
+pub(crate) static WORKER: LazyLock<Asset> = LazyLock::new(|| Asset {
+    path: "/worker.js".to_owned(),
+    ..Asset::new("worker", "js", include_bytes!("../assets/worker.js"))
+});
 /// The icon.
 pub(crate) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", include_bytes!("../assets/icon.svg")));
@@ -66,9 +72,10 @@ impl Asset {
                 .any(|tag| tag == self.etag || tag == "*")
         });
         // What has one address for ever is asked for again.
-        let kept = match self.media_type {
-            "application/json" => "no-cache",
-            _ => "public, max-age=31536000, immutable",
+        let kept = match self.path.starts_with("/assets/") && self.media_type != "application/json"
+        {
+            true => "public, max-age=31536000, immutable",
+            false => "no-cache",
         };
         let headers = [
             (header::ETAG, self.etag.clone()),

@@ -153,7 +153,7 @@ const PROTECTION: [(header::HeaderName, &str); 5] = [
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
          connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
-         require-trusted-types-for 'script'; trusted-types tubepost",
+         require-trusted-types-for 'script'; trusted-types tubepost tubepost-worker",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     // With "no-referrer" a form's origin would be null for our own pages, too.

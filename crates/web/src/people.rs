@@ -55,6 +55,8 @@ pub struct Ways {
     pub kinds: Vec<Kind>,
     /// Whose receivers have to be given a secret.
     pub webhook: Option<Webhook>,
+    /// What browsers subscribe with, when they can be told.
+    pub push_key: Option<String>,
     /// What stands before `/feeds/` in the addresses of people's feeds.
     pub feed_url: String,
     /// Where the pages are reached from elsewhere: `https://bus.example.org`.

@@ -73,6 +73,7 @@ fn pages() -> Router<Site> {
         .route("/schemas/{name}", get(catalogue::one))
         .route("/feeds/{file}", get(personal_feed::answer))
         .route("/assets/{file}", get(asset_file))
+        .route("/worker.js", get(worker))
         .route("/favicon.ico", get(|| async { Redirect::permanent(&asset::ICON.path) }))
         .route("/unsubscribe/{token}", get(unsubscribe::ask).post(unsubscribe::act))
         .route("/metrics", get(metrics))
@@ -154,6 +155,10 @@ async fn event_page(State(site): State<Site>, Path(key): Path<String>) -> Respon
             }
         }
     }
+}
+
+async fn worker(headers: HeaderMap) -> Response {
+    asset::WORKER.answer(headers.get(header::IF_NONE_MATCH))
 }
 
 async fn asset_file(uri: Uri, headers: HeaderMap) -> Response {

@@ -15,8 +15,17 @@ pub(crate) fn people(
 ) -> Arc<People> {
     let page_url = config.as_ref().and_then(|config| config.mail.page_url.clone());
     let accounts = UserAccounts::new(users, page_url.is_some());
+    let push = config.as_ref().and_then(|config| config.push.as_ref());
+    let push_key = push.and_then(|push| match push.key() {
+        Ok(key) => Some(key.public()),
+        Err(error) => {
+            tracing::warn!("browsers cannot be added on the pages: notify.push.key_file {error}");
+            None
+        }
+    });
     let ways = Ways {
         kinds: config.as_ref().map(notify::Config::kinds).unwrap_or_default(),
+        push_key,
         webhook: config.and_then(|config| config.webhook),
         feed_url,
         page_url,

@@ -44,6 +44,7 @@ pub(crate) fn act(call: &Call, form: &Form) -> Result<Shown, Refusal> {
         "verify" => destinations::finish(call, id, form.text("code")),
         "remove" => destinations::take_away(call, id),
         "feed" => destinations::begin(call, "feed:"),
+        "browser" => destinations::add_browser(call, form.text("subscription")),
         "again" => {
             // The page has references; who waits, or is there, is known here by its id.
             let owner = call.owner()?;
@@ -101,6 +102,7 @@ fn page(call: &Call, said: &Said) -> Result<String, Refusal> {
         problem => said.problem.clone(),
         secret => said.secret.clone(),
         addresses => said.addresses.clone(),
+        push_key => call.people.ways.push_key.clone(),
         has_feeds => call.people.ways.kinds.contains(&notify::Kind::Feed),
         typed => shown::line(&said.typed, 500),
     };

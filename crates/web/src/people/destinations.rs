@@ -1,7 +1,7 @@
 //! Destinations of an owner: added when the code that was sent there was typed here.
 
 use event::Event;
-use notify::{Form, Kind, Place, feed_url, rule::Owner, store::Destination};
+use notify::{Form, Kind, Place, PushSubscription, feed_url, rule::Owner, store::Destination};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,7 +24,10 @@ pub(crate) fn list(call: &Call) -> Outcome {
         .map(|id| json!({"id": reference::name(id), "shown": reference::shown(id)}))
         .collect();
     let kinds: Vec<&str> = addable(call).map(Kind::name).collect();
-    Ok(Answer::Json(json!({"destinations": all, "waiting": waiting, "kinds": kinds})))
+    let push_key = &call.people.ways.push_key;
+    Ok(Answer::Json(
+        json!({"destinations": all, "waiting": waiting, "kinds": kinds, "push_key": push_key}),
+    ))
 }
 
 fn shown(one: &Destination) -> Value {
@@ -64,10 +67,30 @@ pub(crate) fn add(call: &Call) -> Outcome {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Wanted {
-        id: String,
+        id: Option<String>,
+        subscription: Option<Value>,
     }
-    let Wanted { id } = call.json()?;
-    begin(call, id.trim())
+    match call.json()? {
+        Wanted { id: Some(id), subscription: None } => begin(call, id.trim()),
+        Wanted { id: None, subscription: Some(it) } => add_browser(call, &it.to_string()),
+        _ => Err(Refusal::bad_request(
+            "Say either an id, KIND:ADDRESS, or the subscription of a browser.",
+        )),
+    }
+}
+
+/// A browser that subscribed. There is no code: nobody but the browser knows its keys.
+pub(crate) fn add_browser(call: &Call, subscription: &str) -> Outcome {
+    let store = call.people.stores.change()?;
+    let owner = call.authorized(&store, Act::Change)?;
+    if !call.people.ways.kinds.contains(&Kind::Push) {
+        return Err(Refusal::unfit(not_here(call, Kind::Push)));
+    }
+    let subscription = PushSubscription::from_json(subscription)
+        .map_err(|why| Refusal::unfit(format!("subscription: {why}")))?;
+    let destination = Destination::new(&format!("push:{}", subscription.address()))?;
+    keep(call, &owner, &destination)?;
+    Ok(Answer::Made(shown(&destination)))
 }
 
 /// Sends a code there.
@@ -140,7 +163,10 @@ fn not_here(call: &Call, kind: Kind) -> String {
         Kind::Webhook => "the operator sets notify.webhook.secret_file".to_owned(),
         Kind::Ntfy => "the operator sets notify.ntfy.url".to_owned(),
         Kind::Feed => "write feed: and nothing behind it, to have one made".to_owned(),
-        Kind::Push => "a browser is added with tubepost notify destination add".to_owned(),
+        Kind::Push if call.people.ways.push_key.is_some() => {
+            "a browser is added by its subscription".to_owned()
+        }
+        Kind::Push => "the operator sets notify.push.contact".to_owned(),
         kind => format!("the operator sets [notify.{kind}], where this release has it"),
     };
     let here = match here.is_empty() {
@@ -172,14 +198,19 @@ pub(crate) fn finish(call: &Call, named: &str, code: &str) -> Outcome {
     call.people.codes.check(&of, id, code)?;
     let destination = Destination::new(id)?;
     let place: Place = id.parse().map_err(|why: String| Refusal::unfit(why))?;
-    call.people.stores.change()?.put_destination(&owner, &destination)?;
+    keep(call, &owner, &destination)?;
+    Ok(Answer::Made(added(call, &destination, &place)))
+}
+
+fn keep(call: &Call, owner: &Owner, destination: &Destination) -> Result<(), Refusal> {
+    call.people.stores.change()?.put_destination(owner, destination)?;
     // What it refused before was another's, or another time's.
     if let Some(outbox) = call.people.stores.look_at_outbox()? {
-        outbox.forgive(&destination)?;
+        outbox.forgive(destination)?;
     }
     let by = &call.visitor.account.name;
-    tracing::info!(%owner, by, place = place.shown(), "a destination was added");
-    Ok(Answer::Made(added(call, &destination, &place)))
+    tracing::info!(%owner, by, place = destination.shown(), "a destination was added");
+    Ok(())
 }
 
 fn added(call: &Call, destination: &Destination, place: &Place) -> Value {

@@ -101,6 +101,49 @@ async fn a_person_sees_and_changes_only_their_own_and_groups_have_owners() {
 }
 
 #[tokio::test]
+async fn a_browser_is_added_by_its_subscription_where_browsers_are_told() {
+    // RFC 8291, Appendix A.
+    let keys = json!({
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    });
+    let browser = json!({"endpoint": "https://push.example.net/s3cret", "keys": keys});
+    let list = "owners/ada/destinations";
+    let ways = Ways { push_key: Some("BNbN".to_owned()), ..Ways::default() };
+    let house = House::start_with(Options::default(), ways).await;
+    let said = house.call("ada", "GET", list, Value::Null).await.json();
+    assert_eq!(said["push_key"], "BNbN");
+    let mut broken = browser.clone();
+    broken["keys"]["p256dh"] = "AAAA".into();
+    for (body, status) in [
+        (json!({ "subscription": broken }), 422),
+        (json!({"subscription": browser, "id": "mail:ada@example.org"}), 400),
+        (json!({}), 400),
+        (json!({ "subscription": browser }), 201),
+        // Once more, by the same browser.
+        (json!({ "subscription": browser }), 201),
+    ] {
+        let answer = house.call("ada", "POST", list, body).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert!(
+            !answer.body.contains("s3cret") && !answer.body.contains("AAAA"),
+            "{}",
+            answer.body
+        );
+    }
+    assert_eq!(
+        house.call("grace", "POST", list, json!({ "subscription": browser })).await.status,
+        403
+    );
+    let there = house.store().destinations(&"ada".parse().unwrap()).unwrap();
+    assert_eq!(there.len(), 1);
+    assert!(there[0].id.starts_with("push:https://push.example.net/s3cret#"), "{}", there[0].id);
+    let worker = house.site.get("/worker.js").await;
+    assert_eq!(worker.status, 200);
+    assert!(worker.body.contains("showNotification"), "{}", worker.body);
+}
+
+#[tokio::test]
 async fn an_address_is_added_with_the_code_that_was_sent_there_and_secrets_are_not_shown_again() {
     let house = House::start().await;
     let (list, verify) = ("owners/ada/destinations", "owners/ada/destinations/verify");

@@ -67,7 +67,7 @@ impl House {
         let rules = Location::File(directory.path().join("notify.db"));
         let names = Arc::<Names>::default();
         let ways = Ways {
-            kinds: vec![Kind::Mail, Kind::Webhook, Kind::Feed],
+            kinds: vec![Kind::Mail, Kind::Webhook, Kind::Feed, Kind::Push],
             feed_url: "https://bus.example.org".to_owned(),
             ..ways
         };
