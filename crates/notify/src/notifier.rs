@@ -107,6 +107,12 @@ impl Notifier {
         async move { drop(listening.wait_for(|listening| *listening).await) }
     }
 
+    /// Counts there what it does, together with who else does.
+    #[must_use]
+    pub fn counting(self, counters: Arc<Counters>) -> Notifier {
+        Notifier { counters, ..self }
+    }
+
     /// What it did so far; can be kept and read while it runs.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)

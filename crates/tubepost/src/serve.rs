@@ -142,7 +142,7 @@ impl Start {
         let (stop, stopping) = Stopping::channel();
         let registry = schemas.registry().clone();
         let mut parts = vec![schemas_part::start(schemas, stopping.clone())];
-        let mut broker = None;
+        let (mut broker, mut management, mut notices) = (None, None, None);
         let mut pages = web::Options { schemas: registry.clone(), ..web::Options::default() };
         if runs_broker {
             let mut amqp: Vec<Listener> = listeners.amqp.into_iter().map(Listener::Plain).collect();
@@ -156,7 +156,7 @@ impl Start {
             let api = management_part::prepare(&config, &data, &users, &started, &ports, over_http);
             parts.extend(management_part::start(&api, listeners.management, &data, &stopping)?);
             pages.notice = broker_part::sync_notice(config.journal_sync);
-            pages.metrics = Some(Arc::new(Metrics { api, trust: trust.clone() }));
+            management = Some(api);
             pages.websockets = websockets;
             broker = Some(started);
         }
@@ -185,10 +185,15 @@ impl Start {
                 registry.clone(),
                 bus.clone(),
                 trust.clone(),
+                Arc::clone(notices.insert(Arc::default())),
                 stopping.clone(),
             )?;
             parts.push(part);
             ready = listening.boxed();
+        }
+        if management.is_some() || notices.is_some() {
+            pages.metrics =
+                Some(Arc::new(Metrics { api: management, trust: trust.clone(), notices }));
         }
         pages.publishing = Some(bus.clone());
         pages.feeds = Some(feeds::prepare(&config));

@@ -142,10 +142,18 @@ impl RabbitMq {
         let mut command = Command::new(program("rabbitmqctl"));
         command.arg("-q").args(arguments);
         self.set_environment(&mut command);
-        let output = command.output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "rabbitmqctl {arguments:?}: {error}");
-        String::from_utf8(output.stdout).unwrap()
+        let deadline = Instant::now() + START_WAIT;
+        loop {
+            let output = command.output().unwrap();
+            let error = String::from_utf8_lossy(&output.stderr);
+            if output.status.success() {
+                return String::from_utf8(output.stdout).unwrap();
+            }
+            // It takes connections a moment before it takes commands.
+            let is_starting = error.contains("requires the 'rabbit' app to be running");
+            let may_wait = is_starting && Instant::now() < deadline;
+            assert!(may_wait, "rabbitmqctl {arguments:?}: {error}");
+        }
     }
 
     /// `amqp://guest:guest@127.0.0.1:PORT`.

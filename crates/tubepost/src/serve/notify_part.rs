@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use client::{BusUrl, Trust};
 use event::Registry;
 use notify::{
-    FeedKeeper, Kind, Notifier,
+    Counters, FeedKeeper, Kind, Notifier,
     store::{Location, Store},
 };
 use tokio::sync::watch;
@@ -34,6 +34,7 @@ pub(crate) fn start(
     registry: Registry,
     bus: BusUrl,
     trust: Option<Trust>,
+    counters: Arc<Counters>,
     stopping: Stopping,
 ) -> Result<(Part, impl Future<Output = ()> + Send + 'static), Failure> {
     // What is wrong with mail is said before anything starts.
@@ -42,7 +43,8 @@ pub(crate) fn start(
     let part = Part::start("notify", async move {
         let notifier = || {
             let notifier = Notifier::new(config.clone(), registry.clone(), bus.clone())?;
-            Ok::<_, notify::Error>(notifier.trusting(trust.clone()))
+            let notifier = notifier.trusting(trust.clone()).counting(Arc::clone(&counters));
+            Ok::<_, notify::Error>(notifier)
         };
         if !rules.named && !rules.store.exists() {
             let appeared = appearance(rules.store.clone());
