@@ -1,7 +1,7 @@
 //! The mail server being away loses nothing, and being back brings each mail once.
 
 use anyhow::{Result, ensure};
-use harness::{Mailbox, Site, free_port};
+use harness::{Mailbox, Site, free_port, wait_for};
 use serde_json::json;
 
 fn configure(site: &Site, port: u16, login: &str) -> Result<()> {
@@ -44,6 +44,15 @@ fn mails_that_could_not_be_sent_come_when_the_server_is_back() -> Result<()> {
     ids.sort_unstable();
     ids.dedup();
     ensure!(ids.len() == 4, "Message-ID of 4 mails: {ids:?}");
+    wait_for("the mails to be counted", 10, || {
+        let metrics = site.get("/metrics").map_err(|error| format!("{error:#}"))?;
+        let counted =
+            metrics.lines().find(|it| it.starts_with("tubepost_notify_notices_delivered"));
+        match counted {
+            Some("tubepost_notify_notices_delivered_total 4") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })?;
     Ok(())
 }
 
