@@ -293,6 +293,39 @@ async fn a_notifier_killed_in_the_middle_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn several_share_the_work_and_nobody_hears_anything_twice() {
+    let bus = some!(Bus::new("several").await);
+    let mut server = some!(SmtpServer::start(&[]).await);
+    let mut several = Vec::new();
+    for _ in 0..3 {
+        let config = config(server.port, "", &[ADA, GRACE]);
+        let notifier = Notifier::new(config, Registry::builtin(), bus.url.clone()).unwrap();
+        let listening = notifier.listening();
+        several.push(Running::of(&bus, notifier));
+        timeout(DEADLINE, listening).await.expect("it takes from the queue");
+    }
+    let ids = ids(150);
+    for id in &ids {
+        bus.publish(id).await;
+    }
+    let mails = take(&mut server, 2 * ids.len()).await;
+    for address in [ADA, GRACE] {
+        let mut told: Vec<_> =
+            mails.iter().filter(|it| it.to() == address).map(Received::id).collect();
+        told.sort_unstable();
+        assert_eq!(told, ids, "{address}");
+    }
+    bus.drained().await;
+    let received: Vec<u64> = several.iter().map(|it| it.counters.read().received).collect();
+    assert_eq!(received.iter().sum::<u64>(), ids.len() as u64);
+    assert!(received.iter().all(|count| *count > 0), "{received:?}");
+    for running in several {
+        running.stop().await;
+    }
+    assert!(server.stop().await.is_empty(), "nothing twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_notice_is_parked_with_the_reason_and_the_other_has_its_mail() {
     let bus = some!(Bus::new("refused").await);
     let faults = r#"[{"stage": "rcpt", "match": "ada", "times": 1, "reply": "550 5.1.1 gone"},
