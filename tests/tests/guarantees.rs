@@ -13,6 +13,7 @@ fn directory(mark: &str) -> Option<&'static str> {
         "³" => Some("crates/broker/tests"),
         "⁴" => Some("crates/check/tests"),
         "⁵" => Some("crates/client/src"),
+        "⁶" => Some("crates/notify/tests"),
         _ => None,
     }
 }
