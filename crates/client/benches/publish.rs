@@ -6,6 +6,9 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement")]
 
 use std::{
+    io::{BufRead, BufReader, Write},
+    net::Shutdown,
+    os::unix::net::UnixStream,
     path::Path,
     time::{Duration, Instant},
 };
@@ -21,8 +24,10 @@ fn main() {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             runtime.block_on(confirmed(&bus));
             if let [socket, ..] = rest {
-                handed_over(Path::new(socket), 20_000, Duration::ZERO);
-                handed_over(Path::new(socket), 5000, Duration::from_millis(2));
+                for (count, pace) in [(20_000, Duration::ZERO), (5000, Duration::from_millis(2))] {
+                    handed_over(Path::new(socket), count, pace);
+                    answered(count, pace);
+                }
             }
         }
         [] => println!("usage: … --bench publish -- BUS [SOCKET]"),
@@ -61,19 +66,45 @@ async fn confirmed(bus: &BusUrl) {
 /// One after the other, each answered before the next; `pace` is the time from one to the next.
 fn handed_over(socket: &Path, count: usize, pace: Duration) {
     let mut agent = AgentConnection::open(socket).unwrap();
+    times("events handed over", count, pace, |n| {
+        agent.hand_over(&[event(n)]).unwrap().pop().unwrap().unwrap();
+    });
+}
+
+/// What of it the machine takes: a line to another thread and one back, and nothing done with it.
+fn answered(count: usize, pace: Duration) {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let echo = std::thread::spawn(move || {
+        let mut writer = theirs.try_clone().unwrap();
+        for line in BufReader::new(theirs).lines() {
+            writer.write_all(line.unwrap().as_bytes()).unwrap();
+            writer.write_all(b"\n").unwrap();
+        }
+    });
+    let mut answers = BufReader::new(ours.try_clone().unwrap());
+    let mut answer = String::new();
+    times("lines answered", count, pace, |_| {
+        ours.write_all(b"a line\n").unwrap();
+        answer.clear();
+        answers.read_line(&mut answer).unwrap();
+    });
+    ours.shutdown(Shutdown::Both).unwrap();
+    echo.join().unwrap();
+}
+
+fn times(what: &str, count: usize, pace: Duration, mut once: impl FnMut(usize)) {
     let mut times: Vec<Duration> = (0..count)
         .map(|n| {
             std::thread::sleep(pace);
             let begun = Instant::now();
-            let event = event(n);
-            agent.hand_over(&[event]).unwrap().pop().unwrap().unwrap();
+            once(n);
             begun.elapsed()
         })
         .collect();
     times.sort_unstable();
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
     println!(
-        "{count} events handed over, {pace:?} between: p50 {:.1?}, p90 {:.1?}, p99 {:.1?}, p99.9 {:.1?}",
+        "{count} {what}, {pace:?} between: p50 {:.1?}, p90 {:.1?}, p99 {:.1?}, p99.9 {:.1?}",
         at(0.5),
         at(0.9),
         at(0.99),
