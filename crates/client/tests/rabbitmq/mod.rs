@@ -22,6 +22,7 @@ pub(crate) struct RabbitMq {
     home: tempfile::TempDir,
     port: u16,
     port_tls: u16,
+    has_tls: bool,
     port_distribution: u16,
     port_epmd: u16,
     guard: Option<Child>,
@@ -38,6 +39,7 @@ impl RabbitMq {
         let listeners: Vec<TcpListener> =
             (0..4).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
+        let has_tls = configuration.contains("TLS_PORT");
         let configuration = format!("listeners.tcp.1 = 127.0.0.1:{}\n{configuration}", ports[0])
             .replace("TLS_PORT", &ports[3].to_string());
         fs::write(home.path().join("rabbitmq.conf"), configuration).unwrap();
@@ -46,6 +48,7 @@ impl RabbitMq {
             home,
             port: ports[0],
             port_tls: ports[3],
+            has_tls,
             port_distribution: ports[1],
             port_epmd: ports[2],
             guard: None,
@@ -98,7 +101,9 @@ impl RabbitMq {
         shell.stdout(output.try_clone().unwrap()).stderr(output);
         self.guard = Some(shell.spawn().unwrap());
         let deadline = Instant::now() + START_WAIT;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        // One after the other, TLS last.
+        let last = if self.has_tls { self.port_tls } else { self.port };
+        while TcpStream::connect(("127.0.0.1", last)).is_err() {
             if Instant::now() > deadline {
                 let output = fs::read_to_string(self.path("output")).unwrap_or_default();
                 panic!("RabbitMQ does not take connections after {START_WAIT:?}: {output}");
