@@ -90,8 +90,8 @@ impl AgentConnection {
         Ok(())
     }
 
-    // To look for the answer a while before sleeping for it was tried, and makes nothing faster: the
-    // kernel wakes the agent on this very core.
+    // To look for the answer a while before sleeping for it was tried, and makes nothing faster:
+    // the kernel wakes the agent on this very core.
     fn answer(&mut self) -> io::Result<String> {
         let mut answer = String::new();
         self.stream.by_ref().take(ANSWER_BYTES_MAX).read_line(&mut answer)?;
