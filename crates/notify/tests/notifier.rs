@@ -19,7 +19,7 @@ use event::{Event, Registry};
 use notify::{
     Config, Counters, Notifier, QUEUE,
     rule::{Condition, Rule},
-    store::Location,
+    store::{Location, Store},
 };
 use rabbitmq::RabbitMq;
 use smtp::{Received, SmtpServer, config};
@@ -100,10 +100,13 @@ impl Running {
     }
 
     fn of(bus: &Bus, notifier: Notifier) -> Running {
+        Running::with(notifier, bus.outbox.open().unwrap())
+    }
+
+    fn with(notifier: Notifier, outbox: Store) -> Running {
         let (stop, stopped) = oneshot::channel::<()>();
         let counters = notifier.counters();
-        let outbox = Arc::new(bus.outbox.open().unwrap());
-        let task = tokio::spawn(notifier.run(outbox, async move { drop(stopped.await) }));
+        let task = tokio::spawn(notifier.run(Arc::new(outbox), async move { drop(stopped.await) }));
         Running { counters, stop, task }
     }
 
@@ -290,6 +293,46 @@ async fn a_notifier_killed_in_the_middle_loses_nothing() {
     }
     bus.drained().await;
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_bounces_is_disabled_and_its_owner_hears_of_it_by_another() {
+    let bus = some!(Bus::new("bounces").await);
+    let faults =
+        r#"[{"stage": "rcpt", "match": "gone", "times": 99, "reply": "550 5.1.1 no such user"}]"#;
+    let mut server = some!(SmtpServer::start(&["--faults", faults]).await);
+    let directory = tempfile::tempdir().unwrap();
+    let rules = Location::File(directory.path().join("notify.db"));
+    let store = rules.open().unwrap();
+    let ada = "ada".parse().unwrap();
+    let gone = notify::store::Destination::new("mail:gone@example.org").unwrap();
+    let other = notify::store::Destination::new(&format!("mail:{ADA}")).unwrap();
+    for one in [&gone, &other] {
+        store.put_destination(&ada, one).unwrap();
+    }
+    let json = r##"{"owner": {"person": "ada"}, "name": "mine", "what": {"topic": "#"},
+        "outlets": [{"to": ["mail:gone@example.org"]}]}"##;
+    store.put_rule(Rule::from_json(json).unwrap()).unwrap();
+    let outbox = bus.outbox.open().unwrap().beside(rules.open().unwrap());
+    let notifier =
+        Notifier::new(config(server.port, "", &[]), Registry::builtin(), bus.url.clone()).unwrap();
+    let notifier = notifier.following(Arc::new(rules.open().unwrap())).unwrap();
+    let running = Running::with(notifier, outbox);
+    for id in ids(5) {
+        bus.publish(&id).await;
+    }
+    let mail = server.mail().await;
+    assert_eq!(mail.to(), ADA);
+    let subject = mail.header("Subject").unwrap();
+    assert!(subject.contains("Nothing is told to gone@example.org any more"), "{subject}");
+    let all = store.destinations(&ada).unwrap();
+    let enabled: Vec<_> = all.iter().map(|one| (one.id.as_str(), one.enabled)).collect();
+    assert_eq!(enabled, [(other.id.as_str(), true), (gone.id.as_str(), false)]);
+    running.until(|counts| counts.parked == 5).await;
+    bus.publish("after").await;
+    bus.drained().await;
+    running.stop().await;
+    assert!(server.stop().await.is_empty(), "told once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

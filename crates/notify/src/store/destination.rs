@@ -91,23 +91,25 @@ impl Store {
     }
 }
 
-/// Disables a place of an owner's, within a transaction. Gives another that is not.
+/// Disables a place of an owner's, within a transaction. Gives whether it was not, and another that
+/// is not.
 pub(super) fn disable(
     session: &mut dyn Session,
     owner: &Owner,
     place: &Place,
-) -> Result<Option<Place>, Error> {
-    let mut another = None;
+) -> Result<(bool, Option<Place>), Error> {
+    let (mut was_enabled, mut another) = (false, None);
     for one in of_owner(session, owner)? {
         match one.place() {
             Some(other) if other.key() == place.key() => {
                 write(session, owner, &Destination { enabled: false, ..one })?;
                 change::note(session, "destination", &owner.to_string())?;
+                was_enabled = true;
             }
             other => another = another.or(other),
         }
     }
-    Ok(another)
+    Ok((was_enabled, another))
 }
 
 /// Within a transaction.

@@ -445,6 +445,22 @@ fn an_address_that_bounces_is_disabled_and_its_owner_hears_of_it_elsewhere(place
     assert!(body.contains("550 no such user") && body.contains("ada@gone.example.org"), "{body}");
     let told = event::Registry::builtin().describe(&item.event);
     assert!(told.summary.contains("ada@gone.example.org any more"), "{}", told.summary);
+    // What was on its way is parked, too, and nobody hears of it again.
+    let upto = lane.parcels[0].upto;
+    let address = Address::Good;
+    let told = Settlement { lane: lane.id.clone(), upto, end: End::Told, address, last: true };
+    let late = Round {
+        settlements: vec![told],
+        letters: vec![letter(99)],
+        room: room.clone(),
+        ..Round::default()
+    };
+    let lane = store.round(&late, &us, now).unwrap().lanes.remove(0);
+    let (end, address) = (End::Parked("550".to_owned()), Address::Bounced("550".to_owned()));
+    let upto = lane.parcels[0].upto;
+    let settlements = vec![Settlement { lane: lane.id, upto, end, address, last: true }];
+    let late = Round { settlements, room: room.clone(), ..Round::default() };
+    assert_eq!(store.round(&late, &us, now).unwrap().lanes.len(), 0);
     // Added again it has all its chances.
     store.put_destination(&ada, &Destination::new(bad).unwrap()).unwrap();
     assert_eq!(store.bounced(&Destination::new(bad).unwrap()).unwrap(), None);

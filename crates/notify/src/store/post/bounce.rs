@@ -29,6 +29,8 @@ pub struct Bounced {
 pub(super) struct Closing {
     place: Place,
     bounced: Bounced,
+    /// What bounces after that was on its way then.
+    is_first: bool,
     owners: Vec<Owner>,
 }
 
@@ -88,15 +90,21 @@ pub(super) fn count(
     let rows = session.rows("SELECT place FROM post_lane WHERE id = $1", &[lane])?;
     let place = rows.first().and_then(|row| row.first()?.parse::<Place>().ok());
     let Some(place) = place else { return Ok(None) };
+    let before = of_place(session, &place)?.map_or(0, |bounced| bounced.count);
+    let count = match is_dead {
+        true => (before + 1).max(BOUNCES_MAX),
+        false => before + 1,
+    };
     let reason = crate::mail::one_line(reason, history::ANSWER_CHARS_MAX);
-    let sql = "INSERT INTO post_bounced (place, count, reason, at) VALUES ($1, 1, $2, $3) \
-               ON CONFLICT (place) DO UPDATE SET count = post_bounced.count + 1, \
+    let sql = "INSERT INTO post_bounced (place, count, reason, at) \
+               VALUES ($1, CAST(CAST($2 AS TEXT) AS BIGINT), $3, $4) \
+               ON CONFLICT (place) DO UPDATE SET count = excluded.count, \
                reason = excluded.reason, at = excluded.at";
-    session.run(sql, &[&place.key(), &reason, &moment(now)])?;
-    let Some(bounced) = of_place(session, &place)? else { return Ok(None) };
-    if bounced.count < BOUNCES_MAX && !is_dead {
+    session.run(sql, &[&place.key(), &count.to_string(), &reason, &moment(now)])?;
+    if count < BOUNCES_MAX {
         return Ok(None);
     }
+    let (bounced, is_first) = (Bounced { count, reason, at: now }, before < BOUNCES_MAX);
     let sql = "SELECT DISTINCT owners FROM post_waiting \
                WHERE lane = $1 AND seq <= CAST(CAST($2 AS TEXT) AS BIGINT)";
     let mut owners: Vec<Owner> = Vec::new();
@@ -109,7 +117,7 @@ pub(super) fn count(
             }
         }
     }
-    Ok(Some(Closing { place, bounced, owners }))
+    Ok(Some(Closing { place, bounced, is_first, owners }))
 }
 
 /// Nothing goes to the place any more: what waits for it and is not in anybody's hands is parked,
@@ -120,7 +128,7 @@ pub(super) fn close(
     closing: &Closing,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let Closing { place, bounced, owners } = closing;
+    let Closing { place, bounced, is_first, owners } = closing;
     let (shown, reason) = (place.shown(), bounced.reason.as_str());
     if owners.is_empty() {
         tracing::warn!(
@@ -140,10 +148,14 @@ pub(super) fn close(
         settle::remove(session, lane, &all)?;
     }
     for owner in owners {
-        let another = match rules {
+        let (was_enabled, another) = match rules {
             Some(rules) => rules.change(|session| destination::disable(session, owner, place))?,
             None => destination::disable(session, owner, place)?,
         };
+        // The first time also when it was disabled: by a round that came to nothing after that.
+        if !was_enabled && !is_first {
+            continue;
+        }
         let Some(to) = another else {
             tracing::warn!(%owner, to = shown, "has no other destination to hear that by");
             continue;
