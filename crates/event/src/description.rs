@@ -36,6 +36,27 @@ pub struct Description {
     pub schema: Option<String>,
 }
 
+impl Description {
+    /// One of which nothing is known but this.
+    pub fn bare(app: &str, summary: &str) -> Description {
+        Description {
+            summary: summary.to_owned(),
+            link: None,
+            icon: None,
+            app: app.to_owned(),
+            agent: None,
+            people: Vec::new(),
+            packages: Vec::new(),
+            object: None,
+            objects: Vec::new(),
+            text: None,
+            patch: None,
+            severity: Severity::Info,
+            schema: None,
+        }
+    }
+}
+
 fn severity_name<S: serde::Serializer>(severity: &Severity, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(severity.name())
 }

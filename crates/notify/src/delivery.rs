@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event::{Description, Event, Severity};
+use event::{Description, Event};
 use jiff::Timestamp;
 
 use crate::{
@@ -68,20 +68,7 @@ fn left_out(count: u64, first: Option<&Matter>) -> Option<Matter> {
     // The same each time it is tried.
     event.id = format!("left-out-{count}-{}", first.map_or("", |first| first.event.id.as_str()));
     event.id.truncate(event.id.floor_char_boundary(255));
-    let description = Description {
-        summary: format!("{count} earlier events are left out here"),
-        link: None,
-        icon: None,
-        app: "tubepost".to_owned(),
-        agent: None,
-        people: Vec::new(),
-        packages: Vec::new(),
-        object: None,
-        objects: Vec::new(),
-        text: None,
-        patch: None,
-        severity: Severity::Info,
-        schema: None,
-    };
+    let description =
+        Description::bare("tubepost", &format!("{count} earlier events are left out here"));
     Some(Matter { event: event.into(), description: description.into() })
 }

@@ -72,6 +72,7 @@ mod source;
 pub mod store;
 mod subscription;
 mod templates;
+mod tls_stream;
 mod unsubscribe;
 mod webhook;
 mod why;

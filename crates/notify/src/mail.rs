@@ -10,7 +10,6 @@ mod message_id;
 mod patches;
 mod session;
 mod shortened;
-mod stream;
 
 use std::{
     sync::{Mutex, PoisonError},

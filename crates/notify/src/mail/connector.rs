@@ -1,11 +1,11 @@
 //! Makes connections to the mail server: TCP, greeting, TLS, login. Every failure here is one of
 //! the server or the settings, never of a mail, so everything waits until it is mended.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use lettre::transport::smtp::{
     authentication::{Credentials, Mechanism},
-    client::{AsyncSmtpConnection, Certificate, TlsParameters},
+    client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters},
     extension::ClientId,
 };
 use rustls::{
@@ -15,10 +15,7 @@ use rustls::{
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
-use crate::{
-    Error, Mail, Tls,
-    mail::{session::Session, stream::TlsStream},
-};
+use crate::{Error, Mail, Tls, mail::session::Session, tls_stream::TlsStream};
 
 /// How to reach one server.
 pub(crate) struct Connector {
@@ -105,7 +102,7 @@ impl Connector {
 
     /// Connected, greeted, and with `implicit` protected.
     async fn greeted(&self) -> Result<AsyncSmtpConnection, String> {
-        let failed = |error: std::io::Error| format!("Connection error: {error}");
+        let failed = |error: io::Error| format!("Connection error: {error}");
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(failed)?;
         // A mail's text and the end of it are two writes: without this the second waits until the
         // server has acknowledged the first, which it does after 40 ms.
@@ -134,6 +131,12 @@ impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Connector { host, port, .. } = self;
         f.debug_struct("Connector").field("host", host).field("port", port).finish_non_exhaustive()
+    }
+}
+
+impl AsyncTokioStream for TlsStream<TcpStream> {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().0.peer_addr()
     }
 }
 

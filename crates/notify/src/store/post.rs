@@ -26,7 +26,7 @@ use crate::{
     Kind, Place, Reason,
     holder::Holder,
     limits::LEASE,
-    rule::{Due, When, next_due},
+    rule::{Due, Owner, When, next_due},
 };
 
 /// One notice to keep.
@@ -143,6 +143,28 @@ pub(crate) struct Item {
     pub(crate) event: Arc<Event>,
     pub(crate) reasons: Vec<Reason>,
     pub(crate) received_at: Timestamp,
+}
+
+impl Letter {
+    /// A notice to an owner that none of their rules asked for; `why` stands in a rule's place.
+    pub(crate) fn unasked(
+        event: Event,
+        to: &Place,
+        why: &str,
+        owner: &Owner,
+        now: Timestamp,
+    ) -> Letter {
+        let reason =
+            Reason { subscription: why.to_owned(), pattern: event.topic.to_string(), rule: None };
+        Letter {
+            event: Arc::new(event),
+            to: to.clone(),
+            reasons: vec![reason],
+            owners: vec![owner.to_string()],
+            received_at: now,
+            plan: Plan::at_once(to),
+        }
+    }
 }
 
 impl Plan {

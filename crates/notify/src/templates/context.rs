@@ -95,21 +95,7 @@ pub(super) fn samples() -> Vec<Notice> {
     };
     let event = Arc::new(event);
     let text = |text: &str| Some(text.to_owned());
-    let bare = Description {
-        summary: "an event".to_owned(),
-        link: None,
-        icon: None,
-        app: "example".to_owned(),
-        agent: None,
-        people: Vec::new(),
-        packages: Vec::new(),
-        object: None,
-        objects: Vec::new(),
-        text: None,
-        patch: None,
-        severity: event::Severity::Info,
-        schema: None,
-    };
+    let bare = Description::bare("example", "an event");
     let whole = Description {
         link: text("https://example.org/"),
         agent: text("ada"),

@@ -1,11 +1,7 @@
 //! The pages of a person: signing in, forms that only their own page can send, nothing of a
 //! stranger that becomes markup.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
@@ -14,7 +10,7 @@ use web::{Login, Options, Ways};
 use crate::{
     people::house::House,
     sample::{HOSTILE, described, event},
-    site::Answer,
+    site::{Answer, Nobody},
 };
 
 /// A browser that is signed in.
@@ -143,19 +139,6 @@ async fn the_cookie_is_secure_where_there_is_tls_and_the_proxy_is_known() {
     }
     let tries = house.names.tries.lock().unwrap().clone();
     assert_eq!(tries.iter().map(|(_, is_far)| *is_far).collect::<Vec<_>>(), [false, true]);
-}
-
-#[derive(Debug)]
-struct Nobody;
-
-impl Login for Nobody {
-    fn verify<'a>(
-        &'a self,
-        _user: &'a str,
-        _password: &'a str,
-    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
-        Box::pin(async { false })
-    }
 }
 
 #[tokio::test]

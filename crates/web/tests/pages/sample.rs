@@ -1,6 +1,6 @@
 //! Events for tests, and the names no page may take for markup.
 
-use event::{Description, Event, Severity};
+use event::{Description, Event};
 
 /// Names as an enemy would choose them.
 pub(crate) const HOSTILE: &[&str] = &[
@@ -47,19 +47,5 @@ pub(crate) fn event(topic: &str) -> Event {
 
 /// A description with nothing but a summary.
 pub(crate) fn described(summary: &str) -> Description {
-    Description {
-        summary: summary.to_owned(),
-        link: None,
-        icon: None,
-        app: "test".to_owned(),
-        agent: None,
-        people: Vec::new(),
-        packages: Vec::new(),
-        object: None,
-        objects: Vec::new(),
-        text: None,
-        patch: None,
-        severity: Severity::Info,
-        schema: None,
-    }
+    Description::bare("test", summary)
 }

@@ -1,6 +1,6 @@
 //! A site that is served for one test, and a plain HTTP client for it.
 
-use std::time::Duration;
+use std::{future::Future, pin::Pin, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -9,10 +9,24 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use web::{Error, Feed, Options};
+use web::{Error, Feed, Login, Options};
 
 /// Whatever a test waits for is there long before.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A login that lets nobody in.
+#[derive(Debug)]
+pub(crate) struct Nobody;
+
+impl Login for Nobody {
+    fn verify<'a>(
+        &'a self,
+        _user: &'a str,
+        _password: &'a str,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
+        Box::pin(async { false })
+    }
+}
 
 pub(crate) struct Site {
     pub(crate) feed: Feed,

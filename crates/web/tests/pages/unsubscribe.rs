@@ -1,14 +1,10 @@
 //! The way out of mails: a look changes nothing, a POST does, with or without a login.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use web::{Login, Options, Unsubscribing};
 
-use crate::site::Site;
+use crate::site::{Nobody, Site};
 
 #[derive(Debug, Default)]
 struct Door(Mutex<Vec<String>>);
@@ -25,19 +21,6 @@ impl Unsubscribing for Door {
     fn end(&self, token: &str) -> Result<Option<Vec<String>>, String> {
         self.0.lock().unwrap().push(token.to_owned());
         self.would_end(token)
-    }
-}
-
-#[derive(Debug)]
-struct Nobody;
-
-impl Login for Nobody {
-    fn verify<'a>(
-        &'a self,
-        _user: &'a str,
-        _password: &'a str,
-    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
-        Box::pin(async { false })
     }
 }
 

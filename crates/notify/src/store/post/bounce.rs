@@ -1,14 +1,12 @@
 //! Addresses that say that they are none. After so many in a row nothing goes there any more: the
 //! destination is disabled, what waits for it is parked, and its owners hear of it elsewhere.
 
-use std::sync::Arc;
-
 use event::Event;
 use jiff::Timestamp;
 
-use super::{Letter, Plan, history, keep, moment, parked, read_moment, settle};
+use super::{Letter, history, keep, moment, parked, read_moment, settle};
 use crate::{
-    Place, Reason,
+    Place,
     limits::BOUNCES_MAX,
     rule::Owner,
     store::{Destination, Error, Store, database::Session, destination},
@@ -160,19 +158,14 @@ pub(super) fn close(
             tracing::warn!(%owner, to = shown, "has no other destination to hear that by");
             continue;
         };
-        keep(session, &[notice(owner, to, &shown, bounced, now)?], now)?;
+        let event = event(owner, &shown, bounced)?;
+        keep(session, &[Letter::unasked(event, &to, WHY, owner, now)], now)?;
     }
     Ok(())
 }
 
 /// What the owner hears: an event as any other, with a schema.
-fn notice(
-    owner: &Owner,
-    to: Place,
-    shown: &str,
-    bounced: &Bounced,
-    now: Timestamp,
-) -> Result<Letter, Error> {
+fn event(owner: &Owner, shown: &str, bounced: &Bounced) -> Result<Event, Error> {
     let body = serde_json::json!({
         "owner": owner.to_string(),
         "destination": shown,
@@ -180,21 +173,9 @@ fn notice(
         "count": bounced.count,
     });
     let failed = |error: event::Error| Error::Database(error.to_string());
-    let event = Event::new(TOPIC.parse().map_err(failed)?, body).map_err(failed)?;
-    let reason = Reason {
-        subscription: "how you can be told".to_owned(),
-        pattern: TOPIC.to_owned(),
-        rule: None,
-    };
-    let plan = Plan::at_once(&to);
-    Ok(Letter {
-        event: Arc::new(event),
-        to,
-        reasons: vec![reason],
-        owners: vec![owner.to_string()],
-        received_at: now,
-        plan,
-    })
+    Event::new(TOPIC.parse().map_err(failed)?, body).map_err(failed)
 }
 
 const TOPIC: &str = "tubepost.notify.destination.disabled";
+/// What stands in the place of a rule's name.
+const WHY: &str = "how you can be told";

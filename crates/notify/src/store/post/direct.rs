@@ -1,13 +1,13 @@
 //! A notice that no rule asked for: what a person has to be told to add an address.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use event::Event;
 use jiff::Timestamp;
 
-use super::{Letter, Plan, Round};
+use super::{Letter, Round};
 use crate::{
-    Place, Reason,
+    Place,
     holder::Holder,
     rule::Owner,
     store::{Error, Store},
@@ -21,16 +21,7 @@ impl Store {
     /// The database's.
     pub fn tell(&self, event: Event, to: &Place, why: &str, owner: &Owner) -> Result<(), Error> {
         let now = Timestamp::now();
-        let reason =
-            Reason { subscription: why.to_owned(), pattern: event.topic.to_string(), rule: None };
-        let letter = Letter {
-            event: Arc::new(event),
-            to: to.clone(),
-            reasons: vec![reason],
-            owners: vec![owner.to_string()],
-            received_at: now,
-            plan: Plan::at_once(to),
-        };
+        let letter = Letter::unasked(event, to, why, owner, now);
         // It is handed out to nobody here: there is room for nothing.
         let round = Round { letters: vec![letter], room: BTreeMap::new(), ..Round::default() };
         self.round(&round, &Holder::new(), now).map(drop)

@@ -1,29 +1,19 @@
-//! TLS from the first octet, as lettre takes a stream that is there already.
+//! A connection over TLS, as the libraries that speak above it take one that is there already.
 
 use std::{
     io::{self, IoSlice},
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use lettre::transport::smtp::client::AsyncTokioStream;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::client;
 
-/// A protected stream.
+/// A type of our own, for which each of those libraries' traits can be implemented.
 #[derive(Debug)]
-pub(super) struct TlsStream(pub(super) tokio_rustls::client::TlsStream<TcpStream>);
+pub(crate) struct TlsStream<S>(pub(crate) client::TlsStream<S>);
 
-impl AsyncTokioStream for TlsStream {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().0.peer_addr()
-    }
-}
-
-impl AsyncRead for TlsStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -33,7 +23,7 @@ impl AsyncRead for TlsStream {
     }
 }
 
-impl AsyncWrite for TlsStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
