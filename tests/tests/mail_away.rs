@@ -44,6 +44,14 @@ fn mails_that_could_not_be_sent_come_when_the_server_is_back() -> Result<()> {
     ids.sort_unstable();
     ids.dedup();
     ensure!(ids.len() == 4, "Message-ID of 4 mails: {ids:?}");
+    let data = site.path("data").display().to_string();
+    let id = mails[0].header("X-Tubepost-Id");
+    let why = site.tubepost(&["notify", "why", id, "--data-dir", &data])?;
+    ensure!(why.stdout.contains("told   grace@example.org at "), "{} {}", why.stdout, why.stderr);
+    let why = site.tubepost(&["notify", "why", "no-such-id", "--data-dir", &data])?;
+    ensure!(why.code() == 1 && why.stderr.contains("no such file, and nobody"), "{}", why.stderr);
+    let parked = site.tubepost(&["notify", "parked", "list", "--data-dir", &data])?;
+    ensure!(parked.code() == 0 && parked.stderr.contains("nothing is parked"), "{}", parked.stderr);
     wait_for("the mails to be counted", 10, || {
         let metrics = site.get("/metrics").map_err(|error| format!("{error:#}"))?;
         let counted =

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::{on_the_store, open_outbox};
 use crate::{
     failure::Failure,
-    terminal::{print_line, shown},
+    listing::{self, Listing},
+    terminal::print_line,
 };
 
 pub(super) fn command() -> Command {
@@ -30,21 +31,16 @@ pub(super) fn command() -> Command {
             .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("All of them"));
         on_the_store(command)
     };
-    let list = Command::new("list")
-        .about("List them, oldest first")
-        .arg(
-            Arg::new("json").long("json").action(ArgAction::SetTrue).help("One JSON object a line"),
-        )
-        .after_help(
-            "Examples:\n  \
+    let list = Command::new("list").about("List them, oldest first").after_help(
+        "Examples:\n  \
              tubepost notify parked list\n  \
              tubepost notify parked list --json | jq -r .reason | sort | uniq -c",
-        );
+    );
     Command::new("parked")
         .about("Notices that were refused for good: list, try again, drop")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(on_the_store(list))
+        .subcommand(listing::with_options(on_the_store(list)))
         .subcommand(which("Have them tried again, at once", "retry"))
         .subcommand(which("Forget them", "drop"))
         .after_help(
@@ -78,22 +74,19 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 fn list(matches: &ArgMatches) -> Result<(), Failure> {
-    let Some(store) = open_outbox(matches)? else { return Ok(()) };
-    for Parked { number, event_id, place, reason, at } in store.parked(LISTED_MAX)? {
-        let line = match matches.get_flag("json") {
-            true => json!({"number": number, "event": event_id, "to": place, "reason": reason,
-                           "at": at.to_string()})
-            .to_string(),
-            false => shown(&format!("{number}  {at}  {event_id}  {place}: {reason}")).into_owned(),
-        };
-        print_line(&line)?;
-    }
-    Ok(())
+    let parked = open_outbox(matches)?.map_or(Ok(Vec::new()), |store| store.parked(LISTED_MAX))?;
+    let object = |Parked { number, event_id, place, reason, at }| {
+        json!({"number": number, "at": at.to_string(), "event": event_id, "to": place,
+               "reason": reason})
+    };
+    let objects: Vec<_> = parked.into_iter().map(object).collect();
+    Listing::of(matches).print(&objects, &COLUMNS, "nothing is parked")
 }
 
 fn nothing() -> Failure {
     Failure::failed("there is no such notice; see tubepost notify parked list")
 }
 
+const COLUMNS: [&str; 5] = ["number", "at", "event", "to", "reason"];
 /// More are looked at when these are dealt with.
 const LISTED_MAX: usize = 10_000;

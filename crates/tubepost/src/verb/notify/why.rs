@@ -27,7 +27,10 @@ pub(super) fn command() -> Command {
                 .value_name("EVENT")
                 .required(true)
                 .value_parser(value_parser!(PathBuf))
-                .help("A file of events, as tail --json prints them; '-' is standard input"),
+                .help(
+                    "A file of events, as tail --json prints them; '-' is standard input; or the \
+                     id of one that was told, as a mail's X-Tubepost-Id has it",
+                ),
         )
         .arg(owner().value_name("PERSON").help("Whose rules; all that want it, if not said"))
         .arg(
@@ -39,11 +42,13 @@ pub(super) fn command() -> Command {
         .after_help(
             "Examples:\n  \
              tubepost notify why event.json ada\n  \
+             tubepost notify why 0199d0c4-7b1e-7000-8000-00000000002a\n  \
              tubepost tail --json --limit 1 | tubepost notify why - ada\n  \
              tubepost notify why events.jsonl --json | jq 'select(.matches)'\n\n\
              A person's rules are those of their groups, too. Without a person, rules that do not want\n\
              the event are left out. Subscriptions of the configuration file are looked at, too.\n\
-             Below the rules stands what was told, where, when, with which answer, and what waits.",
+             Below the rules stands what was told, where, when, with which answer, and what waits.\n\
+             Of an id it is all there is to say: rules are asked of the event itself.",
         );
     on_the_store(command)
 }
@@ -51,8 +56,14 @@ pub(super) fn command() -> Command {
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let settings = cli::settings(matches)?;
     let config = config::Config::check(&settings)?;
-    let registry = schemas::registry(&config.schemas)?;
     let person = matches.get_one::<Owner>("owner");
+    let file = matches.get_one::<PathBuf>("event").cloned().unwrap_or_default();
+    let is_json = matches.get_flag("json");
+    let history = History { outbox: outbox_of(&config)?, person, is_json };
+    if file.as_os_str() != "-" && !file.exists() {
+        return history.of_id(&file.to_string_lossy());
+    }
+    let registry = schemas::registry(&config.schemas)?;
     let mut rules = match person {
         // The file's have addresses, and nobody's names.
         Some(_) => Vec::new(),
@@ -71,9 +82,6 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             .map_or("there are no rules".to_owned(), |person| format!("{person} has no rules"));
         return Err(Failure::failed(format!("{whose}; make one with tubepost notify rule add")));
     }
-    let outbox = outbox_of(&config)?;
-    let file = matches.get_one::<PathBuf>("event").cloned().unwrap_or_default();
-    let is_json = matches.get_flag("json");
     let mut asked = 0_u64;
     let wrong = event_lines::of_files(&[&file], &mut |place, input| {
         event_lines::read(place, input, |_, event| {
@@ -93,15 +101,10 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
                     false => print_line(&shown(&in_words(&answer)))?,
                 }
             }
-            let told = outbox.as_ref().map_or(Ok(Vec::new()), |outbox| outbox.told(&event.id))?;
-            let named = person.map(ToString::to_string);
-            for told in &told {
-                if named.as_ref().is_some_and(|name| !told.owners.contains(name)) {
-                    continue;
-                }
+            for told in history.told(&event.id)? {
                 match is_json {
-                    true => print_line(&with_event(told_json(told), &event).to_string())?,
-                    false => print_line(&shown(&told_in_words(told)))?,
+                    true => print_line(&with_event(told_json(&told), &event).to_string())?,
+                    false => print_line(&shown(&told_in_words(&told)))?,
                 }
             }
             Ok(())
@@ -111,6 +114,45 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         (0, 0) => Err(Failure::failed("there is no event to ask of; give a line of JSON")),
         (0, _) => Ok(()),
         _ => Err(Failure::Said(1)),
+    }
+}
+
+/// What became of events.
+struct History<'a> {
+    outbox: Option<Store>,
+    person: Option<&'a Owner>,
+    is_json: bool,
+}
+
+impl History<'_> {
+    /// What was told of one, and what waits: to the person, if one was named.
+    fn told(&self, id: &str) -> Result<Vec<Told>, Failure> {
+        let Some(outbox) = &self.outbox else { return Ok(Vec::new()) };
+        let mut told = outbox.told(id)?;
+        if let Some(person) = self.person.map(ToString::to_string) {
+            told.retain(|told| told.owners.contains(&person));
+        }
+        Ok(told)
+    }
+
+    /// Says that of an event that is not at hand.
+    fn of_id(&self, id: &str) -> Result<(), Failure> {
+        let told = self.told(id)?;
+        if told.is_empty() {
+            return Err(Failure::failed(shown(&format!(
+                "{id}: there is no such file, and nobody was told of an event of this id in the \
+                 last 30 days; give the event itself, as tubepost tail --json prints it"
+            ))));
+        }
+        for told in &told {
+            let mut said = told_json(told);
+            said["event"] = id.into();
+            match self.is_json {
+                true => print_line(&said.to_string())?,
+                false => print_line(&shown(&told_in_words(told)))?,
+            }
+        }
+        Ok(())
     }
 }
 
