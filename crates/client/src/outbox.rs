@@ -157,10 +157,19 @@ impl Outbox {
             Ok(false) | Err(journal::Error::Full { .. }) => {}
             Err(source) => return Err(fault(source)),
         }
-        if let Err(source @ journal::Error::Failed(_)) = self.journal.prepare_next() {
-            return Err(fault(source));
+        match self.prepare() {
+            Err(source @ journal::Error::Failed(_)) => Err(fault(source)),
+            // Who needs the file tries again, and is told.
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Makes the next segment ahead, and writes zeros where records are to stand: then a sync has
+    /// nothing to enter into the file system's own journal, for which other writers wait.
+    fn prepare(&self) -> Result<(), journal::Error> {
+        self.journal.prepare_next()?;
+        while self.journal.fill_next()? {}
+        self.journal.fill_ahead()
     }
 
     /// How often [`Outbox::sync`] has to be called; none when everything is synced at once.

@@ -7,14 +7,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::Journal;
 use crate::disk::DiskFile;
 use crate::error::{Error, is_full};
+use crate::journal::Syncer;
 use crate::options::Sync;
 use crate::pending::{Chunk, Full};
 use crate::prepare::Prepared;
 use crate::segment::Segment;
 use crate::segment_header::{SEGMENT_HEADER_BYTES, segment_name, unfinished_name};
+use crate::{Journal, Position};
 
 /// How a chunk did not get to the medium.
 pub(crate) enum WriteFault {
@@ -35,14 +36,16 @@ impl Journal {
     /// another segment: records before it may have become durable ([`Journal::is_durable`] says
     /// which), the rest stays pending.
     pub fn commit(&self) -> Result<bool, Error> {
-        let _committer = self.lock_committer()?;
-        let written = self.write_pending(true)?;
-        let synced = match written || self.unsynced().is_none() {
-            // Its own sync covered what had been written before it.
-            true => false,
-            false => self.sync_written().map(|()| true).map_err(|fault| self.broken(fault))?,
-        };
-        Ok(written || synced)
+        let committer = self.lock_committer()?;
+        let written = self.write_pending(self.options.sync == Sync::Always)?;
+        let Some(end) = self.unsynced() else { return Ok(written) };
+        let syncer = self.lock_syncer()?;
+        // With an interval nobody who writes waits for the medium.
+        drop(committer);
+        let synced = self.sync_up_to(end, &syncer);
+        drop(syncer);
+        synced.map_err(|fault| self.broken(fault))?;
+        Ok(true)
     }
 
     /// Keeps the promise of [`crate::Options::sync`] for everything that was appended before the
@@ -117,7 +120,8 @@ impl Journal {
             let file = self.segments.file(&segment).map_err(broken)?;
             file.write_at(&chunk.bytes, chunk.offset.into()).map_err(failed("write", &name))?;
             if sync {
-                file.sync().map_err(failed("sync", &name))?;
+                let syncer = self.lock_syncer().map_err(broken)?;
+                self.sync_records(&*file, &name, &syncer)?;
             }
         } else {
             assert_eq!(chunk.offset, SEGMENT_HEADER_BYTES, "a segment begins with its header");
@@ -127,21 +131,41 @@ impl Journal {
         segment.advance(chunk.end());
         self.advance_written(segment.id, chunk.end());
         if synced {
-            self.advance_durable();
+            self.advance_durable(Position::new(segment.id, chunk.end()));
         }
         Ok(())
     }
 
-    /// Syncs what was written and not synced; it lies in one segment. The committer's lock is held.
-    pub(crate) fn sync_written(&self) -> Result<(), WriteFault> {
+    /// Syncs what was written and not synced. The committer's lock is held.
+    fn sync_written(&self) -> Result<(), WriteFault> {
         let Some(end) = self.unsynced() else { return Ok(()) };
+        let syncer = self.lock_syncer().map_err(broken)?;
+        self.sync_up_to(end, &syncer)
+    }
+
+    /// Syncs what was written up to there and not synced; it lies in one segment.
+    fn sync_up_to(&self, end: Position, syncer: &Syncer<'_>) -> Result<(), WriteFault> {
         let name = segment_name(end.segment());
         let segment = self.segments.get(end.segment());
         let segment = segment.expect("what was written and not synced is not deleted");
         let file = self.segments.file(&segment).map_err(broken)?;
-        file.sync().map_err(failed("sync", &name))?;
-        self.advance_durable();
+        self.sync_records(&*file, &name, syncer)?;
+        self.advance_durable(end);
         Ok(())
+    }
+
+    fn sync_records(
+        &self,
+        file: &dyn DiskFile,
+        name: &str,
+        _syncer: &Syncer<'_>,
+    ) -> Result<(), WriteFault> {
+        file.sync().map_err(failed("sync", name)).inspect_err(|fault| {
+            if let WriteFault::Broken(reason) = fault {
+                // While the syncer's lock is held: whoever waits for it must not try again.
+                self.note_failed(reason);
+            }
+        })
     }
 
     /// Makes a segment's file, with its first records in it, durably and all at once. All before it

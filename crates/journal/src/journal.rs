@@ -1,6 +1,7 @@
 //! The journal itself: its state, its one-way way to failure, and waiting.
 //!
-//! Locks are taken in this order: `committer`, `pending`, then what [`Segments`] holds inside.
+//! Locks are taken in this order: `committer`, `pending`, `syncer`, then what [`Segments`] holds
+//! inside.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -27,6 +28,8 @@ pub struct Journal {
     pub(crate) segments: Segments,
     /// Held by whoever writes, syncs, renames or removes: commit, rewrite, reclaim.
     committer: Mutex<()>,
+    /// Held by whoever syncs records: one at a time, as a system tells of a failure but once.
+    syncer: Mutex<()>,
     pending: Mutex<Pending>,
     work: Condvar,
     room: Condvar,
@@ -104,6 +107,7 @@ impl Journal {
             options,
             segments,
             committer: Mutex::new(()),
+            syncer: Mutex::new(()),
             pending: Mutex::new(Pending::new(tail)),
             work: Condvar::new(),
             room: Condvar::new(),
@@ -332,11 +336,17 @@ impl Journal {
 
     /// Stops the journal for ever and wakes everybody who waits. The pending lock must not be held.
     pub(crate) fn fail(&self, reason: String) -> Error {
-        let reason = self.failed.get_or_init(|| reason).clone();
+        let reason = self.note_failed(&reason).to_owned();
         drop(self.lock_pending());
         self.work.notify_all();
         self.room.notify_all();
         Error::Failed(reason)
+    }
+
+    /// Remembers why the journal stopped, and wakes nobody yet: [`Journal::fail`] is to follow.
+    /// Returns the first reason.
+    pub(crate) fn note_failed(&self, reason: &str) -> &str {
+        self.failed.get_or_init(|| reason.to_owned())
     }
 
     /// Moves the written mark: everything below `segment`:`end` is in its file.
@@ -346,11 +356,10 @@ impl Journal {
         assert!(before < mark, "the written mark went back from {before:#x} to {mark:#x}");
     }
 
-    /// Moves the durable mark to the written one: everything written was synced.
-    pub(crate) fn advance_durable(&self) {
-        let mark = self.written.load(Ordering::Acquire);
-        let before = self.durable.swap(mark, Ordering::AcqRel);
-        assert!(before <= mark, "the durable mark went back from {before:#x} to {mark:#x}");
+    /// Moves the durable mark: everything below `end` was written, and then synced.
+    pub(crate) fn advance_durable(&self, end: Position) {
+        let before = self.durable.swap(end.to_bits(), Ordering::AcqRel);
+        assert!(before <= end.to_bits(), "the durable mark went back from {before:#x} to {end}");
     }
 
     /// The end of what is in files, if that is not all on the medium.
@@ -368,6 +377,14 @@ impl Journal {
         let committer = Committer { journal: self, _guard: guard };
         self.check_failed()?;
         Ok(committer)
+    }
+
+    /// For a sync, and until the durable mark was moved. Fails once one has failed: no further sync
+    /// is tried.
+    pub(crate) fn lock_syncer(&self) -> Result<Syncer<'_>, Error> {
+        let syncer = self.syncer.lock().unwrap_or_else(|poison| self.poisoned(poison));
+        self.check_failed()?;
+        Ok(syncer)
     }
 
     pub(crate) fn lock_reclaimed(&self) -> MutexGuard<'_, Listed> {
@@ -389,7 +406,7 @@ impl Journal {
 
     /// A panic under a lock may have left half a record in the buffer: nothing more is written.
     fn note_panic(&self) {
-        self.failed.get_or_init(|| PANICKED.to_owned());
+        self.note_failed(PANICKED);
     }
 
     pub(crate) fn notify_work(&self) {
@@ -400,6 +417,9 @@ impl Journal {
         self.room.notify_all();
     }
 }
+
+/// The syncer's lock.
+pub(crate) type Syncer<'a> = MutexGuard<'a, ()>;
 
 /// The committer's lock. A panic under it stops the journal and wakes everybody who waits for it.
 pub(crate) struct Committer<'a> {

@@ -1,6 +1,5 @@
 //! Replacing everything at once, for small journals that hold a state rather than a history.
 
-use crate::Journal;
 use crate::error::Error;
 use crate::group_commit::WriteFault;
 use crate::limits::PAYLOAD_BYTES_MAX;
@@ -10,6 +9,7 @@ use crate::record::{
 };
 use crate::segment::Segment;
 use crate::segment_header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::{Journal, Position};
 
 impl Journal {
     /// Replaces the journal's contents by exactly `records` (kind and payload), durably. A crash
@@ -72,7 +72,7 @@ impl Journal {
         }
         segment.advance(end);
         self.advance_written(segment.id, end);
-        self.advance_durable();
+        self.advance_durable(Position::new(segment.id, end));
         pending.tail.next_sequence += records.len() as u64;
         pending.begun(&segment, end);
         Ok(segment.id)

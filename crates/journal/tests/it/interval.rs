@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::thread;
 use std::time::Duration;
 
 use journal::{Error, Journal, Options, Position, Sync};
 
 use crate::model::{Model, Records, no_false_alarm, open, small};
+use crate::slow_disk::{Gate, SlowDisk};
 use sim::Random;
 use sim::{Fault, Hits, SimDisk};
 
@@ -55,6 +57,68 @@ fn without_an_interval_a_write_is_a_commit() {
         assert!(journal.write().unwrap());
         assert!(journal.is_durable(position) && journal.is_committed(position));
     }
+}
+
+#[test]
+fn nobody_who_writes_waits_for_a_sync_and_it_says_nothing_of_what_came_meanwhile() {
+    let gate = Gate::open();
+    let disk = SimDisk::new();
+    let options = Options { sync: Sync::Interval(Duration::from_millis(200)), ..small() };
+    let slow = SlowDisk::new(&disk, &gate);
+    let (journal, _) = Journal::open(slow, options, &mut |_| ()).unwrap();
+    journal.append(1, &[b"makes the segment"]).unwrap();
+    journal.commit().unwrap();
+    let before = journal.append(1, &[b"before the sync"]).unwrap();
+    gate.arm();
+    let meanwhile = thread::scope(|scope| {
+        let committing = scope.spawn(|| journal.commit().unwrap());
+        gate.meet();
+        // It is being synced. None of this waits for it, or the test would not end.
+        let meanwhile = journal.append(1, &[b"meanwhile"]).unwrap();
+        assert!(journal.write().unwrap());
+        assert!(journal.is_committed(meanwhile) && !journal.is_durable(before));
+        gate.meet();
+        assert!(committing.join().unwrap());
+        meanwhile
+    });
+    assert!(journal.is_durable(before) && !journal.is_durable(meanwhile));
+    // A power loss now: what the sync covered is there, whatever came of the rest.
+    for image in disk.after_power_loss(&mut Random::new(7), 16) {
+        let (_, recovery, found) = open(&SimDisk::from_image(image)).unwrap();
+        no_false_alarm(&recovery, "after a power loss");
+        assert!(found.contains_key(&before));
+    }
+    assert!(journal.commit().unwrap());
+    assert!(journal.is_durable(meanwhile));
+}
+
+#[test]
+fn whoever_waits_for_a_sync_that_fails_tries_none() {
+    let gate = Gate::open();
+    let disk = SimDisk::new();
+    let options = Options { sync: Sync::Interval(Duration::from_millis(200)), ..small() };
+    let slow = SlowDisk::new(&disk, &gate);
+    let (journal, _) = Journal::open(slow, options, &mut |_| ()).unwrap();
+    journal.append(1, &[b"makes the segment"]).unwrap();
+    journal.commit().unwrap();
+    journal.append(1, &[b"x"]).unwrap();
+    gate.arm();
+    let (from, for_ever, kind, hits) = (1, false, ErrorKind::Other, Hits::Syncs);
+    disk.set_fault(Some(Fault { from, for_ever, kind, hits }));
+    let syncs = disk.syncs();
+    thread::scope(|scope| {
+        let committing = scope.spawn(|| journal.commit());
+        gate.meet();
+        journal.append(1, &[b"meanwhile"]).unwrap();
+        let rewriting = scope.spawn(|| journal.rewrite(&[(1, b"all there is")]));
+        let waiting = scope.spawn(|| journal.commit());
+        gate.meet();
+        for outcome in [committing, waiting] {
+            assert!(matches!(outcome.join().unwrap(), Err(Error::Failed(_))));
+        }
+        assert!(matches!(rewriting.join().unwrap(), Err(Error::Failed(_))));
+    });
+    assert!(disk.syncs() <= syncs + 1, "a sync was tried after one had failed");
 }
 
 #[test]

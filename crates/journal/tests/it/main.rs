@@ -18,6 +18,7 @@ mod read_ahead;
 mod real_disk;
 mod reclaim;
 mod rewrite;
+mod slow_disk;
 mod survey;
 mod threads;
 mod withdraw;
