@@ -27,7 +27,9 @@ pub(super) fn packages(home: &Path) -> Result<(PathBuf, PathBuf)> {
     let stamp_text = format!("{}{wanted}", String::from_utf8_lossy(&version.stdout));
     let modules = folder.join("node_modules");
     let stamp = home.join("node-made-from.txt");
-    if !modules.exists() || !fs::read_to_string(&stamp).is_ok_and(|text| text == stamp_text) {
+    // What npm leaves there when it has done all of it.
+    let is_whole = modules.join(".package-lock.json").exists();
+    if !is_whole || !fs::read_to_string(&stamp).is_ok_and(|text| text == stamp_text) {
         println!("npm ci in {}", folder.display());
         run_command(Command::new("npm").arg("ci").current_dir(&folder))?;
         fs::write(&stamp, stamp_text)?;
