@@ -22,13 +22,14 @@ fn main() {
         [bus, rest @ ..] => {
             let bus = bus.parse().unwrap();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-            runtime.block_on(confirmed(&bus));
+            // First what one event takes: the many afterwards keep others busy for a while.
             if let [socket, ..] = rest {
                 for (count, pace) in [(20_000, Duration::ZERO), (5000, Duration::from_millis(2))] {
-                    handed_over(Path::new(socket), count, pace);
                     answered(count, pace);
+                    handed_over(Path::new(socket), count, pace);
                 }
             }
+            runtime.block_on(confirmed(&bus));
         }
         [] => println!("usage: … --bench publish -- BUS [SOCKET]"),
     }

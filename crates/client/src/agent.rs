@@ -204,7 +204,7 @@ impl Agent {
     }
 
     async fn deliver_outbox(&self, outbox: Arc<Outbox>, publisher: Publisher) -> Result<(), Error> {
-        let mut round = self.outbox_round(outbox.clone(), publisher);
+        let mut round = self.outbox_round(outbox.clone(), publisher).gathering();
         loop {
             round.deliver_until_empty().await?;
             outbox.came.notified().await;

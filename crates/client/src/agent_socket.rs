@@ -185,7 +185,7 @@ fn serve(stream: UnixStream, peer: &Peer, shared: &Shared) -> io::Result<()> {
             if line.len() > LINE_BYTES_MAX {
                 let reason = format!("line: it has more than {LINE_BYTES_MAX} bytes");
                 outcomes.push(Err(reason));
-                writer.write_all(taken_over(outcomes, shared).as_bytes())?;
+                take_over(outcomes, shared, &mut writer)?;
                 // Where the next line begins is not known any more.
                 return writer.shutdown(Shutdown::Both);
             }
@@ -207,13 +207,17 @@ fn serve(stream: UnixStream, peer: &Peer, shared: &Shared) -> io::Result<()> {
             }
             continue;
         }
-        writer.write_all(taken_over(outcomes, shared).as_bytes())?;
+        take_over(outcomes, shared, &mut writer)?;
         line.shrink_to(READ_BYTES);
     }
 }
 
-/// The answers to lines, in their order.
-fn taken_over(outcomes: Vec<Result<Event, String>>, shared: &Shared) -> String {
+/// Keeps the events, answers the lines in their order, and only then has the events delivered.
+fn take_over(
+    outcomes: Vec<Result<Event, String>>,
+    shared: &Shared,
+    writer: &mut UnixStream,
+) -> io::Result<()> {
     let events = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok());
     let kept = match events.clone().next() {
         None => Ok(()),
@@ -225,7 +229,9 @@ fn taken_over(outcomes: Vec<Result<Event, String>>, shared: &Shared) -> String {
             (Ok(_), Err(reason)) | (Err(reason), _) => Err(reason),
         })
     });
-    answers.collect()
+    let answered = writer.write_all(answers.collect::<String>().as_bytes());
+    shared.outbox.came.notify_one();
+    answered
 }
 
 impl Shared {

@@ -1,6 +1,6 @@
 //! Every wait and every bound of this crate, in one place.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 /// From the name's look-up to an open channel. A bus that takes longer counts as away.
 pub(crate) const CONNECT_WAIT: Duration = Duration::from_secs(10);
@@ -42,6 +42,11 @@ pub(crate) const READ_AHEAD_BATCHES: usize = 64;
 pub(crate) const READ_AHEAD_BYTES: u64 = 4 << 20;
 /// How often the bus may refuse an event before the event is set aside.
 pub(crate) const REFUSALS_MAX: u32 = 5;
+/// With so many events in a round they come fast, and are not a backlog. More of them are waited
+/// for.
+pub(crate) const GATHERED_EVENTS: Range<usize> = 4..1024;
+/// How long.
+pub(crate) const GATHER_WAIT: Duration = Duration::from_millis(1);
 /// How old the knowledge of a spool's size may be before a hand-over looks again.
 pub(crate) const SIZE_KNOWN_FOR: Duration = Duration::from_secs(1);
 /// A half-written batch older than this has lost its writer.

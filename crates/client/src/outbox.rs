@@ -95,7 +95,9 @@ impl Outbox {
     }
 
     /// Takes events over: on return they are on disk, as `sync` has it, and will be delivered.
-    /// Many threads at once share a sync. Waits for the disk.
+    /// Many threads at once share a sync. Waits for the disk. Delivery begins when `came` is
+    /// notified, or with the next sync: who handed over is to be answered first, as a thread that
+    /// is woken before may take the processor that the answer needs.
     ///
     /// # Errors
     /// [`Error::SpoolFull`] and [`Error::DiskFull`]: nothing of it was taken, in all but a race of
@@ -118,9 +120,7 @@ impl Outbox {
                 state.waiting.push_back((number, Place { position, bytes }));
             }
         }
-        self.journal.write().map_err(fault)?;
-        self.came.notify_one();
-        Ok(())
+        self.journal.write().map(drop).map_err(fault)
     }
 
     fn admit(&self, state: &State, wanted_bytes: u64) -> Result<(), Error> {

@@ -7,7 +7,10 @@ use event::Event;
 use tracing::error;
 
 use crate::{
-    Error, Published, Publisher, limits::REFUSALS_MAX, outage::Outage, unrouted::Unrouted,
+    Error, Published, Publisher,
+    limits::{GATHER_WAIT, GATHERED_EVENTS, REFUSALS_MAX},
+    outage::Outage,
+    unrouted::Unrouted,
 };
 
 /// Where events are delivered to: a [`Publisher`], or what stands for one.
@@ -77,13 +80,20 @@ pub(crate) struct Round<S: Store, B: Bus = Publisher> {
     unrouted: Unrouted,
     /// What is being delivered, in order.
     hand: Vec<Batch<S::Name>>,
+    gathers: bool,
 }
 
 impl<S: Store, B: Bus> Round<S, B> {
     /// `who` is for the log: `agent of spool DIRECTORY`.
     pub(crate) fn new(store: S, publisher: B, who: String) -> Round<S, B> {
         let (outage, unrouted) = (Outage::none(who), Unrouted::default());
-        Round { store, publisher, outage, unrouted, hand: Vec::new() }
+        Round { store, publisher, outage, unrouted, hand: Vec::new(), gathers: false }
+    }
+
+    /// Where events come fast, waits a little for more: each round costs the bus a sync and all of
+    /// this machine a few changes of threads, however few its events are.
+    pub(crate) fn gathering(self) -> Round<S, B> {
+        Round { gathers: true, ..self }
     }
 
     pub(crate) async fn deliver_until_empty(&mut self) -> Result<(), Error> {
@@ -96,12 +106,16 @@ impl<S: Store, B: Bus> Round<S, B> {
                 self.outage.wait(&error).await;
                 continue;
             }
+            let in_hand = self.hand.len();
             let failure = self.publish_hand().await;
             self.put_away();
             self.store.settle()?;
             match failure {
                 Some(failure) => self.outage.wait(&failure).await,
                 None => self.outage.forget(),
+            }
+            if self.gathers && GATHERED_EVENTS.contains(&in_hand) {
+                tokio::time::sleep(GATHER_WAIT).await;
             }
         }
     }
@@ -287,5 +301,70 @@ mod tests {
         // What was refused its publisher knows of; what was taken is all there.
         assert!(*refused.lock().unwrap() > 0);
         assert_eq!(arrived, *kept.lock().unwrap());
+    }
+
+    /// Takes everything, a millisecond for each round; remembers when it began and how many came.
+    #[derive(Default)]
+    struct Slow {
+        rounds: Mutex<Vec<(Instant, usize)>>,
+    }
+
+    impl Bus for &Slow {
+        async fn ensure_connected(&self) -> Result<(), Error> {
+            Ok(())
+        }
+
+        async fn publish_all(&self, events: &[Event]) -> Vec<Result<Published, Error>> {
+            self.rounds.lock().unwrap().push((Instant::now(), events.len()));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            events.iter().map(|_| Ok(Published::Routed)).collect()
+        }
+    }
+
+    /// The rounds in which `bursts` of `size` events are delivered, that come `pause` apart.
+    async fn rounds_of(bursts: u64, size: u64, pause: Duration) -> Vec<(Instant, usize)> {
+        let (_home, spool) = spool();
+        let lock = DeliveryLock::try_acquire(&spool, Of::Outbox).unwrap().unwrap();
+        let outbox = Outbox::open(&spool, 1 << 20, journal::Sync::Always, lock).unwrap();
+        let (outbox, bus) = (Arc::new(outbox), Slow::default());
+        let store = OutboxStore::new(outbox.clone(), spool);
+        let mut round = Round::new(store, &bus, "agent".to_owned()).gathering();
+        let deliver = async {
+            loop {
+                round.deliver_until_empty().await.unwrap();
+                outbox.came.notified().await;
+            }
+        };
+        let come = async {
+            for _ in 0..bursts {
+                outbox.keep((0..size).map(event).collect::<Vec<_>>().iter()).unwrap();
+                outbox.came.notify_one();
+                tokio::time::sleep(pause).await;
+            }
+            while outbox.waiting() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            () = deliver => unreachable!(),
+            () = come => {}
+        }
+        bus.rounds.into_inner().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_events_come_fast_a_round_has_more_of_them_and_one_alone_waits_for_none() {
+        let fast = rounds_of(200, 5, Duration::from_millis(1)).await;
+        assert_eq!(fast.iter().map(|(_, size)| size).sum::<usize>(), 1000);
+        assert!(fast.len() <= 120, "{} rounds for 200 bursts", fast.len());
+
+        let begun = Instant::now();
+        let slow = rounds_of(20, 1, Duration::from_millis(10)).await;
+        let late: Vec<_> = (0_u64..)
+            .zip(&slow)
+            .map(|(n, (at, _))| *at - begun - Duration::from_millis(10 * n))
+            .collect();
+        assert_eq!(slow.len(), 20);
+        assert!(late.iter().all(|late| *late <= Duration::from_millis(1)), "{late:?}");
     }
 }
