@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use journal::{Journal, Position};
+use journal::{Journal, Position, ReadAhead};
 
 use crate::{
     Error, Queue, error::Kind, limits::COPIED_BYTES_MIN, queue::QueueId, store::Store, sync::lock,
@@ -96,7 +96,7 @@ struct State {
 struct Look {
     /// How many times its records were retained then.
     retained: u64,
-    /// Bytes of its live messages, each counted once.
+    /// Bytes of its live messages' records, each counted once.
     live_bytes: u64,
 }
 
@@ -118,7 +118,7 @@ impl Compaction {
         }
     }
 
-    /// Bytes of messages that were copied so far.
+    /// Bytes of messages that were copied so far, with what is around their bodies.
     pub(crate) fn copied_bytes(&self) -> u64 {
         self.copied_bytes.load(Relaxed)
     }
@@ -152,7 +152,7 @@ impl Compaction {
         };
         if let Some(segment) = segments.iter().find(stale) {
             let live_bytes = match live(queues, segment.id) {
-                Ok(live) => by_message(&live).map(|(message, _)| u64::from(message.size)).sum(),
+                Ok(live) => record_bytes(journal, &live),
                 // It is known of already, and nothing of the segment may go.
                 Err(_) => segment.record_bytes,
             };
@@ -218,6 +218,20 @@ fn by_message(live: &[Live]) -> impl Iterator<Item = (&Live, &[Live])> {
     same.filter_map(|rows| Some((rows.first()?, rows)))
 }
 
+/// What the records of live messages take, in bytes. What of a record is not the message's body is
+/// alike in most of them, and may be much more than that: it is looked at in some only.
+fn record_bytes(journal: &Journal, live: &[Live]) -> u64 {
+    let messages: Vec<&Live> = by_message(live).map(|(message, _)| message).collect();
+    let bodies: u64 = messages.iter().map(|message| u64::from(message.size)).sum();
+    let some = messages.iter().step_by(messages.len().div_ceil(HEADS_LOOKED_AT).max(1));
+    let heads = some.filter_map(|message| {
+        let record_bytes = journal.record_bytes(message.position).ok()?;
+        Some(record_bytes.saturating_sub(message.size.into()))
+    });
+    let (looked_at, bytes) = heads.fold((0, 0), |(count, sum), bytes| (count + 1, sum + bytes));
+    bodies + messages.len() as u64 * bytes / u64::max(looked_at, 1)
+}
+
 /// Copies messages of a segment, oldest first, until the budget is spent, and lets their queues
 /// follow. Returns the bytes copied.
 fn copy_forward(
@@ -227,18 +241,20 @@ fn copy_forward(
     segment: u32,
     budget: u64,
 ) -> Result<u64, Error> {
-    let (mut copied, mut copies) = (0, Copies::new());
+    let (mut copied, mut copies, mut ahead) = (0, Copies::new(), ReadAhead::default());
     for (message, rows) in by_message(&live(queues, segment).unwrap_or_default()) {
         if copied >= budget {
             break;
         }
         let owners: Vec<QueueId> = rows.iter().map(|row| row.queue).collect();
-        match store.copy(message.position, &owners) {
-            Ok(to) => drop(copies.insert(message.position, (to, owners))),
-            Err(_) if journal.failed().is_none() => continue,
+        match store.copy(message.position, &owners, &mut ahead) {
+            Ok((to, bytes)) => {
+                copied += bytes;
+                copies.insert(message.position, (to, owners));
+            }
+            Err(_) if journal.failed().is_none() => {}
             Err(error) => return Err(error),
         }
-        copied += u64::from(message.size).max(1);
     }
     match journal.commit().map_err(Error::from) {
         Ok(_) => {}
@@ -266,3 +282,6 @@ fn copy_forward(
     }
     Ok(copied)
 }
+
+/// Of how many messages of a segment the record's size is looked at.
+const HEADS_LOOKED_AT: usize = 64;

@@ -350,10 +350,16 @@ impl Store {
     }
 
     /// Writes a message again behind everything else, for those `queues` that have it still, and
-    /// keeps it for each of them. It stays where it is until they say otherwise.
-    pub(crate) fn copy(&self, from: Position, queues: &[QueueId]) -> Result<Position, Error> {
+    /// keeps it for each of them. It stays where it is until they say otherwise. And the bytes that
+    /// were written.
+    pub(crate) fn copy(
+        &self,
+        from: Position,
+        queues: &[QueueId],
+        ahead: &mut ReadAhead,
+    ) -> Result<(Position, u64), Error> {
         let Some(journal) = &self.journal else { return Err(no_message(from)) };
-        let (kind, mut payload) = journal.read_record(from)?;
+        let (kind, mut payload) = journal.read_record_ahead(from, ahead)?;
         let kind = Part::within(kind, &mut payload).ok_or_else(|| no_message(from))?;
         let origin = origin_of(from, kind, &mut payload)?;
         decode_queues(&mut payload).ok_or_else(|| no_message(from))?;
@@ -361,7 +367,7 @@ impl Store {
         let mut appender = journal.appender()?;
         let position = appender.append(MOVED, &[&head, &payload])?;
         journal.retain_all(queues.iter().map(|_| position));
-        Ok(position)
+        Ok((position, (head.len() + payload.len()) as u64))
     }
 
     /// Writes another message in the place of one, for one queue only, and keeps it for that; the

@@ -58,6 +58,27 @@ impl Journal {
         })
     }
 
+    /// How many bytes the record at `position`, which must be committed, takes on disk. Only its
+    /// header is read and verified.
+    ///
+    /// # Errors
+    /// As [`Journal::read`].
+    pub fn record_bytes(&self, position: Position) -> Result<u64, Error> {
+        if position >= self.committed() {
+            return Err(Error::NotDurable(position));
+        }
+        let segment = self.segments.get(position.segment()).ok_or(Error::NoRecord(position))?;
+        let room = segment.room_at(position)?;
+        let (name, offset) = (segment_name(segment.id), u64::from(position.offset()));
+        let mut header = [0; HEADER_BYTES];
+        let file = self.segments.file(&segment)?;
+        read_full(&*file, &mut header, offset).map_err(Error::io("read", &name))?;
+        match RecordHeader::decode(&header).filter(|it| it.fits(segment.id, room)) {
+            Some(header) => Ok(header.record_bytes()),
+            None => Err(Error::Damaged { file: name, offset, reason: Reason::Record }),
+        }
+    }
+
     fn read_in(
         &self,
         segment: &Arc<Segment>,
@@ -66,16 +87,7 @@ impl Journal {
         ahead: &mut ReadAhead,
     ) -> Result<(u8, Bytes), Error> {
         let name = segment_name(segment.id);
-        if segment.missing {
-            let reason = Reason::Missing;
-            return Err(Error::Damaged { file: name, offset: position.offset().into(), reason });
-        }
-        let room = segment.end().saturating_sub(position.offset()) as usize;
-        let offset = position.offset();
-        let aligned = u64::from(offset).is_multiple_of(ALIGN);
-        if offset < SEGMENT_HEADER_BYTES || !aligned || room < HEADER_BYTES {
-            return Err(Error::NoRecord(position));
-        }
+        let (offset, room) = (position.offset(), segment.room_at(position)?);
         // What is behind the mark may be written while it is read.
         let is_written = match committed.segment() == segment.id {
             true => (committed.offset() - offset) as usize,
@@ -87,11 +99,9 @@ impl Journal {
             read_full(&*file, &mut record, offset.into()).map_err(Error::io("read", &name))?;
         record.truncate(read);
         let damaged = |reason| Error::Damaged { file: name.clone(), offset: offset.into(), reason };
-        let header = RecordHeader::decode(&record).ok_or_else(|| damaged(Reason::Record))?;
+        let header = RecordHeader::decode(&record).filter(|it| it.fits(segment.id, room));
+        let header = header.ok_or_else(|| damaged(Reason::Record))?;
         let payload_end = HEADER_BYTES + header.payload_bytes as usize;
-        if header.segment != segment.id || payload_end > room {
-            return Err(damaged(Reason::Record));
-        }
         if let Some(missing) = payload_end.checked_sub(record.len()) {
             let have = record.len();
             record.resize(have + missing, 0);
@@ -115,6 +125,23 @@ impl Journal {
         let octets = Bytes::from(record);
         ahead.keep(position, octets.clone(), header.record_bytes());
         Ok((header.kind, octets.slice(HEADER_BYTES..payload_end)))
+    }
+}
+
+impl Segment {
+    /// How many bytes of records there are from `position` on, if one can stand there.
+    fn room_at(&self, position: Position) -> Result<usize, Error> {
+        let offset = position.offset();
+        if self.missing {
+            let (file, reason) = (segment_name(self.id), Reason::Missing);
+            return Err(Error::Damaged { file, offset: offset.into(), reason });
+        }
+        let room = self.end().saturating_sub(offset) as usize;
+        let aligned = u64::from(offset).is_multiple_of(ALIGN);
+        match offset >= SEGMENT_HEADER_BYTES && aligned && room >= HEADER_BYTES {
+            true => Ok(room),
+            false => Err(Error::NoRecord(position)),
+        }
     }
 }
 

@@ -82,6 +82,11 @@ impl RecordHeader {
         })
     }
 
+    /// Whether a record with it may stand in a segment that has so many bytes from there on.
+    pub(crate) fn fits(&self, segment: u32, room: usize) -> bool {
+        self.segment == segment && HEADER_BYTES + self.payload_bytes as usize <= room
+    }
+
     /// What the record takes on disk: header, payload and padding, in bytes.
     pub(crate) fn record_bytes(&self) -> u64 {
         record_bytes(self.payload_bytes as usize)
