@@ -316,7 +316,7 @@ mod tests {
 
         async fn publish_all(&self, events: &[Event]) -> Vec<Result<Published, Error>> {
             self.rounds.lock().unwrap().push((Instant::now(), events.len()));
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await; // tidy: the clock is paused
             events.iter().map(|_| Ok(Published::Routed)).collect()
         }
     }
@@ -339,10 +339,10 @@ mod tests {
             for _ in 0..bursts {
                 outbox.keep((0..size).map(event).collect::<Vec<_>>().iter()).unwrap();
                 outbox.came.notify_one();
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(pause).await; // tidy: the clock is paused
             }
             while outbox.waiting() > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::time::sleep(Duration::from_millis(1)).await; // tidy: the clock is paused
             }
         };
         tokio::select! {
