@@ -77,6 +77,8 @@ impl Audience {
                 true => drop(known.silences.remove(&owner)),
                 false => drop(known.silences.insert(owner, silence)),
             },
+            // It is for who tells, not for whom is told.
+            Change::Outbox => {}
         }
     }
 

@@ -7,6 +7,7 @@ use event::{Description, Event};
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
 use tokio::{
+    sync::Notify,
     task::JoinHandle,
     time::{Instant, sleep_until, timeout},
 };
@@ -32,6 +33,8 @@ pub(crate) struct Dispatcher<'a, F, C> {
     pub(crate) destinations: &'a Destinations,
     pub(crate) store: &'a Arc<Store>,
     pub(crate) counters: &'a Counters,
+    /// Somebody else put something into the outbox.
+    pub(crate) nudged: &'a Notify,
     /// The time of day.
     pub(crate) clock: C,
 }
@@ -58,6 +61,8 @@ struct State<R> {
     /// When there may be something due.
     look_at: Instant,
     sweep_at: Instant,
+    /// Somebody asked to look now.
+    is_nudged: bool,
     /// When the destinations are told that they may rest.
     rest_at: Option<Instant>,
 }
@@ -77,6 +82,7 @@ impl<R> State<R> {
             outboxes: Kind::ALL.into_iter().map(|kind| (kind, Outbox::default())).collect(),
             look_at: now,
             sweep_at: now,
+            is_nudged: false,
             rest_at: None,
         }
     }
@@ -108,10 +114,12 @@ impl<R> State<R> {
             || !self.settlements.is_empty()
             || !self.divert.is_empty()
             || sweep
+            || self.is_nudged
             || now >= self.look_at;
         if !has_something {
             return None;
         }
+        self.is_nudged = false;
         if sweep {
             self.sweep_at = now + SWEEP_EVERY;
         }
@@ -186,6 +194,7 @@ where
                     Some(received) => self.receive(received, &mut state).await,
                     None => open = false,
                 },
+                () = self.nudged.notified() => state.is_nudged = true,
                 () = until(wake_at) => {}
                 () = until(rest_at) => {
                     state.rest_at = None;

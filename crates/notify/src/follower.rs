@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Notify;
+
 use crate::{
     Audience,
     rule::Owner,
@@ -26,29 +28,40 @@ impl Drop for Follower {
     }
 }
 
-/// Reads all of the store; waits for that. What changes from then on is followed.
+/// Reads all of the store; waits for that. What changes from then on is followed; `nudged` is
+/// notified when somebody wants the outbox looked at.
 ///
 /// # Errors
 /// The store's, and that there is no thread to be had.
-pub(crate) fn follow(store: Arc<Store>, audience: &Arc<Audience>) -> Result<Follower, Error> {
-    let cursor = catch_up(&store, audience, None)?;
+pub(crate) fn follow(
+    store: Arc<Store>,
+    audience: &Arc<Audience>,
+    nudged: Arc<Notify>,
+) -> Result<Follower, Error> {
+    let cursor = catch_up(&store, audience, &nudged, None)?;
     tracing::info!(rules = audience.len(), "rules read from the store");
     let over = Arc::new(AtomicBool::new(false));
     let follower = Follower(Arc::clone(&over));
     let audience = Arc::downgrade(audience);
     thread::Builder::new()
         .name("rules".to_owned())
-        .spawn(move || keep_up(&store, &audience, &over, cursor))
+        .spawn(move || keep_up(&store, &audience, &nudged, &over, cursor))
         .map_err(|error| Error::Database(format!("no thread to follow it: {error}")))?;
     Ok(follower)
 }
 
-fn keep_up(store: &Store, audience: &Weak<Audience>, over: &AtomicBool, mut cursor: Cursor) {
+fn keep_up(
+    store: &Store,
+    audience: &Weak<Audience>,
+    nudged: &Notify,
+    over: &AtomicBool,
+    mut cursor: Cursor,
+) {
     let mut ails = false;
     while !over.load(Relaxed) {
         let Some(audience) = audience.upgrade() else { return };
         let followed =
-            store.follow(PATIENCE).and_then(|()| catch_up(store, &audience, Some(cursor)));
+            store.follow(PATIENCE).and_then(|()| catch_up(store, &audience, nudged, Some(cursor)));
         match followed {
             Ok(next) => {
                 if ails {
@@ -67,8 +80,18 @@ fn keep_up(store: &Store, audience: &Weak<Audience>, over: &AtomicBool, mut curs
     }
 }
 
-fn catch_up(store: &Store, audience: &Audience, since: Option<Cursor>) -> Result<Cursor, Error> {
+fn catch_up(
+    store: &Store,
+    audience: &Audience,
+    nudged: &Notify,
+    since: Option<Cursor>,
+) -> Result<Cursor, Error> {
     let (cursor, news) = store.news(since)?;
+    if let News::Changes(changes) = &news
+        && changes.contains(&Change::Outbox)
+    {
+        nudged.notify_one();
+    }
     match news {
         News::Changes(changes) => changes.into_iter().for_each(|change| audience.apply(change)),
         News::Everything(all) => replace(audience, all),
@@ -105,6 +128,7 @@ impl Stored {
             Change::Maintainers { package, .. } => self.packages.remove(package),
             Change::Destinations(owner, _) => self.destinations.remove(owner),
             Change::Silence(owner, _) => self.silences.remove(owner),
+            Change::Outbox => false,
         };
     }
 
@@ -148,7 +172,7 @@ mod tests {
         let open = || crate::store::Location::File(path.clone()).open().unwrap();
         let writer = open();
         let audience = Arc::new(Audience::default());
-        let following = follow(Arc::new(open()), &audience).unwrap();
+        let following = follow(Arc::new(open()), &audience, Arc::default()).unwrap();
         let ada: Owner = "ada".parse().unwrap();
         let mail = crate::store::Destination::new("mail:ada@example.org").unwrap();
         writer.put_destination(&ada, &mail).unwrap();
@@ -190,7 +214,7 @@ mod tests {
         };
         audience.apply(Change::Rule(rule("gone")));
         store.put_rule(rule("kept")).unwrap();
-        catch_up(&store, &audience, None).unwrap();
+        catch_up(&store, &audience, &Notify::new(), None).unwrap();
         let stored = audience.stored();
         assert_eq!(stored.rules, ["kept".to_owned()].into());
         assert!(stored.groups.is_empty());

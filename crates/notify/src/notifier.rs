@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use client::{BusUrl, Queue, Subscriber, Subscription, Trust};
 use event::Registry;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     Audience, Config, Counters, DesktopPost, Destination, Destinations, Error, IrcMessenger, Kind,
@@ -31,6 +31,8 @@ pub struct Notifier {
     trust: Option<Trust>,
     counters: Arc<Counters>,
     listening: watch::Sender<bool>,
+    /// Somebody put something into the outbox.
+    nudged: Arc<Notify>,
 }
 
 impl Notifier {
@@ -69,6 +71,7 @@ impl Notifier {
             trust: None,
             counters: Arc::default(),
             listening,
+            nudged: Arc::default(),
         })
     }
 
@@ -78,7 +81,9 @@ impl Notifier {
     /// # Errors
     /// [`Error::Store`].
     pub fn following(mut self, store: Arc<Store>) -> Result<Notifier, Error> {
-        self.follower = Some(follower::follow(store, &self.audience).map_err(Error::Store)?);
+        let nudged = Arc::clone(&self.nudged);
+        let follower = follower::follow(store, &self.audience, nudged);
+        self.follower = Some(follower.map_err(Error::Store)?);
         Ok(self)
     }
 
@@ -148,6 +153,7 @@ impl Notifier {
             destinations: &self.destinations,
             store: &outbox,
             counters: &self.counters,
+            nudged: &self.nudged,
             clock: jiff::Timestamp::now,
         };
         dispatcher.run(&mut subscriber, shutdown).await;

@@ -30,6 +30,8 @@ pub enum Change {
     Destinations(Owner, Vec<Destination>),
     /// An owner wants to be left alone, or no longer.
     Silence(Owner, Silence),
+    /// There is something in the outbox that no notifier put there.
+    Outbox,
 }
 
 /// How far a reader is.
@@ -65,6 +67,15 @@ impl Store {
             };
             Ok((Cursor(last), news))
         })
+    }
+
+    /// Has every notifier that follows this store look into its outbox now, not only when it would
+    /// look again.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn nudge(&self) -> Result<(), Error> {
+        self.change(|session| note(session, "outbox", ""))
     }
 
     /// Waits until something may have changed, at most `patience`. It keeps this store to itself
@@ -131,6 +142,7 @@ fn change(session: &mut dyn Session, subject: &str, name: &str) -> Result<Option
             let silence = one(session, sql, name)?.unwrap_or_default();
             Change::Silence(owner, silence)
         }
+        "outbox" => Change::Outbox,
         // A newer release's; it is nothing this one would know what to do with.
         _ => return Ok(None),
     }))

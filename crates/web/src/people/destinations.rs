@@ -125,6 +125,7 @@ pub(crate) fn begin(call: &Call, id: &str) -> Outcome {
     let why = format!("{asker} adds this address to the destinations of {owner}");
     let outbox = call.people.stores.outbox()?;
     outbox.tell(code_event(&owner, &code)?, &place, &why, &owner)?;
+    store.nudge()?;
     tracing::info!(%owner, by = asker, place = place.shown(), "a code was sent to a new address");
     let said = "A code is on its way there; POST it to …/destinations/verify within 15 minutes.";
     Ok(Answer::Accepted(json!({

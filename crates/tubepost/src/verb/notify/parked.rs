@@ -4,8 +4,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use notify::store::Parked;
 use serde_json::json;
 
-use super::{on_the_store, open_outbox};
+use super::{on_the_store, open_at, open_outbox};
 use crate::{
+    cli,
+    config::Config,
     failure::Failure,
     listing::{self, Listing},
     terminal::print_line,
@@ -58,7 +60,11 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             let Some(store) = open_outbox(matches)? else { return Err(nothing()) };
             let number = matches.get_one::<u64>("number").copied();
             let count = match verb {
-                "retry" => store.retry_parked(number)?,
+                "retry" => {
+                    let count = store.retry_parked(number)?;
+                    nudge(&cli::config(matches)?)?;
+                    count
+                }
                 _ => store.drop_parked(number)?,
             };
             match (count, number) {
@@ -70,6 +76,14 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
             }
         }
         _ => Err(Failure::called_wrongly("no command; see tubepost notify parked --help")),
+    }
+}
+
+/// Without rules no notifier follows their store: it looks again by itself.
+fn nudge(config: &Config) -> Result<(), Failure> {
+    match config.notify_store.exists() {
+        true => Ok(open_at(config, false)?.nudge()?),
+        false => Ok(()),
     }
 }
 
