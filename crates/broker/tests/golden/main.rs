@@ -240,7 +240,7 @@ fn a_directory_of_format_1_goes_on_and_its_messages_move() {
     let kept = client.vhost.queue("kept", client.id).unwrap();
     let taken: Vec<_> = std::iter::from_fn(|| kept.get().unwrap()).map(|(it, _)| it).collect();
     let (stay, go): (Vec<_>, Vec<_>) =
-        taken.into_iter().enumerate().partition(|(number, _)| number % 5 == 0);
+        taken.into_iter().enumerate().partition(|(number, _)| number % 10 == 0);
     kept.settle(go.into_iter().map(|(_, entry)| entry), None).unwrap();
     kept.requeue(stay.into_iter().map(|(_, entry)| entry), None, Return::Unsent);
     client.vhost.queue("other", client.id).unwrap().purge().unwrap();
@@ -258,7 +258,7 @@ fn a_directory_of_format_1_goes_on_and_its_messages_move() {
     let in_kept = |text: &str| -> Vec<String> {
         text.lines().filter(|line| line.contains("in kept:")).map(str::to_owned).collect()
     };
-    let meant = in_kept(&contents(1)).into_iter().step_by(5);
+    let meant = in_kept(&contents(1)).into_iter().step_by(10);
     assert_eq!(in_kept(&contents::of(&broker)), meant.collect::<Vec<_>>());
 }
 
