@@ -336,6 +336,7 @@ impl Sender {
                 encoding: Default::default(),
                 persistent: true,
                 marks: Default::default(),
+                ..Label::default()
             },
             [vec![7; bytes].into()].into_iter().collect(),
         );

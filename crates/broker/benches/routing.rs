@@ -98,6 +98,7 @@ impl Scene {
                         encoding: Default::default(),
                         marks: Default::default(),
                         persistent: false,
+                        ..Label::default()
                     },
                     Default::default(),
                 );

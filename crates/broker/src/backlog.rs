@@ -479,6 +479,7 @@ mod tests {
                 encoding: Default::default(),
                 persistent,
                 marks: Default::default(),
+                ..Label::default()
             },
             Default::default(),
         );

@@ -93,7 +93,7 @@ pub use exchange::{Deduplicator, ExchangeDeclaration, ExchangeKind, Identity};
 pub use group::Group;
 pub use journal::{Attachment, AttachmentReader, AttachmentWriter, Position, ReadAhead};
 pub use mailbox::{Letter, Mailbox, Wake};
-pub use message::{Body, Encoding, Label, Marks, Message};
+pub use message::{Body, Encoding, Label, Made, Marks, Message};
 pub use properties::Properties;
 pub use publisher::{Publish, Publisher, Receipt};
 pub use queue::{

@@ -1,7 +1,10 @@
 //! A message as the broker holds it: shared by every queue that took it, body and properties as
 //! slices of the buffer they arrived in.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -46,7 +49,44 @@ pub struct Label {
     pub persistent: bool,
     /// What the broker itself has to know of it.
     pub marks: Marks,
+    /// What a protocol made of it.
+    pub made: Made,
 }
+
+/// What a protocol made of a label to send it to consumers, once for all of them. No part of what
+/// the label says: a copy, which may be changed before it is used, has nothing.
+#[derive(Debug, Default)]
+pub struct Made(OnceLock<Bytes>);
+
+impl Made {
+    /// What was made, by `make` if nothing was. Only one protocol makes something of a label: that
+    /// of its encoding.
+    ///
+    /// ```
+    /// let label = broker::Label::default();
+    /// assert_eq!(label.made.get_or_make(|| "once".into()), "once");
+    /// assert_eq!(label.made.get_or_make(|| "again".into()), "once");
+    /// let changed = broker::Label { persistent: true, ..label.clone() };
+    /// assert_eq!(changed.made.get_or_make(|| "anew".into()), "anew");
+    /// ```
+    pub fn get_or_make(&self, make: impl FnOnce() -> Bytes) -> &Bytes {
+        self.0.get_or_init(make)
+    }
+}
+
+impl Clone for Made {
+    fn clone(&self) -> Made {
+        Made::default()
+    }
+}
+
+impl PartialEq for Made {
+    fn eq(&self, _: &Made) -> bool {
+        true
+    }
+}
+
+impl Eq for Made {}
 
 /// A protocol's encoding, by a number that those who read and write it agree upon; it is in the
 /// journal. 0 is AMQP 0-9-1's.

@@ -9,7 +9,7 @@ use journal::Position;
 use smallvec::SmallVec;
 
 use crate::{
-    Deaths, Encoding, Error, Group, Label, Marks, Message, Properties, Queue, Timestamp,
+    Deaths, Encoding, Error, Group, Label, Made, Marks, Message, Properties, Queue, Timestamp,
     error::Kind, queue::QueueId, stream::FilterMark,
 };
 
@@ -262,7 +262,15 @@ pub(crate) fn decode_message(mut payload: Bytes, is_plain: bool) -> Option<Decod
     }
     let properties = payload.split_to(length);
     let body = smallvec::smallvec![payload];
-    let label = Label { exchange, routing_key, properties, encoding, persistent: true, marks };
+    let label = Label {
+        exchange,
+        routing_key,
+        properties,
+        encoding,
+        persistent: true,
+        marks,
+        made: Made::default(),
+    };
     let message = Message { published_at, ..Message::new(label, body) };
     Some(Decoded { message, is_attached: attached > 0 })
 }

@@ -318,6 +318,7 @@ fn a_message_with_several_keys_waits_once_and_then_goes_by_all_of_them() {
         encoding: Default::default(),
         persistent: true,
         marks: Marks { bcc: Some(Arc::new(vec!["bcc".into()])), ..Marks::default() },
+        ..Label::default()
     };
     let message = Message::new(label, ["x".to_owned().into()].into_iter().collect());
     publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new()).unwrap();

@@ -76,6 +76,7 @@ impl Scene {
                 encoding: Default::default(),
                 persistent,
                 marks,
+                ..Label::default()
             },
             [body.to_owned().into()].into_iter().collect(),
         );

@@ -159,7 +159,7 @@ mod tests {
                 properties: Default::default(),
                 encoding: Default::default(),
                 persistent: true,
-                marks: Default::default(),
+                ..Label::default()
             },
             broker::Body::from_elem(vec![0; bytes].into(), 1),
         );

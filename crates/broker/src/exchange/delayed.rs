@@ -319,6 +319,7 @@ mod tests {
                 encoding: Encoding(1),
                 persistent: true,
                 marks: crate::Marks { ttl: Some(7), ..crate::Marks::default() },
+                ..Label::default()
             },
             slices.iter().map(|it| Bytes::copy_from_slice(it.as_bytes())).collect(),
         )

@@ -10,8 +10,8 @@ use bytestring::ByteString;
 
 use super::{VirtualHost, routing_keys};
 use crate::{
-    DeathReason, Deaths, Error, Label, Marks, Message, Publish, Queue, Routes, publisher::enqueue,
-    queue::Dead, routes::Delaying, sync::read, topology::Leg,
+    DeathReason, Deaths, Error, Label, Made, Marks, Message, Publish, Queue, Routes,
+    publisher::enqueue, queue::Dead, routes::Delaying, sync::read, topology::Leg,
 };
 
 impl VirtualHost {
@@ -122,7 +122,15 @@ impl VirtualHost {
         };
         let (persistent, encoding) = (message.persistent, message.encoding);
         let exchange = exchange.clone();
-        let label = Label { exchange, routing_key, properties: kept, encoding, persistent, marks };
+        let label = Label {
+            exchange,
+            routing_key,
+            properties: kept,
+            encoding,
+            persistent,
+            marks,
+            made: Made::default(),
+        };
         Publish {
             message: Message {
                 rest: message.rest.clone(),

@@ -263,6 +263,7 @@ fn publish_marked(client: &Client, queue: &str, body: &str, marks: Marks, encodi
             encoding,
             persistent: true,
             marks,
+            ..Label::default()
         },
         [body.to_owned().into()].into_iter().collect(),
     );

@@ -256,6 +256,7 @@ impl Run {
                 encoding: Default::default(),
                 marks: Default::default(),
                 persistent: true,
+                ..Label::default()
             },
             [vec![7; 40].into()].into_iter().collect(),
         );

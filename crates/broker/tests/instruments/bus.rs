@@ -240,6 +240,7 @@ impl Bus {
                     encoding: Default::default(),
                     marks: Marks::default(),
                     persistent,
+                    ..Label::default()
                 },
                 [body(*message, chosen.size_bytes).into_bytes().into()].into_iter().collect(),
             ),

@@ -52,6 +52,7 @@ fn publish(vhost: &Arc<VirtualHost>, queue: &str, body: &'static str) -> Result<
             encoding: Default::default(),
             persistent: true,
             marks: Default::default(),
+            ..Label::default()
         },
         [body.into()].into_iter().collect(),
     );

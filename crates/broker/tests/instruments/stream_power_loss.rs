@@ -89,6 +89,7 @@ impl Stage {
                     // In a stream they survive all the same.
                     persistent: &*key == "q",
                     marks: Default::default(),
+                    ..Label::default()
                 },
                 [body.into()].into_iter().collect(),
             ),

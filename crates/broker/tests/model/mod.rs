@@ -126,6 +126,7 @@ impl Client {
                         encoding: Default::default(),
                         persistent: true,
                         marks: Marks { group, ..Marks::default() },
+                        ..Label::default()
                     },
                     [body.to_string().into()].into_iter().collect(),
                 ),

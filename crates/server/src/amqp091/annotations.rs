@@ -131,6 +131,7 @@ mod tests {
                 encoding: Default::default(),
                 persistent: true,
                 marks: Marks { deaths: deaths.map(Arc::new), ..Marks::default() },
+                ..Label::default()
             },
             Default::default(),
         )

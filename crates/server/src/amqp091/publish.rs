@@ -4,7 +4,7 @@ use amqp091::{
     ChannelId, Content, Method, PropertyList, ReplyCode, ShortStr, encode_method,
     method::{basic, confirm, tx},
 };
-use broker::{Access, Body, Label, Marks, Message, Publish, Publisher, Routes};
+use broker::{Access, Body, Label, Made, Marks, Message, Publish, Publisher, Routes};
 use bytestring::ByteString;
 
 use super::{
@@ -94,6 +94,7 @@ pub(super) fn complete(
                 bcc: selected.hidden,
                 ..Marks::default()
             },
+            made: Made::default(),
         },
         body,
     );

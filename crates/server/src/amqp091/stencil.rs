@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use amqp091::{ChannelId, ShortStr, encode_header, encode_method, method::basic};
+use amqp091::{ChannelId, EncodeMethod, MethodId, encode_header, encode_method, method::basic};
 use broker::{Consumer, Label, Message};
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 /// The last one that was made.
 #[derive(Debug, Default)]
@@ -54,24 +54,114 @@ impl Stencil {
 
     fn cut(&mut self, consumer: &Arc<Consumer>, label: &Arc<Label>) {
         let id = ChannelId(consumer.channel() as u16);
-        let short = |text| ShortStr::try_from(text).unwrap_or_default();
-        let deliver = basic::Deliver {
-            consumer_tag: short(consumer.tag().clone()),
-            delivery_tag: 0,
-            redelivered: false,
-            exchange: short(label.exchange.clone()),
-            routing_key: short(label.routing_key.clone()),
-        };
         // AMQP 0-9-1, basic.deliver: the tag's length and the tag come before the delivery tag.
-        self.tag_at = FRAME_PREFIX + METHOD_IDS + 1 + deliver.consumer_tag.len();
+        self.tag_at = FRAME_PREFIX + METHOD_IDS + 1 + consumer.tag().len();
         self.octets.clear();
-        let method = encode_method(id, &deliver, &mut self.octets);
+        let method = encode_method(id, &Delivered { consumer, label }, &mut self.octets);
         encode_header(id, 0, &label.properties, &mut self.octets);
         self.size_at = method + FRAME_PREFIX + CLASS_AND_WEIGHT;
         self.of = Some((consumer.clone(), label.clone()));
     }
 }
 
+/// `basic.deliver` with the names as they lie: of one label they are with other processors, too,
+/// and to hold each for a moment costs more than to copy it.
+struct Delivered<'a> {
+    consumer: &'a Consumer,
+    label: &'a Label,
+}
+
+impl EncodeMethod for Delivered<'_> {
+    fn id(&self) -> MethodId {
+        MethodId { class: basic::Deliver::CLASS, method: basic::Deliver::METHOD }
+    }
+
+    fn encode_arguments(&self, out: &mut BytesMut) {
+        let Delivered { consumer, label } = self;
+        put_short(consumer.tag(), out);
+        out.put_u64(0);
+        out.put_u8(false.into());
+        put_short(&label.exchange, out);
+        put_short(&label.routing_key, out);
+    }
+}
+
+/// A name that is too long for this protocol was given by another one: it is left out.
+fn put_short(name: &str, out: &mut BytesMut) {
+    match u8::try_from(name.len()) {
+        Ok(len) => {
+            out.put_u8(len);
+            out.put_slice(name.as_bytes());
+        }
+        Err(_) => out.put_u8(0),
+    }
+}
+
 const FRAME_PREFIX: usize = 7;
 const METHOD_IDS: usize = 4;
 const CLASS_AND_WEIGHT: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use amqp091::ShortStr;
+    use broker::{Broker, ConsumerRequest, Mailbox, Options, QueueDeclaration, Wake};
+
+    use super::*;
+
+    struct Asleep;
+
+    impl Wake for Asleep {
+        fn wake(&self) {}
+    }
+
+    fn consumer(tag: &str) -> Arc<Consumer> {
+        let broker = Broker::in_memory(&Options::default());
+        let (vhost, id) = (broker.vhost("/").unwrap(), broker.new_connection());
+        let declaration = QueueDeclaration {
+            name: "q".into(),
+            durable: false,
+            exclusive: false,
+            auto_delete: false,
+            arguments: Default::default(),
+        };
+        vhost.declare_queue(declaration, id, false).unwrap();
+        let request = ConsumerRequest {
+            channel: 7,
+            tag: tag.into(),
+            no_ack: true,
+            exclusive: false,
+            priority: 0,
+            prefetch: 0,
+            supply: broker::Supply::Prefetch,
+            reading: Default::default(),
+            shared_limit: Default::default(),
+            mailbox: Mailbox::new(Asleep),
+        };
+        vhost.consume("q", id, request).unwrap()
+    }
+
+    #[test]
+    fn a_delivery_is_what_the_method_says_and_a_name_that_is_too_long_is_left_out() {
+        let (consumer, longest, too_long) = (consumer("tag"), "k".repeat(255), "k".repeat(256));
+        for (key, told) in [("", ""), ("a.b", "a.b"), (&*longest, &*longest), (&*too_long, "")] {
+            let label = Label { exchange: "x".into(), routing_key: key.into(), ..Label::default() };
+            let message = Message::new(label, [bytes::Bytes::from_static(b"body")].into());
+            let mut stencil = Stencil::default();
+            let short = |text: &str| ShortStr::try_from(text).unwrap();
+            for (delivery_tag, redelivered) in [(1, false), (u64::MAX, true)] {
+                let deliver = basic::Deliver {
+                    consumer_tag: short("tag"),
+                    delivery_tag,
+                    redelivered,
+                    exchange: short("x"),
+                    routing_key: short(told),
+                };
+                let mut expected = BytesMut::new();
+                encode_method(ChannelId(7), &deliver, &mut expected);
+                encode_header(ChannelId(7), 4, &message.properties, &mut expected);
+                let octets = stencil.octets(&consumer, &message, delivery_tag, redelivered);
+                assert_eq!(octets, expected);
+            }
+        }
+    }
+}

@@ -59,6 +59,18 @@ impl Heads {
         }
         // A stream tells each message's number.
         let is_plain = told == Told::Nothing;
+        // A label that somebody else has, too, comes again: to other consumers, or by a publisher
+        // who remembers it.
+        let is_fresh = is_plain && !entry.is_redelivered() && entry.returns() == 0;
+        if is_fresh && Arc::strong_count(&message.label) > 1 {
+            let head = message.label.made.get_or_make(|| {
+                self.of = None;
+                self.head.clear();
+                convert::head(message, told, entry, &mut self.head);
+                Bytes::copy_from_slice(&self.head)
+            });
+            return Parts { head, body: &message.body };
+        }
         if !(is_plain && self.of.as_ref().is_some_and(|it| it.is(message, entry))) {
             self.head.clear();
             convert::head(message, told, entry, &mut self.head);

@@ -9,7 +9,7 @@ use amqp10::{
     messaging::{Accepted, DeliveryState, Properties, Rejected, Released},
     section::Pieces,
 };
-use broker::{Body, Label, Marks, Message, Position, Publish, Receipt};
+use broker::{Body, Label, Made, Marks, Message, Position, Publish, Receipt};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
@@ -260,6 +260,7 @@ impl Connection {
                 group: properties.as_ref().and_then(group),
                 ..Marks::default()
             },
+            made: Made::default(),
         };
         let message = Message { publisher: Some(self.id), ..Message::new(label, body) };
         Ok(Publish { message, routes })
