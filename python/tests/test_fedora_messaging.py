@@ -142,7 +142,7 @@ begun = time.monotonic()
 sent = message.Message(topic="door.open", body={"agent": "ada"})
 api.publish(sent, timeout=1)
 assert time.monotonic() - begun < 20
-print("id", sent.id)
+print(f"id {sent.id}\\n", end="")
 """
 
 
