@@ -192,10 +192,10 @@ impl Known {
     }
 }
 
-/// What one of them takes besides its octets, about.
-const KNOWN_BYTES: usize = 512;
+/// What one of them takes besides its octets, about, with what is made of its label.
+const KNOWN_BYTES: usize = 768;
 
-/// What one connection may remember: some 16,000 routing keys.
+/// What one connection may remember: some 12,000 routing keys.
 const CACHE_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// Places for hashes of what came once, eight bytes each.
