@@ -329,15 +329,7 @@ struct Sender {
 impl Sender {
     fn new(broker: &Broker, queue: &str, bytes: usize) -> Sender {
         let message = Message::new(
-            Label {
-                exchange: "".into(),
-                routing_key: queue.into(),
-                properties: Default::default(),
-                encoding: Default::default(),
-                persistent: true,
-                marks: Default::default(),
-                ..Label::default()
-            },
+            Label { routing_key: queue.into(), persistent: true, ..Label::default() },
             [vec![7; bytes].into()].into_iter().collect(),
         );
         Sender { publisher: Publisher::new(broker.vhost("/").unwrap()), message }

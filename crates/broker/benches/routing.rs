@@ -94,10 +94,6 @@ impl Scene {
                     Label {
                         exchange: exchange.clone(),
                         routing_key: key.clone(),
-                        properties: Default::default(),
-                        encoding: Default::default(),
-                        marks: Default::default(),
-                        persistent: false,
                         ..Label::default()
                     },
                     Default::default(),

@@ -471,18 +471,7 @@ mod tests {
     use crate::{Label, Message};
 
     fn entry(order: u64, persistent: bool) -> Entry {
-        let message = Message::new(
-            Label {
-                exchange: Default::default(),
-                routing_key: Default::default(),
-                properties: Default::default(),
-                encoding: Default::default(),
-                persistent,
-                marks: Default::default(),
-                ..Label::default()
-            },
-            Default::default(),
-        );
+        let message = Message::new(Label { persistent, ..Label::default() }, Default::default());
         Entry {
             order,
             position: persistent.then(|| Position::from_bits((1 << 32) + order * 8)),

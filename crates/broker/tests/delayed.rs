@@ -315,7 +315,6 @@ fn a_message_with_several_keys_waits_once_and_then_goes_by_all_of_them() {
         exchange: "later".into(),
         routing_key: "k".into(),
         properties: written(&headers),
-        encoding: Default::default(),
         persistent: true,
         marks: Marks { bcc: Some(Arc::new(vec!["bcc".into()])), ..Marks::default() },
         ..Label::default()

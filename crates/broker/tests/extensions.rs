@@ -69,15 +69,7 @@ impl Scene {
         let mut publisher = Publisher::new(self.client.vhost.clone());
         let routes = publisher.route(&"".into(), &queue.into(), &()).unwrap();
         let message = Message::new(
-            Label {
-                exchange: "".into(),
-                routing_key: queue.into(),
-                properties: Default::default(),
-                encoding: Default::default(),
-                persistent,
-                marks,
-                ..Label::default()
-            },
+            Label { routing_key: queue.into(), persistent, marks, ..Label::default() },
             [body.to_owned().into()].into_iter().collect(),
         );
         let mut receipts = Vec::new();

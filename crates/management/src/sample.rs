@@ -208,13 +208,7 @@ mod tests {
         samples.take(&broker, &connections);
         let vhost = broker.vhost("/").unwrap();
         let me = broker.new_connection();
-        let declaration = QueueDeclaration {
-            name: "q".into(),
-            durable: false,
-            exclusive: false,
-            auto_delete: false,
-            arguments: Default::default(),
-        };
+        let declaration = QueueDeclaration { name: "q".into(), ..Default::default() };
         vhost.declare_queue(declaration, me, false).unwrap();
         let queue = vhost.queue("q", me).unwrap();
         assert!(queue.get().unwrap().is_none());

@@ -153,14 +153,7 @@ mod tests {
 
     fn publish(bytes: usize) -> Publish {
         let message = Message::new(
-            Label {
-                exchange: "".into(),
-                routing_key: "k".into(),
-                properties: Default::default(),
-                encoding: Default::default(),
-                persistent: true,
-                ..Label::default()
-            },
+            Label { routing_key: "k".into(), persistent: true, ..Label::default() },
             broker::Body::from_elem(vec![0; bytes].into(), 1),
         );
         Publish { message, routes: Default::default() }

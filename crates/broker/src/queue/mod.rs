@@ -58,7 +58,7 @@ use crate::{
 pub struct QueueId(pub(crate) u64);
 
 /// What is declared of a queue.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct QueueDeclaration {
     /// Its name.
     pub name: ByteString,

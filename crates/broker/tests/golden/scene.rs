@@ -257,7 +257,6 @@ fn publish_marked(client: &Client, queue: &str, body: &str, marks: Marks, encodi
     let routes = publisher.route(&"".into(), &queue.into(), &()).unwrap();
     let message = Message::new(
         Label {
-            exchange: "".into(),
             routing_key: queue.into(),
             properties: written(&table(vec![("kind", text("marked"))])),
             encoding,

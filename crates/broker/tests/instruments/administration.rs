@@ -249,15 +249,7 @@ impl Run {
             found.0 += 1;
         }
         let message = Message::new(
-            Label {
-                exchange,
-                routing_key,
-                properties: Default::default(),
-                encoding: Default::default(),
-                marks: Default::default(),
-                persistent: true,
-                ..Label::default()
-            },
+            Label { exchange, routing_key, persistent: true, ..Label::default() },
             [vec![7; 40].into()].into_iter().collect(),
         );
         publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new())?;

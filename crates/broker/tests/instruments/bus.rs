@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use broker::{
     Arguments, BacklogSizes, BindingEnd, Broker, ConnectionId, Consumer, ConsumerRequest,
-    Destination, Disks, Entry, Error, ExchangeDeclaration, Label, Letter, Mailbox, Marks, Message,
+    Destination, Disks, Entry, Error, ExchangeDeclaration, Label, Letter, Mailbox, Message,
     Options, Position, Publish, Publisher, Queue, QueueDeclaration, Receipt, RecoveryReport,
     Return, SharedLimit, SystemClock, VirtualHost, Wake, error::Kind,
 };
@@ -237,8 +237,6 @@ impl Bus {
                     routing_key: routing_key.clone(),
                     // The envelope says who it is; the body has to agree.
                     properties: format!("{} {}", message.publisher, message.sequence).into(),
-                    encoding: Default::default(),
-                    marks: Marks::default(),
                     persistent,
                     ..Label::default()
                 },

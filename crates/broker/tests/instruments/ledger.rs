@@ -45,15 +45,7 @@ fn publish(vhost: &Arc<VirtualHost>, queue: &str, body: &'static str) -> Result<
     let mut publisher = Publisher::new(vhost.clone());
     let routes = publisher.route(&"".into(), &queue.into(), &())?;
     let message = Message::new(
-        Label {
-            exchange: "".into(),
-            routing_key: queue.into(),
-            properties: Default::default(),
-            encoding: Default::default(),
-            persistent: true,
-            marks: Default::default(),
-            ..Label::default()
-        },
+        Label { routing_key: queue.into(), persistent: true, ..Label::default() },
         [body.into()].into_iter().collect(),
     );
     publisher.publish(&mut vec![Publish { message, routes }], &mut Vec::new())

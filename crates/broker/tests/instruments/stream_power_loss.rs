@@ -84,11 +84,8 @@ impl Stage {
                 Label {
                     exchange: exchange.clone(),
                     routing_key: key.clone(),
-                    properties: Default::default(),
-                    encoding: Default::default(),
                     // In a stream they survive all the same.
                     persistent: &*key == "q",
-                    marks: Default::default(),
                     ..Label::default()
                 },
                 [body.into()].into_iter().collect(),

@@ -123,7 +123,6 @@ impl Client {
                         exchange: exchange.into(),
                         routing_key: key.into(),
                         properties: properties.clone(),
-                        encoding: Default::default(),
                         persistent: true,
                         marks: Marks { group, ..Marks::default() },
                         ..Label::default()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -12,14 +13,26 @@ use crate::slow_disk::{Gate, SlowDisk};
 use sim::Random;
 use sim::{Fault, Hits, SimDisk};
 
+fn options() -> Options {
+    Options { sync: Sync::Interval(Duration::from_millis(200)), ..small() }
+}
+
 fn begin(disk: &SimDisk) -> Result<(Journal, Records), Error> {
-    let options = Options { sync: Sync::Interval(Duration::from_millis(200)), ..small() };
     let mut records = Records::new();
-    let (journal, recovery) = Journal::open(disk.share(), options, &mut |record| {
+    let (journal, recovery) = Journal::open(disk.share(), options(), &mut |record| {
         records.insert(record.position, (record.kind, record.payload.to_vec()));
     })?;
     no_false_alarm(&recovery, "opened again");
     Ok((journal, records))
+}
+
+/// On a disk that waits in a sync when the gate is armed; there is a segment.
+fn begin_slow() -> (Journal, SimDisk, Arc<Gate>) {
+    let (disk, gate) = (SimDisk::new(), Gate::open());
+    let (journal, _) = Journal::open(SlowDisk::new(&disk, &gate), options(), &mut |_| ()).unwrap();
+    journal.append(1, &[b"makes the segment"]).unwrap();
+    journal.commit().unwrap();
+    (journal, disk, gate)
 }
 
 #[test]
@@ -61,13 +74,7 @@ fn without_an_interval_a_write_is_a_commit() {
 
 #[test]
 fn nobody_who_writes_waits_for_a_sync_and_it_says_nothing_of_what_came_meanwhile() {
-    let gate = Gate::open();
-    let disk = SimDisk::new();
-    let options = Options { sync: Sync::Interval(Duration::from_millis(200)), ..small() };
-    let slow = SlowDisk::new(&disk, &gate);
-    let (journal, _) = Journal::open(slow, options, &mut |_| ()).unwrap();
-    journal.append(1, &[b"makes the segment"]).unwrap();
-    journal.commit().unwrap();
+    let (journal, disk, gate) = begin_slow();
     let before = journal.append(1, &[b"before the sync"]).unwrap();
     gate.arm();
     let meanwhile = thread::scope(|scope| {
@@ -94,13 +101,7 @@ fn nobody_who_writes_waits_for_a_sync_and_it_says_nothing_of_what_came_meanwhile
 
 #[test]
 fn whoever_waits_for_a_sync_that_fails_tries_none() {
-    let gate = Gate::open();
-    let disk = SimDisk::new();
-    let options = Options { sync: Sync::Interval(Duration::from_millis(200)), ..small() };
-    let slow = SlowDisk::new(&disk, &gate);
-    let (journal, _) = Journal::open(slow, options, &mut |_| ()).unwrap();
-    journal.append(1, &[b"makes the segment"]).unwrap();
-    journal.commit().unwrap();
+    let (journal, disk, gate) = begin_slow();
     journal.append(1, &[b"x"]).unwrap();
     gate.arm();
     let (from, for_ever, kind, hits) = (1, false, ErrorKind::Other, Hits::Syncs);

@@ -390,7 +390,8 @@ fn silence_covers_what_is_muted_until_it_ends() {
 }
 
 fn what_is_kept_is_handed_out_once_told_and_parked(place: &Place) {
-    use crate::{Kind, Reason, holder::Holder, notice::sample};
+    use crate::{Kind, holder::Holder, notice::sample};
+    let ada: Owner = "ada".parse().unwrap();
     let (ours, theirs) = ((place.open)(), (place.open)());
     let (us, them) = (Holder::new(), Holder::new());
     let now: jiff::Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
@@ -398,15 +399,7 @@ fn what_is_kept_is_handed_out_once_told_and_parked(place: &Place) {
     let letter = |id: &str, plan: Plan| {
         let (mut event, _) = sample();
         event.id = id.to_owned();
-        let reason = Reason { subscription: "s".to_owned(), pattern: "#".to_owned(), rule: None };
-        Letter {
-            event: event.into(),
-            to: to.clone(),
-            reasons: vec![reason],
-            owners: vec!["ada".to_owned()],
-            received_at: now,
-            plan,
-        }
+        Letter { plan, ..Letter::unasked(event, &to, "s", &ada, now) }
     };
     let room: std::collections::BTreeMap<Kind, usize> = [(Kind::Mail, 9)].into();
     let plain = || Plan::at_once(&to);

@@ -128,7 +128,6 @@ mod tests {
                 exchange: "x".into(),
                 routing_key: "k".into(),
                 properties: PropertyList::from(properties).as_bytes().clone(),
-                encoding: Default::default(),
                 persistent: true,
                 marks: Marks { deaths: deaths.map(Arc::new), ..Marks::default() },
                 ..Label::default()

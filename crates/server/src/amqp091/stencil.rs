@@ -117,13 +117,7 @@ mod tests {
     fn consumer(tag: &str) -> Arc<Consumer> {
         let broker = Broker::in_memory(&Options::default());
         let (vhost, id) = (broker.vhost("/").unwrap(), broker.new_connection());
-        let declaration = QueueDeclaration {
-            name: "q".into(),
-            durable: false,
-            exclusive: false,
-            auto_delete: false,
-            arguments: Default::default(),
-        };
+        let declaration = QueueDeclaration { name: "q".into(), ..Default::default() };
         vhost.declare_queue(declaration, id, false).unwrap();
         let request = ConsumerRequest {
             channel: 7,

@@ -1,7 +1,7 @@
 //! Addresses that are none any more, on every database.
 
 use super::*;
-use crate::{Kind, Reason, holder::Holder, limits::BOUNCES_MAX, notice::sample};
+use crate::{Kind, holder::Holder, limits::BOUNCES_MAX, notice::sample};
 
 pub(super) fn an_address_that_bounces_is_disabled_and_its_owner_hears_of_it_elsewhere(
     place: &Place,
@@ -17,15 +17,7 @@ pub(super) fn an_address_that_bounces_is_disabled_and_its_owner_hears_of_it_else
     let letter = |number: u64| {
         let (mut event, _) = sample();
         event.id = format!("b{number}");
-        let reason = Reason { subscription: "s".to_owned(), pattern: "#".to_owned(), rule: None };
-        Letter {
-            event: event.into(),
-            to: to.clone(),
-            reasons: vec![reason],
-            owners: vec!["ada".to_owned()],
-            received_at: now,
-            plan: Plan::at_once(&to),
-        }
+        Letter::unasked(event, &to, "s", &ada, now)
     };
     let room: std::collections::BTreeMap<Kind, usize> = [(Kind::Mail, 9)].into();
     let letters = (0..BOUNCES_MAX * 2 + 3).map(letter).collect();
