@@ -1,5 +1,5 @@
-//! What deliveries begin with. It is encoded once for a label that several have, unless a message has
-//! something else to be told: that it came before, or its number in a stream.
+//! What deliveries begin with. It is encoded once for a label that several have, unless a message
+//! has something else to be told: that it came before, or its number in a stream.
 
 use std::sync::Arc;
 
