@@ -78,7 +78,7 @@ impl Journal {
         Ok(any)
     }
 
-    fn broken(&self, fault: WriteFault) -> Error {
+    pub(crate) fn broken(&self, fault: WriteFault) -> Error {
         match fault {
             WriteFault::Broken(reason) => self.fail(reason),
             WriteFault::Full(full) => full.error(),
@@ -154,7 +154,7 @@ impl Journal {
         Ok(())
     }
 
-    fn sync_records(
+    pub(crate) fn sync_records(
         &self,
         file: &dyn DiskFile,
         name: &str,

@@ -11,6 +11,7 @@ use crate::Journal;
 use crate::disk::DiskFile;
 use crate::error::{Error, is_full};
 use crate::pending::{Full, Pending};
+use crate::segment::Segment;
 use crate::segment_header::{segment_name, unfinished_name};
 
 /// A file under the name of an unfinished segment, with nothing in it.
@@ -90,18 +91,22 @@ impl Journal {
             _ => return Ok(false),
         };
         let mut filling = filling.lock().unwrap_or_else(PoisonError::into_inner);
-        let part = (reserved - filling.filled).min(FILL_BYTES as u64);
+        let fill = self.fill();
+        let part = (reserved - filling.filled).min(fill.bytes as u64);
         if part == 0 || filling.is_taken {
             return Ok(false);
         }
-        match write_zeros(&*file, filling.filled, part as usize) {
-            Ok(true) => filling.filled += part,
-            Ok(false) => filling.filled = reserved,
-            Err((action, error)) => {
-                let error = Error::io(action, &unfinished_name(id))(error);
-                return Err(self.fail(error.to_string()));
-            }
+        let name = unfinished_name(id);
+        let refused = |action| {
+            let name = &name;
+            move |error| self.fail(Error::io(action, name)(error).to_string())
+        };
+        let is_filled = write_zeros(&*file, filling.filled, part as usize, fill.at_once)
+            .map_err(refused("write zeros to"))?;
+        if is_filled {
+            file.sync().map_err(refused("sync"))?;
         }
+        filling.filled = if is_filled { filling.filled + part } else { reserved };
         Ok(filling.filled < reserved)
     }
 
@@ -125,20 +130,32 @@ impl Journal {
         if wanted(&self.lock_pending()).is_none() {
             return Ok(());
         }
-        let _committer = self.lock_committer()?;
+        let committer = self.lock_committer()?;
         let Some(segment) = wanted(&self.lock_pending()) else { return Ok(()) };
-        let file = self.segments.file(&segment)?;
+        let (file, name) = (self.segments.file(&segment)?, segment_name(segment.id));
         let from = segment.filled();
-        let reserved = file.size().map_err(Error::io("look at", &segment_name(segment.id)))?;
+        let reserved = file.size().map_err(Error::io("look at", &name))?;
         let to = u64::from(segment.capacity).min(reserved);
-        let part = to.saturating_sub(from.into()).min(FILL_BYTES as u64);
+        let fill = Fill::of(&segment);
+        let part = to.saturating_sub(from.into()).min(fill.bytes as u64);
+        let refused = |error| self.fail(Error::io("write zeros to", &name)(error).to_string());
         let is_filled = part > 0
-            && write_zeros(&*file, from.into(), part as usize).map_err(|(action, error)| {
-                self.fail(Error::io(action, &segment_name(segment.id))(error).to_string())
-            })?;
+            && write_zeros(&*file, from.into(), part as usize, fill.at_once).map_err(refused)?;
         // Where that cannot be done it is not tried again.
         segment.fill(if is_filled { from + part as u32 } else { segment.capacity });
-        Ok(())
+        if !is_filled {
+            return Ok(());
+        }
+        let syncer = self.lock_syncer()?;
+        // With an interval nobody who writes waits for the medium.
+        drop(committer);
+        self.sync_records(&*file, &name, &syncer).map_err(|fault| self.broken(fault))
+    }
+
+    /// For records like those of the segment in use.
+    fn fill(&self) -> Fill {
+        let pending = self.lock_pending();
+        pending.tail.open.as_ref().map_or(Fill::LARGE, |(segment, _)| Fill::of(segment))
     }
 
     /// The number of the segment to be made ahead, if it is time.
@@ -172,24 +189,51 @@ impl Journal {
     }
 }
 
-/// Writes zeros and syncs them. `false` where there is no space for what was reserved
+/// How zeros are written where records are to stand.
+///
+/// The page cache keeps what is written at once as one folio, and ext4 visits every block of a folio
+/// for each write to it, and for each sync: in one of 1 MiB a small record takes 6 µs to write and
+/// 135 to sync, in one of 16 KiB it takes 2 and 105 (Linux 6.18). Records that come in large batches
+/// gain from large folios, a tenth. And who waits for the sync of a small record should not wait
+/// for that of a megabyte of zeros first.
+struct Fill {
+    /// Before a sync.
+    bytes: usize,
+    at_once: usize,
+}
+
+impl Fill {
+    const LARGE: Fill = Fill { bytes: ZEROS.len(), at_once: ZEROS.len() };
+    const SMALL: Fill = Fill { bytes: 128 << 10, at_once: 16 << 10 };
+
+    /// For records like those of this segment.
+    fn of(segment: &Segment) -> Fill {
+        if segment.mean_write_bytes() < SMALL_WRITE_BYTES { Fill::SMALL } else { Fill::LARGE }
+    }
+}
+
+/// Writes zeros, so many at once. `false` where there is no space for what was reserved
 /// (copy-on-write file systems): then nothing is gained by it either.
 fn write_zeros(
     file: &dyn DiskFile,
-    offset: u64,
+    mut offset: u64,
     bytes: usize,
-) -> Result<bool, (&'static str, std::io::Error)> {
-    match file.write_at(ZEROS.get(..bytes).unwrap_or_default(), offset) {
-        Err(error) if is_full(&error) => return Ok(false),
-        written => written.map_err(|error| ("write zeros to", error))?,
+    at_once: usize,
+) -> std::io::Result<bool> {
+    for part in ZEROS.get(..bytes).unwrap_or_default().chunks(at_once) {
+        match file.write_at(part, offset) {
+            Err(error) if is_full(&error) => return Ok(false),
+            written => written?,
+        }
+        offset += part.len() as u64;
     }
-    file.sync().map_err(|error| ("sync", error))?;
     Ok(true)
 }
 
-/// Zeros written at once.
-const FILL_BYTES: usize = 1 << 20;
-static ZEROS: [u8; FILL_BYTES] = [0; FILL_BYTES];
+static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
+
+/// Where less than this is written at once, records are small.
+const SMALL_WRITE_BYTES: u64 = 32 << 10;
 
 /// With less written ahead of the records, it is time for more.
 const FILL_MARGIN: u32 = 256 << 10;

@@ -40,6 +40,8 @@ pub(crate) struct Segment {
     end: AtomicU32,
     /// Space up to here was written once.
     filled: AtomicU32,
+    /// How often records were written to it by this process.
+    writes: AtomicU32,
     live: AtomicU64,
     /// What belongs to its record, until its file is made.
     attachment: Option<Arc<Attachment>>,
@@ -56,6 +58,7 @@ impl Segment {
             missing: false,
             end: AtomicU32::new(end),
             filled: AtomicU32::new(end),
+            writes: AtomicU32::new(0),
             live: AtomicU64::new(0),
             attachment: None,
             file: Mutex::new(None),
@@ -80,10 +83,16 @@ impl Segment {
         self.end.load(Ordering::Acquire)
     }
 
-    /// More of it is on the medium now.
+    /// More of it is in its file now.
     pub(crate) fn advance(&self, end: u32) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
         let before = self.end.swap(end, Ordering::AcqRel);
         assert!(before <= end, "segment {}: its end went back from {before} to {end}", self.id);
+    }
+
+    /// How many bytes of records are written to it at once, as far as that is known.
+    pub(crate) fn mean_write_bytes(&self) -> u64 {
+        self.record_bytes() / u64::from(self.writes.load(Ordering::Relaxed)).max(1)
     }
 
     /// Up to where its space was written once: with records, or with zeros ahead of them.

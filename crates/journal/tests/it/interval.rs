@@ -100,6 +100,22 @@ fn nobody_who_writes_waits_for_a_sync_and_it_says_nothing_of_what_came_meanwhile
 }
 
 #[test]
+fn nobody_who_writes_waits_for_the_sync_of_zeros_ahead() {
+    let (journal, _, gate) = begin_slow();
+    gate.arm();
+    thread::scope(|scope| {
+        let filling = scope.spawn(|| journal.fill_ahead().unwrap());
+        gate.meet();
+        // They are being synced. This does not wait for it, or the test would not end.
+        let meanwhile = journal.append(1, &[b"meanwhile"]).unwrap();
+        assert!(journal.write().unwrap());
+        assert_eq!(journal.read(meanwhile).unwrap(), b"meanwhile".as_slice());
+        gate.meet();
+        filling.join().unwrap();
+    });
+}
+
+#[test]
 fn whoever_waits_for_a_sync_that_fails_tries_none() {
     let (journal, disk, gate) = begin_slow();
     journal.append(1, &[b"x"]).unwrap();

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use journal::{Error, Journal};
+use journal::{Error, Journal, Options};
 
 use crate::model::{Model, no_false_alarm, open};
 use sim::Random;
@@ -117,6 +117,31 @@ fn zeros_written_ahead_of_records_change_nothing_that_is_read() {
     assert_eq!(model.confirmed.len(), 6);
     drop(journal);
     model.check_and_go_on(&disk, "filled");
+}
+
+/// The page cache keeps what was written at once together, and small writes into much are slow.
+#[test]
+fn zeros_are_written_in_small_pieces_where_records_are_small() {
+    let pieces = |record_bytes: usize| {
+        let disk = SimDisk::new().logged();
+        let options = Options { segment_bytes: 4 << 20, ..Options::default() };
+        let (journal, _) = Journal::open(disk.share(), options, &mut |_| ()).unwrap();
+        while !journal.prepare_next().unwrap() {
+            journal.append(1, &[&vec![1; record_bytes]]).unwrap();
+            journal.commit().unwrap();
+        }
+        let (mut begun, mut counts) = (disk.moment(), Vec::new());
+        let mut count =
+            || counts.push(disk.moment() - std::mem::replace(&mut begun, disk.moment()));
+        journal.fill_ahead().unwrap();
+        count();
+        while journal.fill_next().unwrap() {}
+        count();
+        counts
+    };
+    // 16 KiB each, and a sync for 128 KiB.
+    assert_eq!(pieces(10_000), [8 + 1, 4096 / 16 + 4096 / 128]);
+    assert_eq!(pieces(100_000), [1 + 1, 4 + 4]);
 }
 
 #[test]
