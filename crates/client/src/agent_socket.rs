@@ -254,8 +254,8 @@ impl Pace {
 }
 
 /// Sleeps for a moment, or until more comes. The kernel has who was answered run next on the
-/// processor that answered; to wake who delivers takes 25 µs of it, and would come first. In a run of
-/// lines who delivers is awake, and the timer would cost more than it saves.
+/// processor that answered; to wake who delivers takes 25 µs of it, and would come first. In a run
+/// of lines who delivers is awake, and the timer would cost more than it saves.
 fn step_aside(peer: &UnixStream) {
     let moment = Timespec { tv_sec: 0, tv_nsec: MOMENT_NS };
     // Whatever comes of it, delivery goes on.

@@ -191,11 +191,11 @@ impl Journal {
 
 /// How zeros are written where records are to stand.
 ///
-/// The page cache keeps what is written at once as one folio, and ext4 visits every block of a folio
-/// for each write to it, and for each sync: in one of 1 MiB a small record takes 6 µs to write and
-/// 135 to sync, in one of 16 KiB it takes 2 and 105 (Linux 6.18). Records that come in large batches
-/// gain from large folios, a tenth. And who waits for the sync of a small record should not wait
-/// for that of a megabyte of zeros first.
+/// The page cache keeps what is written at once as one folio, and ext4 visits every block of it for
+/// each write into it, and for each sync: in one of 1 MiB a small record takes 6 µs to write and
+/// 135 to sync, in one of 16 KiB it takes 2 and 105 (Linux 6.18). Records that come in large
+/// batches gain from large folios, a tenth. And who waits for the sync of a small record should not
+/// wait for that of a megabyte of zeros first.
 struct Fill {
     /// Before a sync.
     bytes: usize,
