@@ -1,6 +1,10 @@
 //! The commands, and the way from the arguments to one of them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    slice,
+};
 
 use clap::{
     Arg, ArgMatches, Command,
@@ -15,47 +19,42 @@ use crate::{
 
 /// Reads the arguments and runs what they ask for.
 pub(crate) fn run() -> Result<(), Failure> {
-    let matches = command().try_get_matches().map_err(|error| {
-        // Help and version are no failure; a closed pipe is not either.
-        _ = error.print();
-        Failure::Said(u8::try_from(error.exit_code()).unwrap_or(2))
-    })?;
-    match matches.subcommand() {
-        Some(("serve", matches)) => serve::run(matches),
-        Some(("journal", matches)) => verb::journal::run(matches),
-        Some(("config", matches)) => verb::config::run(matches),
-        Some(("user", matches)) => verb::user::run(matches),
-        Some(("status", matches)) => verb::status::run(matches),
-        Some(("vhost", matches)) => verb::vhost::run(matches),
-        Some(("permission", matches)) => verb::permission::run(matches),
-        Some(("policy", matches)) => verb::policy::run(matches),
-        Some(("exchange", matches)) => verb::exchange::run(matches),
-        Some(("queue", matches)) => verb::queue::run(matches),
-        Some(("binding", matches)) => verb::binding::run(matches),
-        Some(("connection", matches)) => verb::connection::run(matches),
-        Some(("channel", matches)) => verb::channel::run(matches),
-        Some(("consumer", matches)) => verb::consumer::run(matches),
-        Some(("definitions", matches)) => verb::definitions::run(matches),
-        Some(("publish", matches)) => verb::publish::run(matches),
-        Some(("tail", matches)) => verb::tail::run(matches),
-        Some(("on", matches)) => verb::on::run(matches),
-        Some(("agent", matches)) => verb::agent::run(matches),
-        Some(("event", matches)) => verb::event::run(matches),
-        Some(("schema", matches)) => verb::schema::run(matches),
-        Some(("hook", matches)) => verb::hook::run(matches),
-        Some(("desktop", matches)) => verb::desktop::run(matches),
-        Some(("notify", matches)) => verb::notify::run(matches),
-        Some(("verify", matches)) => verb::verify::run(matches),
-        Some(("key", matches)) => verb::key::run(matches),
-        Some(("bench", matches)) => verb::bench::run(matches),
-        Some(("completions", matches)) => verb::completions::run(matches),
-        Some(("man", matches)) => verb::man::run(matches),
-        _ => Err(Failure::called_wrongly("no command; see tubepost --help")),
+    // To make all of them takes longer than to publish an event, and memory that a server keeps.
+    let first = env::args_os().nth(1);
+    let named = first.and_then(|word| Subcommand::named(word.to_str()?));
+    let matches = tubepost(named.map_or(&SUBCOMMANDS, slice::from_ref)).try_get_matches().map_err(
+        |error| {
+            // Help and version are no failure; a closed pipe is not either.
+            _ = error.print();
+            Failure::Said(u8::try_from(error.exit_code()).unwrap_or(2))
+        },
+    )?;
+    let chosen = matches.subcommand();
+    match chosen.and_then(|(name, matches)| Some((Subcommand::named(name)?, matches))) {
+        Some((subcommand, matches)) => (subcommand.run)(matches),
+        None => Err(Failure::called_wrongly("no command; see tubepost --help")),
+    }
+}
+
+/// What stands behind `tubepost`.
+struct Subcommand {
+    name: &'static str,
+    command: fn() -> Command,
+    run: fn(&ArgMatches) -> Result<(), Failure>,
+}
+
+impl Subcommand {
+    fn named(name: &str) -> Option<&'static Subcommand> {
+        SUBCOMMANDS.iter().find(|it| it.name == name)
     }
 }
 
 /// All commands with all their options.
 pub(crate) fn command() -> Command {
+    tubepost(&SUBCOMMANDS)
+}
+
+fn tubepost(offered: &[Subcommand]) -> Command {
     Command::new("tubepost")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Push messaging for an infrastructure: say what happened once, everyone who cares learns of it at once")
@@ -87,35 +86,7 @@ pub(crate) fn command() -> Command {
                      /etc/tubepost/tubepost.toml, else ~/.config/tubepost/tubepost.toml]",
                 ),
         )
-        .subcommand(serve::command())
-        .subcommand(verb::publish::command())
-        .subcommand(verb::tail::command())
-        .subcommand(verb::on::command())
-        .subcommand(verb::hook::command())
-        .subcommand(verb::agent::command())
-        .subcommand(verb::event::command())
-        .subcommand(verb::schema::command())
-        .subcommand(verb::notify::command())
-        .subcommand(verb::desktop::command())
-        .subcommand(verb::verify::command())
-        .subcommand(verb::key::command())
-        .subcommand(verb::user::command())
-        .subcommand(verb::status::command())
-        .subcommand(verb::vhost::command())
-        .subcommand(verb::permission::command())
-        .subcommand(verb::policy::command())
-        .subcommand(verb::exchange::command())
-        .subcommand(verb::queue::command())
-        .subcommand(verb::binding::command())
-        .subcommand(verb::connection::command())
-        .subcommand(verb::channel::command())
-        .subcommand(verb::consumer::command())
-        .subcommand(verb::definitions::command())
-        .subcommand(verb::journal::command())
-        .subcommand(verb::bench::command())
-        .subcommand(verb::config::command())
-        .subcommand(verb::completions::command())
-        .subcommand(verb::man::command())
+        .subcommands(offered.iter().map(|it| (it.command)()))
 }
 
 /// Adds the flags that the table has for a verb.
@@ -171,6 +142,55 @@ pub(crate) fn config_file(matches: &ArgMatches) -> Option<&Path> {
     matches.get_one::<PathBuf>(CONFIG_FILE).map(PathBuf::as_path)
 }
 
+/// In the order of the help.
+static SUBCOMMANDS: [Subcommand; 29] = [
+    Subcommand { name: "serve", command: serve::command, run: serve::run },
+    Subcommand { name: "publish", command: verb::publish::command, run: verb::publish::run },
+    Subcommand { name: "tail", command: verb::tail::command, run: verb::tail::run },
+    Subcommand { name: "on", command: verb::on::command, run: verb::on::run },
+    Subcommand { name: "hook", command: verb::hook::command, run: verb::hook::run },
+    Subcommand { name: "agent", command: verb::agent::command, run: verb::agent::run },
+    Subcommand { name: "event", command: verb::event::command, run: verb::event::run },
+    Subcommand { name: "schema", command: verb::schema::command, run: verb::schema::run },
+    Subcommand { name: "notify", command: verb::notify::command, run: verb::notify::run },
+    Subcommand { name: "desktop", command: verb::desktop::command, run: verb::desktop::run },
+    Subcommand { name: "verify", command: verb::verify::command, run: verb::verify::run },
+    Subcommand { name: "key", command: verb::key::command, run: verb::key::run },
+    Subcommand { name: "user", command: verb::user::command, run: verb::user::run },
+    Subcommand { name: "status", command: verb::status::command, run: verb::status::run },
+    Subcommand { name: "vhost", command: verb::vhost::command, run: verb::vhost::run },
+    Subcommand {
+        name: "permission",
+        command: verb::permission::command,
+        run: verb::permission::run,
+    },
+    Subcommand { name: "policy", command: verb::policy::command, run: verb::policy::run },
+    Subcommand { name: "exchange", command: verb::exchange::command, run: verb::exchange::run },
+    Subcommand { name: "queue", command: verb::queue::command, run: verb::queue::run },
+    Subcommand { name: "binding", command: verb::binding::command, run: verb::binding::run },
+    Subcommand {
+        name: "connection",
+        command: verb::connection::command,
+        run: verb::connection::run,
+    },
+    Subcommand { name: "channel", command: verb::channel::command, run: verb::channel::run },
+    Subcommand { name: "consumer", command: verb::consumer::command, run: verb::consumer::run },
+    Subcommand {
+        name: "definitions",
+        command: verb::definitions::command,
+        run: verb::definitions::run,
+    },
+    Subcommand { name: "journal", command: verb::journal::command, run: verb::journal::run },
+    Subcommand { name: "bench", command: verb::bench::command, run: verb::bench::run },
+    Subcommand { name: "config", command: verb::config::command, run: verb::config::run },
+    Subcommand {
+        name: "completions",
+        command: verb::completions::command,
+        run: verb::completions::run,
+    },
+    Subcommand { name: "man", command: verb::man::command, run: verb::man::run },
+];
+
 const CONFIG_FILE: &str = "config-file";
 
 #[cfg(test)]
@@ -180,6 +200,13 @@ mod tests {
     #[test]
     fn the_commands_are_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_called_what_the_table_says() {
+        for it in &SUBCOMMANDS {
+            assert_eq!((it.command)().get_name(), it.name);
+        }
     }
 
     #[test]
