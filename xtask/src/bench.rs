@@ -9,7 +9,6 @@ mod fairness;
 mod instructions;
 mod load;
 mod machine;
-mod process;
 mod restart;
 mod table;
 mod versions;
@@ -31,10 +30,10 @@ use self::{
     table::Row,
 };
 use crate::{
+    packaged::Build,
     project,
     setup::{self, Servers},
     step::{Outcome, Steps},
-    suite,
 };
 
 const USAGE: &str = "usage: cargo xtask bench [CASE…] [--against rabbitmq|nats|1.0|URL]… \
@@ -139,9 +138,9 @@ impl Choice {
 /// What is measured: a given build, or one as it is packaged.
 fn binary(choice: &Choice, steps: &mut Steps) -> Result<PathBuf> {
     let mut tubepost = PathBuf::new();
-    steps.run("cargo build --profile dist", || {
+    steps.run("the packaged build", || {
         let Some(given) = &choice.binary else {
-            tubepost = suite::build_packaged_binary()?;
+            tubepost = Build::packaged()?.binary()?;
             return Ok(Outcome::Done);
         };
         tubepost.clone_from(given);

@@ -7,9 +7,9 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
-use crate::{project, setup, step::run_command, wheel};
+use crate::{packaged::Build, project, setup, step::run_command, wheel};
 
 const SHELLS: [(&str, &str); 3] =
     [("bash", "tubepost.bash"), ("zsh", "_tubepost"), ("fish", "tubepost.fish")];
@@ -23,6 +23,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         bail!("usage: cargo xtask dist");
     }
     let python = setup::python()?;
+    let build = Build::packaged()?;
     let target = project::target_directory()?;
     let folder = target.join("distribution");
     if folder.exists() {
@@ -31,20 +32,20 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     for part in ["man", "completions"] {
         fs::create_dir_all(folder.join(part))?;
     }
-    let wheel = wheel::build(&python, PROFILE)?;
+    let wheel = wheel::build(&python, &build)?;
     copy(&wheel, &folder)?;
-    let binary = target.join(PROFILE).join("tubepost");
+    let binary = target.join(build.folder()).join("tubepost");
     copy(&binary, &folder)?;
     run_command(Command::new(&binary).args(["man", "--directory"]).arg(folder.join("man")))?;
     for (shell, file) in SHELLS {
-        let script = said(Command::new(&binary).args(["completions", shell]))?;
+        let script = project::said(Command::new(&binary).args(["completions", shell]))?;
         fs::write(folder.join("completions").join(file), script)?;
     }
     let mut files = Vec::new();
     collect(&folder, &mut files)?;
     files.sort();
     let names = files.iter().map(|file| file.strip_prefix(&folder).unwrap_or(file));
-    let sums = said(Command::new("sha256sum").current_dir(&folder).arg("--").args(names))?;
+    let sums = project::said(Command::new("sha256sum").current_dir(&folder).arg("--").args(names))?;
     fs::write(folder.join("SHA256SUMS"), sums)?;
     println!("{} files in {}", files.len() + 1, folder.display());
     Ok(ExitCode::SUCCESS)
@@ -54,13 +55,6 @@ fn copy(file: &Path, folder: &Path) -> Result<()> {
     let name = file.file_name().context("a file has a name")?;
     fs::copy(file, folder.join(name)).with_context(|| format!("copy {}", file.display()))?;
     Ok(())
-}
-
-fn said(command: &mut Command) -> Result<Vec<u8>> {
-    let output = command.output().with_context(|| format!("{command:?} cannot be started"))?;
-    let words = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?}: {}\n{words}", output.status);
-    Ok(output.stdout)
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -73,6 +67,3 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     }
     Ok(())
 }
-
-/// As it is packaged.
-const PROFILE: &str = "dist";

@@ -4,6 +4,9 @@
 mod bench;
 mod codegen;
 mod dist;
+mod packaged;
+mod ports;
+mod process;
 mod project;
 mod setup;
 mod spec;
@@ -12,6 +15,7 @@ mod suite;
 mod tally;
 mod tidy;
 mod torture;
+mod training;
 mod wheel;
 
 use std::process::ExitCode;
@@ -24,7 +28,8 @@ usage: cargo xtask VERB
                      kills; with --minutes no test goes on for longer
   setup              only what the end-to-end tests need: Debian packages, Python venv, npm ci
   wheel              the Python package, built and put into the tests' environment
-  dist               what is given away: binary, manual pages, completions, wheel, their sums
+  dist               what is given away: binary, manual pages, completions, wheel, their sums;
+                     built twice, the second time laid out by what the first was found to do
   bench [CASE…] [--against rabbitmq|nats|URL]… [--quick] [--binary FILE]
                      Tubepost beside other brokers, case by case; writes docs/benchmarks.md
   bench --curves [--quick]

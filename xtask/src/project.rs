@@ -35,6 +35,17 @@ pub(crate) fn metadata() -> Result<Value> {
     serde_json::from_slice(&output.stdout).context("cargo metadata did not answer with JSON")
 }
 
+/// What a command says on its standard output.
+///
+/// # Errors
+/// It cannot be started, or ends with another code than 0; with what it says of that.
+pub(crate) fn said(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("{command:?} cannot be started"))?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {}\n{words}", output.status);
+    String::from_utf8(output.stdout).with_context(|| format!("{command:?} says no UTF-8"))
+}
+
 /// The target directory, wherever the developer has put it.
 pub(crate) fn target_directory() -> Result<PathBuf> {
     let metadata = metadata()?;

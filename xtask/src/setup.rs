@@ -126,3 +126,11 @@ pub(crate) fn servers() -> Result<Servers> {
 pub(crate) fn valgrind() -> Result<()> {
     debian::install_missing(&debian::OF_COUNTS)
 }
+
+/// Installs what a packaged build is made with.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn of_training() -> Result<()> {
+    debian::install_missing(&debian::OF_TRAINING)
+}

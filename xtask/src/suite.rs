@@ -10,7 +10,9 @@ use std::{
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    codegen, project, setup, spec,
+    codegen,
+    packaged::Build,
+    project, setup, spec,
     step::{Outcome, Steps, run_command},
     tally::{self, Tally},
     tidy, wheel,
@@ -74,7 +76,7 @@ fn every_step(steps: &mut Steps, tally: &mut Tally, quick: bool) -> Result<()> {
             Ok(Outcome::Done)
         })?;
         steps.run("wheel", || {
-            wheel::install(&python, &wheel::build(&python, "release")?)?;
+            wheel::install(&python, &wheel::build(&python, &Build::release())?)?;
             Ok(Outcome::Done)
         })?;
     }
@@ -100,15 +102,7 @@ fn every_step(steps: &mut Steps, tally: &mut Tally, quick: bool) -> Result<()> {
 /// # Errors
 /// It does not build.
 pub(crate) fn build_binary() -> Result<(String, PathBuf)> {
-    run_command(&mut project::cargo(&["build", "--release", "--package", "tubepost"]))?;
-    let binary = project::target_directory()?.join("release/tubepost");
-    Ok(("TUBEPOST_BIN".to_owned(), binary))
-}
-
-/// The same as it is packaged, for what is measured.
-pub(crate) fn build_packaged_binary() -> Result<PathBuf> {
-    run_command(&mut project::cargo(&["build", "--profile", "dist", "--package", "tubepost"]))?;
-    Ok(project::target_directory()?.join("dist/tubepost"))
+    Ok(("TUBEPOST_BIN".to_owned(), Build::release().binary()?))
 }
 
 /// The runs of tests: nextest has no doc tests, cargo test has them all.

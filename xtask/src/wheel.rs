@@ -10,14 +10,15 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{project, setup, step::run_command};
+use crate::{packaged::Build, project, setup, step::run_command};
 
 /// maturin runs cargo for its one package, with the features that this alone asks for: most crates
 /// would be built once more. So its cargo is this one, which builds the binary with it.
 const CARGO: &str = r#"#!/bin/sh
 case $1 in
 rustc) exec "$TUBEPOST_CARGO" build --message-format json-render-diagnostics --profile \
-    "$TUBEPOST_PROFILE" --package tubepost --package tubepost-python ;;
+    "$TUBEPOST_PROFILE" ${TUBEPOST_TARGET:+--target "$TUBEPOST_TARGET"} \
+    --package tubepost --package tubepost-python ;;
 *) exec "$TUBEPOST_CARGO" "$@" ;;
 esac
 "#;
@@ -31,7 +32,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         bail!("usage: cargo xtask wheel");
     }
     let python = setup::python()?;
-    let wheel = build(&python, "release")?;
+    let wheel = build(&python, &Build::release())?;
     install(&python, &wheel)?;
     println!("{}", wheel.display());
     Ok(ExitCode::SUCCESS)
@@ -41,9 +42,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 ///
 /// # Errors
 /// The library does not build, or maturin fails.
-pub(crate) fn build(python: &Path, profile: &str) -> Result<PathBuf> {
+pub(crate) fn build(python: &Path, build: &Build) -> Result<PathBuf> {
     let folder = project::target_directory()?.join("python");
-    let wheels = folder.join(profile);
+    let wheels = folder.join(build.profile);
     // An older version's must not be taken for this one's.
     if wheels.exists() {
         fs::remove_dir_all(&wheels)?;
@@ -55,14 +56,16 @@ pub(crate) fn build(python: &Path, profile: &str) -> Result<PathBuf> {
     run_command(
         Command::new(python)
             .current_dir(project::root().join("python"))
-            .args(["-m", "maturin", "build", "--quiet", "--locked", "--profile", profile])
+            .args(["-m", "maturin", "build", "--quiet", "--locked", "--profile", build.profile])
             .arg("--out")
             .arg(&wheels)
             .arg("--interpreter")
             .arg(python)
             .env("TUBEPOST_CARGO", project::cargo(&[]).get_program())
-            .env("TUBEPOST_PROFILE", profile)
-            .env("CARGO", &cargo),
+            .env("TUBEPOST_PROFILE", build.profile)
+            .env("TUBEPOST_TARGET", build.target.as_deref().unwrap_or_default())
+            .env("CARGO", &cargo)
+            .envs(build.environment()),
     )?;
     let mut entries = fs::read_dir(&wheels)?;
     let wheel = entries.find_map(|entry| {

@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -11,8 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::process::Process;
-use crate::setup::Servers;
+use crate::{ports::free_ports, process::Process, setup::Servers};
 
 /// One of those that are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -283,19 +281,6 @@ impl Drop for Site {
     }
 }
 
-/// Ports that nobody listens on, below those that the system gives to outgoing connections.
-fn free_ports() -> Result<[u16; 3]> {
-    let mut listeners = Vec::new();
-    let offset = (std::process::id() % 8_000) as u16;
-    for port in 20_000 + offset..32_000 {
-        listeners.extend(TcpListener::bind(("127.0.0.1", port)));
-        if let [a, b, c] = listeners.as_slice() {
-            return Ok([a.local_addr()?.port(), b.local_addr()?.port(), c.local_addr()?.port()]);
-        }
-    }
-    anyhow::bail!("no three ports are free on loopback");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,11 +293,5 @@ mod tests {
         assert_eq!(Contender::named("amqp://mq").unwrap().word(), "amqp://mq");
         assert_eq!(Contender::named("1.0").unwrap().word(), "1.0");
         assert_eq!(Contender::named("qpid"), None);
-    }
-
-    #[test]
-    fn three_ports_are_three() {
-        let [a, b, c] = free_ports().unwrap();
-        assert!(a != b && b != c && a != c);
     }
 }

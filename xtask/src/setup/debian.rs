@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::cpp;
-use crate::{project::find_program, step::run_command};
+use crate::{packaged, project::find_program, step::run_command};
 
 /// Something that is run here, and the Debian packages that bring it.
 #[derive(Clone, Copy)]
@@ -130,6 +130,20 @@ pub(super) const OF_COUNTS: [Need; 1] = [Need {
     is_there: || find_program(&["valgrind"]).is_some(),
     packages: &["valgrind"],
 }];
+
+/// Of a packaged build.
+pub(super) const OF_TRAINING: [Need; 2] = [
+    Need {
+        what: "llvm-profdata (it reads what a build was found to do)",
+        is_there: || packaged::llvm_profdata().is_ok(),
+        packages: &["llvm-19"],
+    },
+    Need {
+        what: "openssl (a certificate for a server that works by TLS)",
+        is_there: || find_program(&["openssl"]).is_some(),
+        packages: &["openssl"],
+    },
+];
 
 const RABBITMQ: Need = Need {
     what: "RabbitMQ (it must pass the interop tests, or they are wrong)",

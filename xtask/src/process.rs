@@ -10,10 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::step::run_command;
 
 /// It runs. Dropped, it is killed.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
     begun: Instant,
@@ -24,7 +26,7 @@ impl Process {
     ///
     /// # Errors
     /// It cannot be started.
-    pub(super) fn start(command: &Command, log: &Path) -> Result<Process> {
+    pub(crate) fn start(command: &Command, log: &Path) -> Result<Process> {
         let file = File::options().create(true).append(true).open(log);
         let file = file.with_context(|| log.display().to_string())?;
         let mut shell = Command::new("sh");
@@ -47,7 +49,7 @@ impl Process {
         Ok(Process { child, log: log.to_owned(), begun })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -55,7 +57,7 @@ impl Process {
     ///
     /// # Errors
     /// It ends, or does not answer within a minute and a half.
-    pub(super) fn answering(&mut self, port: u16, hello: &[u8]) -> Result<Duration> {
+    pub(crate) fn answering(&mut self, port: u16, hello: &[u8]) -> Result<Duration> {
         while !answers(port, hello) {
             if let Some(status) = self.child.try_wait()? {
                 bail!("it ended ({status}) before it answered:\n{}", self.last_words());
@@ -68,6 +70,26 @@ impl Process {
         Ok(self.begun.elapsed())
     }
 
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Errors
+    /// It ends with another code than 0, or not within a minute and a half.
+    pub(crate) fn end(mut self) -> Result<()> {
+        run_command(Command::new("kill").arg(self.pid().to_string()))?;
+        let asked = Instant::now();
+        let status = loop {
+            match self.child.try_wait()? {
+                Some(status) => break status,
+                None if asked.elapsed() > PATIENCE => {
+                    bail!("it has not ended within {PATIENCE:?}:\n{}", self.last_words())
+                }
+                None => thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        ensure!(status.success(), "it ended with {status}:\n{}", self.last_words());
+        Ok(())
+    }
+
     fn last_words(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&log).into_owned();
@@ -76,7 +98,7 @@ impl Process {
     }
 
     /// Resident memory, in bytes; none when it is gone.
-    pub(super) fn resident_bytes(&self) -> Option<u64> {
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
