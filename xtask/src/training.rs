@@ -48,15 +48,25 @@ struct Course<'a> {
 
 impl Course<'_> {
     fn run(&self) -> Result<()> {
-        let [amqp, http, tls] = free_ports()?;
+        let [amqp, http, management, tls] = free_ports()?;
         let (certificate, key) = self.certificate()?;
         let socket = self.directory.join("agent.sock");
         let at = |port: u16| format!("127.0.0.1:{port}");
-        let mut serve = self.tubepost(&["serve", "--amqp", &at(amqp), "--http", &at(http)]);
-        serve.args(["--amqp-tls", &at(tls), "--agent-sync", "interval"]);
-        serve.arg("--amqp-tls-certificate").arg(&certificate).arg("--amqp-tls-key").arg(&key);
-        serve.arg("--agent").arg(&socket).arg("--spool").arg(self.directory.join("spool"));
-        serve.arg("--data-dir").arg(self.directory.join("data"));
+        let mut serve = self.tubepost(&["serve", "--agent-sync", "interval"]);
+        for (flag, port) in
+            [("--amqp", amqp), ("--http", http), ("--management", management), ("--amqp-tls", tls)]
+        {
+            serve.arg(flag).arg(at(port));
+        }
+        for (flag, path) in [
+            ("--amqp-tls-certificate", &certificate),
+            ("--amqp-tls-key", &key),
+            ("--agent", &socket),
+            ("--spool", &self.directory.join("spool")),
+            ("--data-dir", &self.directory.join("data")),
+        ] {
+            serve.arg(flag).arg(path);
+        }
         let mut server = Process::start(&serve, &self.directory.join("log.txt"))?;
         server.answering(amqp, b"AMQP\x00\x00\x09\x01")?;
 

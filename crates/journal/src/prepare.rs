@@ -233,7 +233,7 @@ fn write_zeros(
 static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
 
 /// Where less than this is written at once, records are small.
-const SMALL_WRITE_BYTES: u64 = 32 << 10;
+const SMALL_WRITE_BYTES: u32 = 32 << 10;
 
 /// With less written ahead of the records, it is time for more.
 const FILL_MARGIN: u32 = 256 << 10;

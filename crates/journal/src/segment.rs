@@ -40,7 +40,8 @@ pub(crate) struct Segment {
     end: AtomicU32,
     /// Space up to here was written once.
     filled: AtomicU32,
-    /// How often records were written to it by this process.
+    /// Where it ended when this process began with it, and how often it wrote records since.
+    found_end: u32,
     writes: AtomicU32,
     live: AtomicU64,
     /// What belongs to its record, until its file is made.
@@ -58,6 +59,7 @@ impl Segment {
             missing: false,
             end: AtomicU32::new(end),
             filled: AtomicU32::new(end),
+            found_end: end,
             writes: AtomicU32::new(0),
             live: AtomicU64::new(0),
             attachment: None,
@@ -90,9 +92,9 @@ impl Segment {
         assert!(before <= end, "segment {}: its end went back from {before} to {end}", self.id);
     }
 
-    /// How many bytes of records are written to it at once, as far as that is known.
-    pub(crate) fn mean_write_bytes(&self) -> u64 {
-        self.record_bytes() / u64::from(self.writes.load(Ordering::Relaxed)).max(1)
+    /// How many bytes of records are written to it at once; 0 before the first.
+    pub(crate) fn mean_write_bytes(&self) -> u32 {
+        (self.end() - self.found_end) / self.writes.load(Ordering::Relaxed).max(1)
     }
 
     /// Up to where its space was written once: with records, or with zeros ahead of them.

@@ -19,7 +19,7 @@ use crate::{
 
 /// Reads the arguments and runs what they ask for.
 pub(crate) fn run() -> Result<(), Failure> {
-    // To make all of them takes longer than to publish an event, and memory that a server keeps.
+    // All of them take their time to make, and half a megabyte that a server would keep.
     let first = env::args_os().nth(1);
     let named = first.and_then(|word| Subcommand::named(word.to_str()?));
     let matches = tubepost(named.map_or(&SUBCOMMANDS, slice::from_ref)).try_get_matches().map_err(
