@@ -30,8 +30,7 @@ use self::{
     table::Row,
 };
 use crate::{
-    packaged::Build,
-    project,
+    packaged, project,
     setup::{self, Servers},
     step::{Outcome, Steps},
 };
@@ -140,7 +139,7 @@ fn binary(choice: &Choice, steps: &mut Steps) -> Result<PathBuf> {
     let mut tubepost = PathBuf::new();
     steps.run("the packaged build", || {
         let Some(given) = &choice.binary else {
-            tubepost = Build::packaged()?.binary()?;
+            tubepost = packaged::build()?.binary()?;
             return Ok(Outcome::Done);
         };
         tubepost.clone_from(given);

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{packaged::Build, project, setup, step::run_command, wheel};
+use crate::{packaged, project, setup, step::run_command, wheel};
 
 const SHELLS: [(&str, &str); 3] =
     [("bash", "tubepost.bash"), ("zsh", "_tubepost"), ("fish", "tubepost.fish")];
@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         bail!("usage: cargo xtask dist");
     }
     let python = setup::python()?;
-    let build = Build::packaged()?;
+    let build = packaged::build()?;
     let target = project::target_directory()?;
     let folder = target.join("distribution");
     if folder.exists() {

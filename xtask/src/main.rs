@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer reads what it says")]
 
 mod bench;
+mod build;
 mod codegen;
 mod dist;
 mod packaged;

@@ -24,15 +24,8 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 
 /// What `cargo metadata` says of the workspace, without its dependencies' own.
 pub(crate) fn metadata() -> Result<Value> {
-    let output = cargo(&["metadata", "--no-deps", "--format-version", "1"])
-        .output()
-        .context("cargo metadata cannot be started")?;
-    ensure!(
-        output.status.success(),
-        "cargo metadata failed: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    serde_json::from_slice(&output.stdout).context("cargo metadata did not answer with JSON")
+    let said = said(&mut cargo(&["metadata", "--no-deps", "--format-version", "1"]))?;
+    serde_json::from_str(&said).context("cargo metadata did not answer with JSON")
 }
 
 /// What a command says on its standard output.
@@ -44,6 +37,14 @@ pub(crate) fn said(command: &mut Command) -> Result<String> {
     let words = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?}: {}\n{words}", output.status);
     String::from_utf8(output.stdout).with_context(|| format!("{command:?} says no UTF-8"))
+}
+
+/// What rustc calls this machine. With it as a target, procedural macros and build scripts are
+/// built without the flags, and do not count what they do.
+pub(crate) fn host() -> Result<String> {
+    let said = said(Command::new("rustc").arg("-vV"))?;
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc -vV names no host")?.to_owned())
 }
 
 /// The target directory, wherever the developer has put it.

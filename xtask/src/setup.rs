@@ -127,10 +127,11 @@ pub(crate) fn valgrind() -> Result<()> {
     debian::install_missing(&debian::OF_COUNTS)
 }
 
-/// Installs what a packaged build is made with.
+/// Installs what a packaged build is made with; returns what reads the counts of its first half.
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) fn of_training() -> Result<()> {
-    debian::install_missing(&debian::OF_TRAINING)
+pub(crate) fn llvm_profdata() -> Result<PathBuf> {
+    debian::install_missing(&debian::OF_TRAINING)?;
+    debian::llvm_profdata()
 }

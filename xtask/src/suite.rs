@@ -10,9 +10,8 @@ use std::{
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    codegen,
-    packaged::Build,
-    project, setup, spec,
+    build::Build,
+    codegen, project, setup, spec,
     step::{Outcome, Steps, run_command},
     tally::{self, Tally},
     tidy, wheel,

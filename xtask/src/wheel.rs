@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{packaged::Build, project, setup, step::run_command};
+use crate::{build::Build, project, setup, step::run_command};
 
 /// maturin runs cargo for its one package, with the features that this alone asks for: most crates
 /// would be built once more. So its cargo is this one, which builds the binary with it.

@@ -21,32 +21,24 @@ use crate::{
 pub(crate) fn run() -> Result<(), Failure> {
     // All of them take their time to make, and half a megabyte that a server would keep.
     let first = env::args_os().nth(1);
-    let named = first.and_then(|word| Subcommand::named(word.to_str()?));
-    let matches = tubepost(named.map_or(&SUBCOMMANDS, slice::from_ref)).try_get_matches().map_err(
-        |error| {
-            // Help and version are no failure; a closed pipe is not either.
-            _ = error.print();
-            Failure::Said(u8::try_from(error.exit_code()).unwrap_or(2))
-        },
-    )?;
-    let chosen = matches.subcommand();
-    match chosen.and_then(|(name, matches)| Some((Subcommand::named(name)?, matches))) {
-        Some((subcommand, matches)) => (subcommand.run)(matches),
+    let offered = first.and_then(|word| named(word.to_str()?)).map(slice::from_ref);
+    let matches = tubepost(offered.unwrap_or(&SUBCOMMANDS)).try_get_matches().map_err(|error| {
+        // Help and version are no failure; a closed pipe is not either.
+        _ = error.print();
+        Failure::Said(u8::try_from(error.exit_code()).unwrap_or(2))
+    })?;
+    let chosen = matches.subcommand().and_then(|(name, matches)| Some((named(name)?, matches)));
+    match chosen {
+        Some(((_, _, run), matches)) => run(matches),
         None => Err(Failure::called_wrongly("no command; see tubepost --help")),
     }
 }
 
-/// What stands behind `tubepost`.
-struct Subcommand {
-    name: &'static str,
-    command: fn() -> Command,
-    run: fn(&ArgMatches) -> Result<(), Failure>,
-}
+/// What stands behind `tubepost`: its name, its options, and what it does.
+type Subcommand = (&'static str, fn() -> Command, fn(&ArgMatches) -> Result<(), Failure>);
 
-impl Subcommand {
-    fn named(name: &str) -> Option<&'static Subcommand> {
-        SUBCOMMANDS.iter().find(|it| it.name == name)
-    }
+fn named(wanted: &str) -> Option<&'static Subcommand> {
+    SUBCOMMANDS.iter().find(|(name, ..)| *name == wanted)
 }
 
 /// All commands with all their options.
@@ -86,7 +78,7 @@ fn tubepost(offered: &[Subcommand]) -> Command {
                      /etc/tubepost/tubepost.toml, else ~/.config/tubepost/tubepost.toml]",
                 ),
         )
-        .subcommands(offered.iter().map(|it| (it.command)()))
+        .subcommands(offered.iter().map(|(_, command, _)| command()))
 }
 
 /// Adds the flags that the table has for a verb.
@@ -144,51 +136,35 @@ pub(crate) fn config_file(matches: &ArgMatches) -> Option<&Path> {
 
 /// In the order of the help.
 static SUBCOMMANDS: [Subcommand; 29] = [
-    Subcommand { name: "serve", command: serve::command, run: serve::run },
-    Subcommand { name: "publish", command: verb::publish::command, run: verb::publish::run },
-    Subcommand { name: "tail", command: verb::tail::command, run: verb::tail::run },
-    Subcommand { name: "on", command: verb::on::command, run: verb::on::run },
-    Subcommand { name: "hook", command: verb::hook::command, run: verb::hook::run },
-    Subcommand { name: "agent", command: verb::agent::command, run: verb::agent::run },
-    Subcommand { name: "event", command: verb::event::command, run: verb::event::run },
-    Subcommand { name: "schema", command: verb::schema::command, run: verb::schema::run },
-    Subcommand { name: "notify", command: verb::notify::command, run: verb::notify::run },
-    Subcommand { name: "desktop", command: verb::desktop::command, run: verb::desktop::run },
-    Subcommand { name: "verify", command: verb::verify::command, run: verb::verify::run },
-    Subcommand { name: "key", command: verb::key::command, run: verb::key::run },
-    Subcommand { name: "user", command: verb::user::command, run: verb::user::run },
-    Subcommand { name: "status", command: verb::status::command, run: verb::status::run },
-    Subcommand { name: "vhost", command: verb::vhost::command, run: verb::vhost::run },
-    Subcommand {
-        name: "permission",
-        command: verb::permission::command,
-        run: verb::permission::run,
-    },
-    Subcommand { name: "policy", command: verb::policy::command, run: verb::policy::run },
-    Subcommand { name: "exchange", command: verb::exchange::command, run: verb::exchange::run },
-    Subcommand { name: "queue", command: verb::queue::command, run: verb::queue::run },
-    Subcommand { name: "binding", command: verb::binding::command, run: verb::binding::run },
-    Subcommand {
-        name: "connection",
-        command: verb::connection::command,
-        run: verb::connection::run,
-    },
-    Subcommand { name: "channel", command: verb::channel::command, run: verb::channel::run },
-    Subcommand { name: "consumer", command: verb::consumer::command, run: verb::consumer::run },
-    Subcommand {
-        name: "definitions",
-        command: verb::definitions::command,
-        run: verb::definitions::run,
-    },
-    Subcommand { name: "journal", command: verb::journal::command, run: verb::journal::run },
-    Subcommand { name: "bench", command: verb::bench::command, run: verb::bench::run },
-    Subcommand { name: "config", command: verb::config::command, run: verb::config::run },
-    Subcommand {
-        name: "completions",
-        command: verb::completions::command,
-        run: verb::completions::run,
-    },
-    Subcommand { name: "man", command: verb::man::command, run: verb::man::run },
+    ("serve", serve::command, serve::run),
+    ("publish", verb::publish::command, verb::publish::run),
+    ("tail", verb::tail::command, verb::tail::run),
+    ("on", verb::on::command, verb::on::run),
+    ("hook", verb::hook::command, verb::hook::run),
+    ("agent", verb::agent::command, verb::agent::run),
+    ("event", verb::event::command, verb::event::run),
+    ("schema", verb::schema::command, verb::schema::run),
+    ("notify", verb::notify::command, verb::notify::run),
+    ("desktop", verb::desktop::command, verb::desktop::run),
+    ("verify", verb::verify::command, verb::verify::run),
+    ("key", verb::key::command, verb::key::run),
+    ("user", verb::user::command, verb::user::run),
+    ("status", verb::status::command, verb::status::run),
+    ("vhost", verb::vhost::command, verb::vhost::run),
+    ("permission", verb::permission::command, verb::permission::run),
+    ("policy", verb::policy::command, verb::policy::run),
+    ("exchange", verb::exchange::command, verb::exchange::run),
+    ("queue", verb::queue::command, verb::queue::run),
+    ("binding", verb::binding::command, verb::binding::run),
+    ("connection", verb::connection::command, verb::connection::run),
+    ("channel", verb::channel::command, verb::channel::run),
+    ("consumer", verb::consumer::command, verb::consumer::run),
+    ("definitions", verb::definitions::command, verb::definitions::run),
+    ("journal", verb::journal::command, verb::journal::run),
+    ("bench", verb::bench::command, verb::bench::run),
+    ("config", verb::config::command, verb::config::run),
+    ("completions", verb::completions::command, verb::completions::run),
+    ("man", verb::man::command, verb::man::run),
 ];
 
 const CONFIG_FILE: &str = "config-file";
@@ -204,8 +180,8 @@ mod tests {
 
     #[test]
     fn every_command_is_called_what_the_table_says() {
-        for it in &SUBCOMMANDS {
-            assert_eq!((it.command)().get_name(), it.name);
+        for (name, command, _) in &SUBCOMMANDS {
+            assert_eq!(command().get_name(), *name);
         }
     }
 

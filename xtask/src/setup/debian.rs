@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::cpp;
-use crate::{packaged, project::find_program, step::run_command};
+use crate::{
+    project::{self, find_program},
+    step::run_command,
+};
 
 /// Something that is run here, and the Debian packages that bring it.
 #[derive(Clone, Copy)]
@@ -135,7 +138,7 @@ pub(super) const OF_COUNTS: [Need; 1] = [Need {
 pub(super) const OF_TRAINING: [Need; 2] = [
     Need {
         what: "llvm-profdata (it reads what a build was found to do)",
-        is_there: || packaged::llvm_profdata().is_ok(),
+        is_there: || llvm_profdata().is_ok(),
         packages: &["llvm-19"],
     },
     Need {
@@ -254,6 +257,29 @@ pub(super) fn rabbitmq_server() -> Result<PathBuf> {
 pub(super) fn nats_server() -> Result<PathBuf> {
     find_program(&["nats-server"]).context("no nats-server on PATH: apt-get install nats-server")
 }
+
+/// The newest `llvm-profdata` that may know this compiler's counts: its own, or the system's.
+///
+/// # Errors
+/// There is none, with the mend.
+pub(super) fn llvm_profdata() -> Result<PathBuf> {
+    let sysroot = project::said(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let own = Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(project::host()?)
+        .join("bin/llvm-profdata");
+    if own.is_file() {
+        return Ok(own);
+    }
+    let mut names = (LLVM_OLDEST..LLVM_OLDEST + 20).rev().map(|n| format!("llvm-profdata-{n}"));
+    let found = names.find_map(|name| find_program(&[&name]));
+    found.with_context(|| {
+        format!("there is no llvm-profdata of LLVM {LLVM_OLDEST} or newer; rustup component add llvm-tools, or on Debian apt-get install llvm-{LLVM_OLDEST}")
+    })
+}
+
+/// It reads what LLVM 22 counts.
+const LLVM_OLDEST: u32 = 19;
 
 fn has_a_font() -> bool {
     output_of("fc-list", &[]).is_some_and(|fonts| !fonts.trim().is_empty())
