@@ -6,7 +6,8 @@ mod build;
 mod codegen;
 mod dist;
 mod packaged;
-mod ports;
+#[path = "../../tests/src/port.rs"]
+mod port;
 mod process;
 mod project;
 mod setup;

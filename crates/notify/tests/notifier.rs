@@ -9,7 +9,6 @@ mod smtp;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::TcpListener,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,7 +20,7 @@ use notify::{
     rule::{Condition, Rule},
     store::{Location, Store},
 };
-use rabbitmq::RabbitMq;
+use rabbitmq::{RabbitMq, port::free_port};
 use smtp::{Received, SmtpServer, config};
 use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
@@ -129,10 +128,6 @@ impl Running {
         };
         timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("{:?}", self.counters.read()));
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn ids(count: usize) -> Vec<String> {

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{ports::free_ports, process::Process, setup::Servers};
+use crate::{port::free_port, process::Process, setup::Servers};
 
 /// One of those that are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Contender {
         let mut site = Site {
             contender: self.clone(),
             directory: directory.to_owned(),
-            ports: free_ports()?,
+            ports: std::array::from_fn(|_| free_port()),
             command: None,
             process: None,
             port_mapper: None,

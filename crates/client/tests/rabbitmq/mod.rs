@@ -6,9 +6,12 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+#[path = "../../../../tests/src/port.rs"]
+pub(crate) mod port;
+
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -16,6 +19,8 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use port::free_port;
 
 /// A broker, running or not.
 pub(crate) struct RabbitMq {
@@ -36,23 +41,14 @@ impl RabbitMq {
             return None;
         }
         let home = tempfile::Builder::new().prefix("rabbitmq").tempdir().unwrap();
-        let listeners: Vec<TcpListener> =
-            (0..4).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
+        let [port, port_distribution, port_epmd, port_tls] = std::array::from_fn(|_| free_port());
         let has_tls = configuration.contains("TLS_PORT");
-        let configuration = format!("listeners.tcp.1 = 127.0.0.1:{}\n{configuration}", ports[0])
-            .replace("TLS_PORT", &ports[3].to_string());
+        let configuration = format!("listeners.tcp.1 = 127.0.0.1:{port}\n{configuration}")
+            .replace("TLS_PORT", &port_tls.to_string());
         fs::write(home.path().join("rabbitmq.conf"), configuration).unwrap();
         fs::write(home.path().join("plugins"), "[].\n").unwrap();
-        Some(RabbitMq {
-            home,
-            port: ports[0],
-            port_tls: ports[3],
-            has_tls,
-            port_distribution: ports[1],
-            port_epmd: ports[2],
-            guard: None,
-        })
+        let guard = None;
+        Some(RabbitMq { home, port, port_tls, has_tls, port_distribution, port_epmd, guard })
     }
 
     /// The same with a plugin of its own distribution.
@@ -195,8 +191,17 @@ impl RabbitMq {
 impl Drop for RabbitMq {
     fn drop(&mut self) {
         self.stop();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.path("log/rabbitmq.log")).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines.len().saturating_sub(LOG_LINES_SHOWN);
+            eprintln!("RabbitMQ's log ends:\n{}", lines[last..].join("\n"));
+        }
     }
 }
+
+/// Of the log of a broker whose test failed.
+const LOG_LINES_SHOWN: usize = 60;
 
 /// Past the distribution's wrapper, which changes the user and the directory.
 fn program(name: &str) -> PathBuf {

@@ -3,9 +3,11 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+#[path = "../../../../tests/src/port.rs"]
+mod port;
+
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -19,6 +21,8 @@ use tokio::{
     },
     time::{sleep, timeout},
 };
+
+use port::free_port;
 
 /// A running network.
 pub(crate) struct Network {
@@ -62,7 +66,7 @@ impl Network {
         let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         fs::write(at("certificate.pem"), certified.cert.pem()).unwrap();
         fs::write(at("key.pem"), certified.signing_key.serialize_pem()).unwrap();
-        let [plain, tls, links] = free_ports();
+        let [plain, tls, links] = std::array::from_fn(|_| free_port());
         let mut network =
             Network { plain, tls, links, threshold, folder, server: None, services: None };
         network.begin().await;
@@ -192,11 +196,6 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         }
     };
     timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"));
-}
-
-fn free_ports() -> [u16; 3] {
-    let listeners: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    std::array::from_fn(|index| listeners[index].local_addr().unwrap().port())
 }
 
 const DEADLINE: Duration = Duration::from_secs(30);
