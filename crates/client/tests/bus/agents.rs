@@ -46,6 +46,11 @@ async fn what_is_handed_over_before_the_bus_is_there_arrives_in_order() {
     let mut subscriber = within("a subscriber", subscribing).await.unwrap();
     until_empty(&spool).await;
 
+    // RabbitMQ 3 may lose a binding that it confirmed just before it is killed, and then confirms
+    // what nobody gets: a crash is looked at here, and not that.
+    let written = tokio::task::block_in_place(|| broker.ctl(&["eval", "mnesia:dump_log()."]));
+    assert_eq!(written.trim(), "dumped");
+
     // Now that the queue is there, which keeps all: the same again around a crash.
     let again: Vec<Event> = (0..400).map(|n| event("t.spool", 1000 + n)).collect();
     tokio::task::block_in_place(|| broker.kill());
