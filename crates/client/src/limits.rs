@@ -47,11 +47,8 @@ pub(crate) const REFUSALS_MAX: u32 = 5;
 pub(crate) const GATHERED_EVENTS: Range<usize> = 4..1024;
 /// How long.
 pub(crate) const GATHER_WAIT: Duration = Duration::from_millis(1);
-/// How old the knowledge of a spool's size, or its disk's, may be before a hand-over looks again.
+/// How old the knowledge of a spool's size may be before a hand-over looks again.
 pub(crate) const SIZE_KNOWN_FOR: Duration = Duration::from_secs(1);
-/// With so much free a disk is not full within [`SIZE_KNOWN_FOR`], whoever writes. To look costs a
-/// hand-over 7 µs.
-pub(crate) const AMPLE_FREE_BYTES: u64 = 8 << 30;
 /// A half-written batch older than this has lost its writer.
 pub(crate) const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 

@@ -5,7 +5,6 @@ use std::{
     collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
 use event::Event;
@@ -16,10 +15,7 @@ use tracing::{error, info};
 use crate::{
     Error, Spool,
     delivery_lock::DeliveryLock,
-    limits::{
-        AMPLE_FREE_BYTES, OUTBOX_SEGMENT_BYTES_MAX, OUTBOX_SEGMENT_BYTES_MIN, READ_AHEAD_BYTES,
-        SIZE_KNOWN_FOR, WINDOW_EVENTS,
-    },
+    limits::{OUTBOX_SEGMENT_BYTES_MAX, OUTBOX_SEGMENT_BYTES_MIN, READ_AHEAD_BYTES, WINDOW_EVENTS},
     round::{Store, Taken},
 };
 
@@ -47,8 +43,6 @@ struct State {
     size_bytes: u64,
     /// Every event up to this one was delivered, or set aside; and of that the journal knows.
     marked: u64,
-    /// When the disk was seen to have [`AMPLE_FREE_BYTES`].
-    ample: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +107,7 @@ impl Outbox {
         let fault = |source: journal::Error| Error::outbox(&self.directory, &source);
         {
             let mut state = self.state();
-            self.admit(&mut state, lines.iter().map(|line| line.len() as u64).sum())?;
+            self.admit(&state, lines.iter().map(|line| line.len() as u64).sum())?;
             let mut appender = self.journal.appender().map_err(fault)?;
             for line in &lines {
                 let number = state.next;
@@ -129,7 +123,7 @@ impl Outbox {
         self.journal.write().map(drop).map_err(fault)
     }
 
-    fn admit(&self, state: &mut State, wanted_bytes: u64) -> Result<(), Error> {
+    fn admit(&self, state: &State, wanted_bytes: u64) -> Result<(), Error> {
         if state.size_bytes.saturating_add(wanted_bytes) > self.size_bytes_max {
             return Err(Error::SpoolFull {
                 directory: self.directory.clone(),
@@ -141,17 +135,12 @@ impl Outbox {
         // Looked at before: what a full disk refuses stays pending in the journal, and would be
         // delivered later although its publisher was told no.
         let needed_bytes = wanted_bytes + 2 * u64::from(self.journal.options().segment_bytes);
-        if state.ample.is_some_and(|seen| seen.elapsed() < SIZE_KNOWN_FOR) {
-            return Ok(());
+        match self.journal.free_bytes() {
+            Some(free_bytes) if free_bytes < needed_bytes => {
+                Err(Error::DiskFull { directory: self.directory.clone(), free_bytes, needed_bytes })
+            }
+            _ => Ok(()),
         }
-        let Some(free_bytes) = self.journal.free_bytes() else { return Ok(()) };
-        let is_ample = free_bytes >= needed_bytes.saturating_add(AMPLE_FREE_BYTES);
-        state.ample = is_ample.then(Instant::now);
-        if free_bytes < needed_bytes {
-            let directory = self.directory.clone();
-            return Err(Error::DiskFull { directory, free_bytes, needed_bytes });
-        }
-        Ok(())
     }
 
     /// Puts on the medium what is only written yet; to be called again and again, at least as often
@@ -246,7 +235,6 @@ impl Found {
             waiting,
             in_hand: BTreeMap::new(),
             marked: self.marked,
-            ample: None,
         }
     }
 }
