@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     Context,
-    bell::Hold,
+    bell::{Held, Hold},
     connections::Entered,
     read_buffer::ReadRoom,
     socket::{LINGER, Socket},
@@ -119,6 +119,7 @@ impl<E: Endpoint> Driver<E> {
             last_read: now,
             last_write: now,
             is_stalled: false,
+            held: Held::default(),
             closing_since: None,
         };
         let id = driving.endpoint.entered().facts.id.0;
@@ -162,6 +163,8 @@ struct Driving<E> {
     /// There may be frames that were read and not acted upon, because what they bring would not
     /// fit into the write buffer.
     is_stalled: bool,
+    /// Whom its reads have yet to wake.
+    held: Held,
     /// The server said close: from when on the answer is no longer waited for.
     closing_since: Option<Instant>,
 }
@@ -201,13 +204,16 @@ impl<E: Endpoint> Driving<E> {
             }
             let may_read = self.may_read();
             let must_write = self.must_write();
+            if !may_read {
+                self.held.ring();
+            }
             tokio::select! {
                 biased;
                 // First, and seldom: a peer that never stops sending is not to stop the clock.
                 _ = tick.tick() => self.on_tick()?,
                 () = self.bell.notified() => self.endpoint.on_wake(),
                 ready = self.socket.writable(), if must_write => ready?,
-                ready = self.socket.readable(), if may_read => {
+                ready = self.readable(), if may_read => {
                     ready?;
                     if !self.read()? {
                         return Ok(());
@@ -219,6 +225,15 @@ impl<E: Endpoint> Driving<E> {
                     self.endpoint.force_close("broker is shutting down");
                 }
             }
+        }
+    }
+
+    /// Waits until there may be something to read. Not while others wait for what was read: then a
+    /// read shows whether there is more.
+    async fn readable(&self) -> io::Result<()> {
+        match self.held.is_empty() {
+            true => self.socket.readable().await,
+            false => Ok(()),
         }
     }
 
@@ -236,16 +251,17 @@ impl<E: Endpoint> Driving<E> {
     /// Reads, and steps the state with every frame that is complete, as long as the peer fills what
     /// it is given, and it is its turn. `false` at the end of the stream.
     fn read(&mut self) -> io::Result<bool> {
-        let _hold = Hold::begin();
+        let hold = Hold::begin(std::mem::take(&mut self.held));
         loop {
             match self.read_once()? {
                 ReadOnce::End => return Ok(false),
                 ReadOnce::Emptied => return Ok(true),
-                ReadOnce::Filled => {
-                    if self.reads >= READS_AT_ONCE || self.is_stalled || !self.may_read() {
-                        return Ok(true);
-                    }
-                }
+                ReadOnce::Filled if self.is_stalled || !self.may_read() => return Ok(true),
+                ReadOnce::Filled => hold.on_read(),
+            }
+            if self.reads >= READS_AT_ONCE {
+                self.held = hold.suspend();
+                return Ok(true);
             }
         }
     }
