@@ -231,8 +231,7 @@ impl Broker {
         }
     }
 
-    /// Waits until a delayed message is due, messages begin to take more memory than their budget,
-    /// or the time is over; whether a message is due.
+    /// Waits until a delayed message is due, or the time is over; whether one is due.
     pub fn wait_due(&self, timeout: Duration) -> bool {
         self.store.alarm().wait(self.store.clock(), timeout)
     }
@@ -299,15 +298,22 @@ impl Broker {
         }
     }
 
-    /// Lets go of messages in memory that the journal has, when they are over the budget.
+    /// Waits until messages take more memory than their budget, or the time is over; whether they
+    /// do.
+    pub fn wait_over_budget(&self, timeout: Duration) -> bool {
+        self.store.wait_over_budget(timeout)
+    }
+
+    /// Lets go of messages in memory that the journal has, when they are over the budget; returns
+    /// how many bytes that gave back. May go on beside [`Broker::tidy`].
     ///
     /// # Errors
     /// The disk failed.
-    pub fn page_out(&self) -> Result<(), Error> {
-        if self.store.is_over_budget() {
-            self.shrink_queues(true)?;
+    pub fn page_out(&self) -> Result<usize, Error> {
+        match self.store.is_over_budget() {
+            true => self.shrink_queues(true),
+            false => Ok(0),
         }
-        Ok(())
     }
 
     /// Takes out messages whose time is over, and queues that nobody has used for long. To be
@@ -434,13 +440,13 @@ impl Broker {
         self.queues().filter(|queue| queue.is_durable())
     }
 
-    fn shrink_queues(&self, page_out: bool) -> Result<(), Error> {
+    fn shrink_queues(&self, page_out: bool) -> Result<usize, Error> {
         // What space there is on a full disk is for a checkpoint, which gives back more.
         let may_spill = !self.is_disk_full.load(Relaxed);
-        let mut is_full = false;
+        let (mut is_full, mut freed) = (false, 0);
         for queue in self.queues() {
             match queue.shrink(may_spill, page_out) {
-                Ok(()) => {}
+                Ok(bytes) => freed += bytes,
                 Err(error) if error.kind() == ErrorKind::StorageFull => is_full = true,
                 Err(error) => {
                     return Err(self.fail(&format!("a part of queue '{}': {error}", queue.name())));
@@ -448,7 +454,7 @@ impl Broker {
             }
         }
         self.is_index_full.store(is_full, Relaxed);
-        Ok(())
+        Ok(freed)
     }
 
     fn is_disk_short(&self) -> bool {

@@ -1,9 +1,12 @@
 //! Messages on disk: written once for all their queues, settled, read back, moved; and the count of
 //! bytes that messages hold in memory.
 
-use std::sync::{
-    Arc, Mutex, RwLock, RwLockReadGuard, Weak,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, RwLock, RwLockReadGuard, Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use bytes::BufMut;
@@ -38,6 +41,8 @@ pub(crate) struct Store {
     disk_free_min: u64,
     /// When the next delayed message is due.
     alarm: Alarm,
+    /// Called when messages begin to hold more than they should.
+    crowded: Alarm,
     backlog: BacklogSizes,
     clock: Arc<dyn Clock>,
     properties: Arc<dyn Properties>,
@@ -72,6 +77,7 @@ impl Store {
             memory_max: options.memory_bytes_max,
             disk_free_min: options.disk_free_bytes_min,
             alarm: Alarm::default(),
+            crowded: Alarm::default(),
             backlog: options.backlog.checked(),
             clock: options.clock.clone(),
             properties: options.properties.clone(),
@@ -167,9 +173,18 @@ impl Store {
     pub(crate) fn hold(&self, bytes: usize) {
         let before = self.memory.fetch_add(bytes, Relaxed);
         // At half a gigabyte a second, what comes until somebody looks by itself is megabytes.
-        if before < self.paged_min && before + bytes >= self.paged_min {
-            self.alarm.call();
+        if before <= self.paged_min && before + bytes > self.paged_min {
+            self.crowded.call();
         }
+    }
+
+    /// Waits until messages that the journal has should be let go of, or the time is over; whether
+    /// they should.
+    pub(crate) fn wait_over_budget(&self, timeout: Duration) -> bool {
+        if !self.is_over_budget() {
+            self.crowded.wait(&*self.clock, timeout);
+        }
+        self.is_over_budget()
     }
 
     pub(crate) fn let_go(&self, bytes: usize) {

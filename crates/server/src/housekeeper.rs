@@ -1,5 +1,5 @@
-//! The thread that gives memory and disk back while the journal's thread commits: queues move to
-//! disk, checkpoints, compaction. It also publishes delayed messages when they are due.
+//! The thread that gives disk back while the journal's thread commits: long queues move to disk,
+//! checkpoints, compaction. It also publishes delayed messages when they are due.
 
 use std::{
     sync::{
@@ -27,10 +27,9 @@ fn run(broker: &Broker, stop: &AtomicBool, failed: &Failed) {
     let (mut tidied, mut ticked) = (None::<Instant>, Instant::now());
     while !stop.load(SeqCst) {
         let mut result = Ok(());
-        if broker.wait_due(PAGE_OUT_EVERY) {
+        if broker.wait_due(LOOK_EVERY) {
             result = broker.fire_due();
         }
-        result = result.and_then(|()| broker.page_out());
         result = result.and_then(|()| prepare(broker));
         if ticked.elapsed() >= TICK_EVERY {
             ticked = Instant::now();
@@ -66,8 +65,8 @@ fn is_fatal(error: &Error) -> bool {
     error.kind != Kind::DiskFull
 }
 
-/// How often memory over the budget is given back.
-const PAGE_OUT_EVERY: Duration = Duration::from_millis(10);
+/// How often it looks what there is to do.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// How long at a time: half of the disk's time, while there is something to do.
 const PREPARE_FOR: Duration = Duration::from_millis(5);

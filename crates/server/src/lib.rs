@@ -16,6 +16,7 @@ mod housekeeper;
 mod listener;
 mod open_channel;
 mod opening;
+mod pager;
 mod plaintext;
 mod properties;
 mod publish_cache;

@@ -14,7 +14,7 @@ use crate::{
     amqp10::SuspendedLinks,
     committer,
     entrance::{self, Way},
-    housekeeper,
+    housekeeper, pager,
     revocation::{self, Rights},
     tls::Tls,
     websocket::WebSocketEntrance,
@@ -43,6 +43,7 @@ pub struct Server {
     sockets_max: u32,
     committer: Worker,
     housekeeper: Worker,
+    pager: Worker,
 }
 
 impl Server {
@@ -66,7 +67,8 @@ impl Server {
         let (changed, rights) = watch::channel(Rights::now(&broker, &users));
         let (failure, failed) = watch::channel(None);
         let committer = committer::start(broker.clone(), failure.clone())?;
-        let housekeeper = housekeeper::start(broker.clone(), failure)?;
+        let housekeeper = housekeeper::start(broker.clone(), failure.clone())?;
+        let pager = pager::start(broker.clone(), failure)?;
         let limit = config.limits.connections_max.clamp(1, CONNECTIONS_MAX);
         let sockets = limit + (limit / 4).max(UNOPENED_MIN);
         let connections = Arc::new(Semaphore::new(sockets));
@@ -102,6 +104,7 @@ impl Server {
             sockets_max,
             committer,
             housekeeper,
+            pager,
         })
     }
 
@@ -141,6 +144,7 @@ impl Server {
             tracing::warn!("some connections did not close within {patience:?}");
         }
         tokio::task::block_in_place(|| {
+            self.pager.stop();
             self.housekeeper.stop();
             self.committer.stop();
         });

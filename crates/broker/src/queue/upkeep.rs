@@ -13,15 +13,15 @@ use crate::{
 
 impl Queue {
     /// Gives memory back: with `spill` what is far behind goes to disk, and with `page_out` the
-    /// messages of the rest, as far as the journal has them.
+    /// messages of the rest, as far as the journal has them; returns how many bytes.
     ///
     /// # Errors
     /// The index cannot be written.
-    pub(crate) fn shrink(&self, spill: bool, page_out: bool) -> std::io::Result<()> {
+    pub(crate) fn shrink(&self, spill: bool, page_out: bool) -> std::io::Result<usize> {
         if let Some(stream) = self.stream() {
             return stream.shrink(spill, page_out);
         }
-        let Some(journal) = self.store.journal() else { return Ok(()) };
+        let Some(journal) = self.store.journal() else { return Ok(0) };
         let mut freed = 0;
         let mut result = Ok(());
         {
@@ -35,7 +35,7 @@ impl Queue {
             }
         }
         self.let_go(freed);
-        result
+        result.map(|()| freed)
     }
 
     /// What of the queue lies in this segment of the journal, with the sizes of the bodies.

@@ -18,7 +18,7 @@ impl Stream {
     ///
     /// # Errors
     /// The index cannot be written.
-    pub(crate) fn shrink(&self, spill: bool, page_out: bool) -> std::io::Result<()> {
+    pub(crate) fn shrink(&self, spill: bool, page_out: bool) -> std::io::Result<usize> {
         let mut freed = 0;
         let mut result = Ok(());
         {
@@ -33,7 +33,7 @@ impl Stream {
             };
         }
         self.store.let_go(freed);
-        result
+        result.map(|()| freed)
     }
 
     /// Puts back what a restart found.
