@@ -10,7 +10,7 @@ use std::time::Duration;
 #[cfg(doc)]
 use crate::Sync;
 use crate::damage::Recovery;
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::error::Error;
 use crate::pending::Pending;
 use crate::prepare::Prepared;
@@ -39,6 +39,8 @@ pub struct Journal {
     written: AtomicU64,
     /// The next segment's file, if it was made ahead. Locked with the committer's lock held.
     prepared: Mutex<Option<Prepared>>,
+    /// What an earlier start left unfinished, removed and still open.
+    nameless: Mutex<Vec<Arc<dyn DiskFile>>>,
     failed: OnceLock<String>,
     /// Which segments were deleted. Locked with the committer's lock held, and for no longer.
     reclaimed: Mutex<Listed>,
@@ -114,6 +116,7 @@ impl Journal {
             durable: AtomicU64::new(found.durable.to_bits()),
             written: AtomicU64::new(found.durable.to_bits()),
             prepared: Mutex::new(None),
+            nameless: Mutex::new(found.nameless),
             failed: OnceLock::new(),
             reclaimed: Mutex::new(Listed { list: found.reclaimed, is_written: true }),
             attachments: AtomicU32::new(1),
@@ -389,6 +392,12 @@ impl Journal {
 
     pub(crate) fn lock_reclaimed(&self) -> MutexGuard<'_, Listed> {
         self.reclaimed.lock().unwrap_or_else(|poison| self.poisoned(poison))
+    }
+
+    /// Gives back the space of what an earlier start left unfinished.
+    pub(crate) fn drop_nameless(&self) {
+        let nameless = self.nameless.lock().map(|mut files| std::mem::take(&mut *files));
+        drop(nameless);
     }
 
     pub(crate) fn lock_prepared(&self) -> MutexGuard<'_, Option<Prepared>> {

@@ -7,10 +7,11 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 
 use crate::damage::{Reason, Recovery, Torn};
 use crate::directory::{Directory, read_directory};
-use crate::disk::{Disk, read_full};
+use crate::disk::{Disk, DiskFile, read_full};
 use crate::error::Error;
 use crate::limits::READ_BLOCK_BYTES;
 use crate::pending::Tail;
@@ -30,6 +31,8 @@ pub(crate) struct Recovered {
     /// Everything below is on the medium.
     pub(crate) durable: Position,
     pub(crate) reclaimed: Reclaimed,
+    /// Files that have no name any more, and whose space is given back when they are dropped.
+    pub(crate) nameless: Vec<Arc<dyn DiskFile>>,
 }
 
 /// Where the next record goes; as [`Tail`], with the segment's number.
@@ -79,10 +82,10 @@ pub(crate) fn recover(
     reach_checkpoint(&mut reading, &mut tail, durable);
     reading.retain();
     let Reading { mut report, segments, .. } = reading;
-    tidy(disk, &directory, &mut report)?;
+    let nameless = tidy(disk, &directory, &mut report)?;
     report.damaged.sort();
     let reclaimed = directory.reclaimed;
-    Ok(Recovered { recovery: report, segments, tail, durable, reclaimed })
+    Ok(Recovered { recovery: report, segments, tail, durable, reclaimed, nameless })
 }
 
 /// Judges the last segment, and decides whether records go on in it.
@@ -190,8 +193,13 @@ fn write_again(disk: &dyn Disk, held: &Held) -> Result<(), Error> {
 ///
 /// What was never finished is removed last, and that is not waited for: to find it again after a
 /// power loss costs nothing, to sync a directory that was just changed costs the start ten times
-/// what it costs to sync one that was not.
-fn tidy(disk: &dyn Disk, directory: &Directory, report: &mut Recovery) -> Result<(), Error> {
+/// what it costs to sync one that was not. Nor for its space: to give back the pages of a segment
+/// that was filled ahead takes 10 ms, so the files are returned, open.
+fn tidy(
+    disk: &dyn Disk,
+    directory: &Directory,
+    report: &mut Recovery,
+) -> Result<Vec<Arc<dyn DiskFile>>, Error> {
     let mut remove = |name: &String| {
         report.removed.push(name.clone());
         disk.remove(name).map_err(Error::io("remove", name))
@@ -200,7 +208,9 @@ fn tidy(disk: &dyn Disk, directory: &Directory, report: &mut Recovery) -> Result
     if !directory.segments.is_empty() || !directory.void.is_empty() {
         disk.sync_dir().map_err(Error::io("sync", "the journal's directory"))?;
     }
-    directory.unfinished.iter().try_for_each(&mut remove)
+    let nameless = directory.unfinished.iter().filter_map(|name| disk.open(name).ok()).collect();
+    directory.unfinished.iter().try_for_each(&mut remove)?;
+    Ok(nameless)
 }
 
 /// A first sequence that nobody can guess, with room for 2⁶² records behind it. The hasher's keys

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::{Buf, BufMut};
 use journal::Position;
 
-use super::{Chunk, Row, Slot, chunks::checked};
+use super::{Chunk, Row, Slot, chunk::ROW_BYTES, chunks::checked};
 use crate::{
     queue::QueueId,
     stream::{StreamRow, Stretch},
@@ -153,20 +153,27 @@ impl CheckpointPart {
         match bytes.try_get_u8().ok()? {
             SLOTS => {
                 let count = bytes.try_get_u32_le().ok()?;
-                let slots: Option<_> = (0..count).map(|_| Slot::decode(bytes)).collect();
-                Some(CheckpointPart::Slots(slots?))
+                Some(CheckpointPart::Slots(decode_rows(count, bytes)?))
             }
             CHUNK => Chunk::decode(bytes).map(CheckpointPart::Chunk),
             STRETCH => Stretch::decode(bytes).map(CheckpointPart::Stretch),
             ROWS => {
                 let first = bytes.try_get_u64_le().ok()?;
                 let count = bytes.try_get_u32_le().ok()?;
-                let rows: Option<_> = (0..count).map(|_| StreamRow::decode(bytes)).collect();
-                Some(CheckpointPart::Rows { first, rows: rows? })
+                Some(CheckpointPart::Rows { first, rows: decode_rows(count, bytes)? })
             }
             _ => None,
         }
     }
+}
+
+fn decode_rows<R: Row>(count: u32, bytes: &mut &[u8]) -> Option<Vec<R>> {
+    // Whatever it says, there are no more than fit into it.
+    let mut rows = Vec::with_capacity((count as usize).min(bytes.len() / ROW_BYTES));
+    for _ in 0..count {
+        rows.push(R::decode(bytes)?);
+    }
+    Some(rows)
 }
 
 const SLOTS: u8 = 0;

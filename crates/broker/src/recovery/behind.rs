@@ -7,7 +7,7 @@ use std::{
 
 use journal::{Position, Record, Recovery};
 
-use super::declared::Declared;
+use super::{added::Added, declared::Declared};
 use crate::{
     Error, Properties,
     entry::{Flags, Ticket},
@@ -31,7 +31,7 @@ pub(super) struct Behind<'a> {
     /// Where the checkpoint ends.
     from: Position,
     /// What was written since, by where it was first written.
-    pub(super) added: Map<QueueId, BTreeMap<Position, Slot>>,
+    pub(super) added: Map<QueueId, Added>,
     /// The same of streams, by offset.
     pub(super) rows: Map<QueueId, BTreeMap<u64, StreamRow>>,
     /// The first offset that streams kept.
@@ -355,7 +355,7 @@ impl<'a> Behind<'a> {
                 self.settled.entry(id).or_default().positions.insert(position);
             } else {
                 if let Some(added) = self.added.get_mut(&id) {
-                    added.remove(&origin);
+                    added.remove(origin);
                 }
                 self.gone.entry(id).or_default().insert(origin);
             }

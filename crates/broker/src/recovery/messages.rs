@@ -138,8 +138,8 @@ impl Messages {
     ) -> Messages {
         let Behind { added, rows, trimmed, highest_id, .. } = behind;
         for (id, added) in added {
-            let slots: Vec<Slot> = added.into_values().collect();
-            slots.iter().for_each(|slot| journal.retain(slot.position));
+            let slots = added.into_slots();
+            journal.retain_all(slots.iter().map(|slot| slot.position));
             queues.entry(id).or_default().push(CheckpointPart::Slots(slots));
         }
         for (id, rows) in rows {
@@ -198,16 +198,22 @@ pub(super) fn count(parts: &[CheckpointPart]) -> usize {
 fn retained<'a>(parts: impl Iterator<Item = &'a CheckpointPart>) -> Vec<(u32, u64)> {
     let mut retained: BTreeMap<u32, u64> = BTreeMap::new();
     let mut add = |segment, count| *retained.entry(segment).or_default() += count;
+    let add_all = |positions: Vec<Position>, add: &mut dyn FnMut(u32, u64)| {
+        // Neighbours are mostly of one segment.
+        for run in positions.chunk_by(|one, next| one.segment() == next.segment()) {
+            run.first().into_iter().for_each(|first| add(first.segment(), run.len() as u64));
+        }
+    };
     let of_chunk = |chunk: &Chunk, add: &mut dyn FnMut(u32, u64)| {
         chunk.segments.iter().for_each(|(id, count)| add(*id, u64::from(*count)));
     };
     for part in parts {
         match part {
             CheckpointPart::Slots(slots) => {
-                slots.iter().for_each(|slot| add(slot.position.segment(), 1));
+                add_all(slots.iter().map(|slot| slot.position).collect(), &mut add);
             }
             CheckpointPart::Rows { rows, .. } => {
-                rows.iter().for_each(|row| add(row.position.segment(), 1));
+                add_all(rows.iter().map(|row| row.position).collect(), &mut add);
             }
             CheckpointPart::Chunk(chunk) => of_chunk(chunk, &mut add),
             CheckpointPart::Stretch(stretch) => of_chunk(&stretch.chunk, &mut add),

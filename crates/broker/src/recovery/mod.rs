@@ -1,6 +1,7 @@
 //! Starting again: the ledger says what there is, the checkpoint how the queues stood, and the
 //! journal what came behind that. Without a checkpoint the journal says it all.
 
+mod added;
 mod behind;
 mod declared;
 mod messages;
