@@ -176,7 +176,8 @@ impl Journal {
         records: &[u8],
     ) -> Result<(), WriteFault> {
         self.sync_written()?;
-        self.drop_nameless();
+        // What they take may be what this needs.
+        drop(self.take_nameless());
         let (name, unfinished) = (segment_name(segment.id), unfinished_name(segment.id));
         let file = self.fill_segment(segment, &unfinished, records).inspect_err(|fault| {
             if let WriteFault::Full(_) = fault {

@@ -39,7 +39,8 @@ pub struct Journal {
     written: AtomicU64,
     /// The next segment's file, if it was made ahead. Locked with the committer's lock held.
     prepared: Mutex<Option<Prepared>>,
-    /// What an earlier start left unfinished, removed and still open.
+    /// Files that were removed and are still open. To close one gives back its space, 20 ms for a
+    /// segment, and whoever commits is not to wait for that.
     nameless: Mutex<Vec<Arc<dyn DiskFile>>>,
     failed: OnceLock<String>,
     /// Which segments were deleted. Locked with the committer's lock held, and for no longer.
@@ -394,10 +395,33 @@ impl Journal {
         self.reclaimed.lock().unwrap_or_else(|poison| self.poisoned(poison))
     }
 
-    /// Gives back the space of what an earlier start left unfinished.
-    pub(crate) fn drop_nameless(&self) {
-        let nameless = self.nameless.lock().map(|mut files| std::mem::take(&mut *files));
-        drop(nameless);
+    pub(crate) fn keep_nameless(&self, file: Option<Arc<dyn DiskFile>>) {
+        // Poisoned, it is not kept: it is closed here and now.
+        let _ = self.nameless.lock().map(|mut files| files.extend(file));
+    }
+
+    /// Gives back the space of what was removed, a piece at a time: where the file system tells the
+    /// device of each (`discard`), a sync that comes meanwhile waits for the piece, and for 64 MiB
+    /// at once that is 17 ms. To be called without the committer's lock.
+    pub(crate) fn give_back_nameless(&self) {
+        for file in self.take_nameless() {
+            // Whoever reads it still is its last owner: nobody else can come by it.
+            let is_read = Arc::strong_count(&file) > 1;
+            let mut left = if is_read { 0 } else { file.size().unwrap_or(0) };
+            while left > GIVEN_BACK_BYTES {
+                left -= GIVEN_BACK_BYTES;
+                if file.shrink(left).is_err() {
+                    break;
+                }
+                std::thread::sleep(GIVING_BACK_PAUSE);
+            }
+        }
+    }
+
+    /// The files that have no name any more. Dropped, they give back their space at once.
+    pub(crate) fn take_nameless(&self) -> Vec<Arc<dyn DiskFile>> {
+        // Poisoned, it has nothing that is worth more than its space.
+        self.nameless.lock().map(|mut files| std::mem::take(&mut *files)).unwrap_or_default()
     }
 
     pub(crate) fn lock_prepared(&self) -> MutexGuard<'_, Option<Prepared>> {
@@ -471,3 +495,9 @@ fn by_segment(
         Some((first, records))
     })
 }
+
+/// Space that is given back at once.
+const GIVEN_BACK_BYTES: u64 = 1 << 20;
+
+/// For those who sync, between two such pieces.
+const GIVING_BACK_PAUSE: Duration = Duration::from_micros(200);

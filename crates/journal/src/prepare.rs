@@ -66,7 +66,6 @@ impl Journal {
                 false => Error::io(action, &name)(error),
             }
         };
-        self.drop_nameless();
         let file = self.disk.create(&name).map_err(refused("create"))?;
         let all = file.reserve(bytes).map_err(refused("reserve space for")).inspect_err(|_| {
             // Tidiness only: the commit empties it, or the next start removes it.
@@ -85,7 +84,7 @@ impl Journal {
     /// [`Error::Failed`]: a write or sync failed, now or before.
     pub fn fill_next(&self) -> Result<bool, Error> {
         self.check_failed()?;
-        self.drop_nameless();
+        self.give_back_nameless();
         let (id, file, reserved, filling) = match &*self.lock_prepared() {
             Some(Prepared { id, file, reserved: Some(reserved), filling }) => {
                 (*id, Arc::clone(file), *reserved, Arc::clone(filling))

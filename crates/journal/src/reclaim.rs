@@ -34,6 +34,12 @@ impl Journal {
     /// [`Error::Failed`]; [`Error::Io`] if a file could not be removed, and then it is tried again
     /// by the next call.
     pub fn reclaim(&self) -> Result<usize, Error> {
+        let reclaimed = self.reclaim_front();
+        self.give_back_nameless();
+        reclaimed
+    }
+
+    fn reclaim_front(&self) -> Result<usize, Error> {
         let _committer = self.lock_committer()?;
         let mut dead = self.before_use(u32::MAX);
         let alive = dead.iter().position(|segment| !segment.is_released());
@@ -64,6 +70,12 @@ impl Journal {
     /// [`Error::Failed`]; [`Error::Io`] if the list could not be written or a file not be removed,
     /// and then it is tried again by the next call.
     pub fn reclaim_before(&self, position: Position) -> Result<usize, Error> {
+        let reclaimed = self.reclaim_anywhere_before(position);
+        self.give_back_nameless();
+        reclaimed
+    }
+
+    fn reclaim_anywhere_before(&self, position: Position) -> Result<usize, Error> {
         let _committer = self.lock_committer()?;
         let mut dead = self.before_use(position.segment());
         dead.retain(|segment| segment.is_released());
@@ -159,7 +171,7 @@ impl Journal {
     }
 
     /// Removes a segment's file, or sets it aside if it is damaged, and forgets the segment.
-    pub(crate) fn drop_segment(&self, segment: &Segment) -> Result<(), Error> {
+    pub(crate) fn drop_segment(&self, segment: &Arc<Segment>) -> Result<(), Error> {
         let name = segment_name(segment.id);
         if segment.missing {
             // There is no file to remove.
@@ -167,7 +179,9 @@ impl Journal {
             let aside = set_aside_name(segment.id);
             self.disk.rename(&name, &aside).map_err(Error::io("set aside", &name))?;
         } else {
+            let file = self.segments.file(segment).ok();
             self.disk.remove(&name).map_err(Error::io("remove", &name))?;
+            self.keep_nameless(file);
         }
         self.segments.forget(segment.id);
         Ok(())
@@ -188,5 +202,40 @@ impl Journal {
             Err(WriteFault::Broken(reason)) => Err(self.fail(reason)),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::read_full;
+    use crate::{FileDisk, Options};
+
+    #[test]
+    fn what_is_deleted_while_it_is_read_is_read_to_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = FileDisk::open(directory.path()).unwrap();
+        let options = Options { segment_bytes: 4 << 20, ..Options::default() };
+        let (journal, _) = Journal::open(Arc::new(disk), options, &mut |_| {}).unwrap();
+        let append = || {
+            let position = journal.appender().unwrap().append(1, &[&[7; 1 << 20]]).unwrap();
+            journal.retain(position);
+            journal.commit().unwrap();
+            position
+        };
+        let kept: Vec<Position> = (0..12).map(|_| append()).collect();
+        let open = |position: &Position| {
+            let segment = journal.segments.get(position.segment()).unwrap();
+            journal.segments.file(&segment).unwrap()
+        };
+        let (read, in_use) = (open(&kept[0]), kept[kept.len() - 1].segment());
+        assert!(in_use > 2);
+        let bytes = read.size().unwrap();
+        journal.release_all(kept);
+        assert_eq!(journal.reclaim().unwrap(), in_use as usize - 1);
+        let mut all = vec![0; bytes as usize];
+        assert_eq!(read_full(&*read, &mut all, 0).unwrap() as u64, bytes);
+        assert!(all.iter().filter(|byte| **byte == 7).count() > 1 << 20);
+        assert!(journal.take_nameless().is_empty());
     }
 }

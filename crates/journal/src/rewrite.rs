@@ -86,6 +86,7 @@ impl Journal {
             self.drop_segment(segment)?;
             self.drop_attachment(segment);
         }
+        drop(self.take_nameless());
         older.last().map_or(Ok(()), |last| self.sync_removal(last))
     }
 }

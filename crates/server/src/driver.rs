@@ -2,8 +2,10 @@
 //! writes, keeps heartbeats. Knows no frame: [`Endpoint`] does.
 
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -11,7 +13,6 @@ use auth::Users;
 use bytes::BytesMut;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit},
-    task::yield_now,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
@@ -116,6 +117,7 @@ impl<E: Endpoint> Driver<E> {
             bell,
             heartbeats,
             reads: 0,
+            written_bytes: 0,
             last_read: now,
             last_write: now,
             is_stalled: false,
@@ -158,6 +160,7 @@ struct Driving<E> {
     heartbeats: Heartbeats,
     /// Since others had their turn.
     reads: u32,
+    written_bytes: usize,
     last_read: Instant,
     last_write: Instant,
     /// There may be frames that were read and not acted upon, because what they bring would not
@@ -179,11 +182,11 @@ impl<E: Endpoint> Driving<E> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.step();
         loop {
-            // A peer that always has something to read would keep its thread for itself, and with
-            // it the clock of everybody else.
-            if self.reads >= READS_AT_ONCE {
-                self.reads = 0;
-                yield_now().await;
+            // A peer that always has something to read, or takes whatever it is given, would keep
+            // its thread for itself, and with it the clock of everybody else.
+            if self.reads >= READS_AT_ONCE || self.written_bytes >= WRITTEN_AT_ONCE {
+                (self.reads, self.written_bytes) = (0, 0);
+                let_others().await;
             }
             // Not only when there is nothing else to do: a busy peer's rights end as well.
             if rights.has_changed().unwrap_or(false) {
@@ -292,15 +295,17 @@ impl<E: Endpoint> Driving<E> {
         self.is_stalled = self.endpoint.on_read(&mut self.inbox);
     }
 
-    /// Writes as much as the socket takes now, and fills up from the mailbox meanwhile.
+    /// Writes as much as the socket takes now, as long as it is its turn, and fills up from the
+    /// mailbox meanwhile.
     fn write(&mut self) -> io::Result<()> {
-        while !self.endpoint.out().is_empty() {
+        while !self.endpoint.out().is_empty() && self.written_bytes < WRITTEN_AT_ONCE {
             let mut slices = [IoSlice::new(&[]); WRITE_PIECES];
             let filled = self.endpoint.out().pieces(&mut slices);
             match self.socket.try_write_vectored(slices.get(..filled).unwrap_or_default()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.last_write = Instant::now();
+                    self.written_bytes += count;
                     let entered = self.endpoint.entered();
                     entered.sent_bytes.add(count as u64);
                     entered.sent.add(1);
@@ -354,8 +359,25 @@ impl<E: Endpoint> Driving<E> {
     }
 }
 
+/// Lets those have their turn who wait for this thread now. tokio's own `yield_now` comes back when
+/// the thread looks for sockets the next time, however many of them are still waiting.
+async fn let_others() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// Reads in a row before others have their turn.
 const READS_AT_ONCE: u32 = 4;
+
+/// Bytes written before others have their turn.
+const WRITTEN_AT_ONCE: usize = 1024 * 1024;
 
 /// Pieces of one vectored write.
 const WRITE_PIECES: usize = 64;
