@@ -20,7 +20,7 @@ impl Added {
             _ => Err(self.row.len()),
         };
         match at {
-            Ok(at) => self.row.splice(at..=at, [(origin, Some(slot))]).for_each(drop),
+            Ok(at) => self.row.get_mut(at).into_iter().for_each(|(_, it)| *it = Some(slot)),
             Err(at) => self.row.insert(at, (origin, Some(slot))),
         }
     }
