@@ -72,7 +72,8 @@ impl Mailbox {
         mails
     }
 
-    fn all(&self) -> Vec<Mail> {
+    /// The mails so far, those of probe events too.
+    pub fn all(&self) -> Vec<Mail> {
         self.process.stdout().iter().filter_map(|line| Mail::from_json(line)).collect()
     }
 
