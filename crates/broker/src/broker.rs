@@ -445,6 +445,8 @@ impl Broker {
         let may_spill = !self.is_disk_full.load(Relaxed);
         let (mut is_full, mut freed) = (false, 0);
         for queue in self.queues() {
+            // Not while a checkpoint looks: it takes a chunk for what came before it as a whole.
+            let _no_checkpoint = self.store.publishing();
             match queue.shrink(may_spill, page_out) {
                 Ok(bytes) => freed += bytes,
                 Err(error) if error.kind() == ErrorKind::StorageFull => is_full = true,

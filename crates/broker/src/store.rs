@@ -46,8 +46,8 @@ pub(crate) struct Store {
     backlog: BacklogSizes,
     clock: Arc<dyn Clock>,
     properties: Arc<dyn Properties>,
-    /// Held for reading from a message's append until its queues have it, and for writing while a
-    /// checkpoint looks at both.
+    /// Held for reading from a message's append until its queues have it, and while entries of a
+    /// queue go to disk; for writing while a checkpoint looks at journal and queues.
     publishing: RwLock<()>,
     reports: Mutex<Vec<Error>>,
     /// Messages of queues that the ledger has lost: kept, and not served.
@@ -150,7 +150,7 @@ impl Store {
         self.backlog
     }
 
-    /// From a message's append until its queues have it.
+    /// From a message's append until its queues have it, and while a queue's entries go to disk.
     pub(crate) fn publishing(&self) -> RwLockReadGuard<'_, ()> {
         read(&self.publishing)
     }
