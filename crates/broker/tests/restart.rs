@@ -4,7 +4,12 @@
 
 mod model;
 
-use broker::{Broker, Options};
+use std::{
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    thread,
+};
+
+use broker::{BacklogSizes, Broker, Options};
 use model::{Client, open};
 use tempfile::{TempDir, tempdir};
 
@@ -218,4 +223,39 @@ fn a_message_that_a_start_found_damaged_is_served_when_its_file_is_mended() {
     let left = client_drained(&broker);
     assert!(left.contains(&1), "{} messages, and not the mended one", left.len());
     assert!((6000..7000).all(|number| left.contains(&number)));
+}
+
+/// The server does these on threads of their own.
+#[test]
+fn a_checkpoint_beside_what_goes_to_disk_has_every_message_once() {
+    let backlog = BacklogSizes { head: 8, chunk: 8 };
+    let options = Options { paged_bytes_min: 0, backlog, ..options() };
+    for round in 0..20 {
+        let directory = tempdir().unwrap();
+        let count = 4_000 + round * 100;
+        {
+            let (broker, _) = open(directory.path(), &options);
+            let mut client = Client::new(&broker);
+            client.declare("q", true);
+            let is_over = AtomicBool::new(false);
+            let until_over = |work: &(dyn Fn() + Sync)| {
+                while !is_over.load(SeqCst) {
+                    work();
+                }
+            };
+            thread::scope(|scope| {
+                scope.spawn(|| until_over(&|| broker.commit().unwrap()));
+                scope.spawn(|| until_over(&|| _ = broker.page_out().unwrap()));
+                scope.spawn(|| until_over(&|| broker.checkpoint().unwrap()));
+                for number in 0..count {
+                    client.publish("", "q", &[format!("{number}").as_str()]);
+                }
+                is_over.store(true, SeqCst);
+            });
+            broker.commit().unwrap();
+        }
+        let (broker, _) = open(directory.path(), &options);
+        let client = Client::new(&broker);
+        assert_eq!(drained(&client, true), (0..count).collect::<Vec<_>>(), "round {round}");
+    }
 }
