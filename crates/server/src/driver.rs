@@ -2,10 +2,8 @@
 //! writes, keeps heartbeats. Knows no frame: [`Endpoint`] does.
 
 use std::{
-    future::poll_fn,
     io::{self, IoSlice},
     sync::Arc,
-    task::Poll,
     time::Duration,
 };
 
@@ -22,6 +20,7 @@ use crate::{
     connections::Entered,
     read_buffer::ReadRoom,
     socket::{LINGER, Socket},
+    turn::Turn,
     write_buffer::WriteBuffer,
 };
 
@@ -116,8 +115,7 @@ impl<E: Endpoint> Driver<E> {
             room: ReadRoom::new(),
             bell,
             heartbeats,
-            reads: 0,
-            written_bytes: 0,
+            turn: Turn::default(),
             last_read: now,
             last_write: now,
             is_stalled: false,
@@ -158,9 +156,7 @@ struct Driving<E> {
     room: ReadRoom,
     bell: Arc<Notify>,
     heartbeats: Heartbeats,
-    /// Since others had their turn.
-    reads: u32,
-    written_bytes: usize,
+    turn: Turn,
     last_read: Instant,
     last_write: Instant,
     /// There may be frames that were read and not acted upon, because what they bring would not
@@ -182,11 +178,8 @@ impl<E: Endpoint> Driving<E> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.step();
         loop {
-            // A peer that always has something to read, or takes whatever it is given, would keep
-            // its thread for itself, and with it the clock of everybody else.
-            if self.reads >= READS_AT_ONCE || self.written_bytes >= WRITTEN_AT_ONCE {
-                (self.reads, self.written_bytes) = (0, 0);
-                let_others().await;
+            if self.turn.is_over() {
+                self.turn.let_others().await;
             }
             // Not only when there is nothing else to do: a busy peer's rights end as well.
             if rights.has_changed().unwrap_or(false) {
@@ -262,7 +255,7 @@ impl<E: Endpoint> Driving<E> {
                 ReadOnce::Filled if self.is_stalled || !self.may_read() => return Ok(true),
                 ReadOnce::Filled => hold.on_read(),
             }
-            if self.reads >= READS_AT_ONCE {
+            if !self.turn.may_read() {
                 self.held = hold.suspend();
                 return Ok(true);
             }
@@ -276,7 +269,7 @@ impl<E: Endpoint> Driving<E> {
         match self.socket.try_read_buf(&mut self.inbox) {
             Ok(0) => Ok(ReadOnce::End),
             Ok(count) => {
-                self.reads += 1;
+                self.turn.on_read();
                 self.room.learn(count, room);
                 let entered = self.endpoint.entered();
                 entered.received_bytes.add(count as u64);
@@ -298,14 +291,14 @@ impl<E: Endpoint> Driving<E> {
     /// Writes as much as the socket takes now, as long as it is its turn, and fills up from the
     /// mailbox meanwhile.
     fn write(&mut self) -> io::Result<()> {
-        while !self.endpoint.out().is_empty() && self.written_bytes < WRITTEN_AT_ONCE {
+        while !self.endpoint.out().is_empty() && self.turn.may_write() {
             let mut slices = [IoSlice::new(&[]); WRITE_PIECES];
             let filled = self.endpoint.out().pieces(&mut slices);
             match self.socket.try_write_vectored(slices.get(..filled).unwrap_or_default()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.last_write = Instant::now();
-                    self.written_bytes += count;
+                    self.turn.on_written(count);
                     let entered = self.endpoint.entered();
                     entered.sent_bytes.add(count as u64);
                     entered.sent.add(1);
@@ -358,26 +351,6 @@ impl<E: Endpoint> Driving<E> {
         Ok(())
     }
 }
-
-/// Lets those have their turn who wait for this thread now. tokio's own `yield_now` comes back when
-/// the thread looks for sockets the next time, however many of them are still waiting.
-async fn let_others() {
-    let mut has_waited = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut has_waited, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-/// Reads in a row before others have their turn.
-const READS_AT_ONCE: u32 = 4;
-
-/// Bytes written before others have their turn.
-const WRITTEN_AT_ONCE: usize = 1024 * 1024;
 
 /// Pieces of one vectored write.
 const WRITE_PIECES: usize = 64;

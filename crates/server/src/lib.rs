@@ -26,6 +26,7 @@ mod socket;
 mod tally;
 pub mod tls;
 mod transaction;
+mod turn;
 mod unacked;
 mod user_place;
 mod websocket;
@@ -48,6 +49,7 @@ pub use open_channel::{ChannelCounts, ChannelTotals, Count, OpenChannel};
 pub use properties::MessageProperties;
 pub use revocation::{forget_departed, identity};
 pub use tally::{Tallied, TalliedExchange, TalliedQueue};
+pub use turn::TURNS_BETWEEN_LOOKS;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use websocket::unframed;
 pub use websocket::{WebSocketEntrance, WebSocketPlace};

@@ -96,7 +96,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let users = Arc::new(Users::open(data.users_file())?.with_options(config.auth.clone()));
     users.settle_scram()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .event_interval(TURNS_BETWEEN_LOOKS)
+        .event_interval(server::TURNS_BETWEEN_LOOKS)
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("the runtime cannot start: {error}")))?;
@@ -318,7 +318,3 @@ const FAILED_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long the greeting waits for the notifier's queue; a bus on another machine may be away.
 const READY_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Turns of connections after which a busy worker looks for those with something to read. A turn
-/// takes up to a millisecond; with tokio's own number, 61, who asked for little waited for as many.
-const TURNS_BETWEEN_LOOKS: u32 = 4;
