@@ -15,7 +15,7 @@ use crate::{
     policy::Overflow,
     queue::{NewEntry, QueueId},
     record::InStreams,
-    routes::{Delaying, Passing, Routes},
+    routes::{Delaying, Passing, Routes, SharedRoutes},
     routing::Map,
     store::Store,
     transaction::{Settlement, Transaction},
@@ -59,6 +59,7 @@ pub struct Publisher {
     vhost: Arc<VirtualHost>,
     version: u64,
     cache: Map<RouteKey, Routes>,
+    shared: SharedRoutes,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -82,7 +83,8 @@ impl Equivalent<RouteKey> for RouteKeyRef<'_> {
 impl Publisher {
     /// A publisher with no routes remembered.
     pub fn new(vhost: Arc<VirtualHost>) -> Publisher {
-        Publisher { version: vhost.version(), vhost, cache: Map::default() }
+        let (cache, shared) = (Map::default(), SharedRoutes::default());
+        Publisher { version: vhost.version(), vhost, cache, shared }
     }
 
     /// The topology's number: what was routed by another one may go elsewhere now.
@@ -104,14 +106,16 @@ impl Publisher {
         let version = self.vhost.version();
         if version != self.version || self.cache.len() >= ROUTE_CACHE_MAX {
             self.cache.clear();
+            self.shared.clear();
             self.version = version;
         }
         if let Some(routes) = self.cache.get(&RouteKeyRef { exchange, key }) {
             return Ok(routes.clone());
         }
         let route = self.vhost.route(exchange, &[key], headers)?;
-        let routes = Routes::from(route);
+        let mut routes = Routes::from(route);
         if routes.is_by_key() {
+            routes = self.shared.share(routes);
             // Names are slices of a read buffer: copied here, or the cache would keep it alive.
             let key = RouteKey { exchange: copied(exchange), key: copied(key) };
             self.cache.insert(key, routes.clone());

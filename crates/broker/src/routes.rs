@@ -1,7 +1,14 @@
 //! Where a message goes: to queues at once, and to the queues of delayed exchanges until it is due.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    hash::{BuildHasher, Hash, Hasher},
+    ops::Deref,
+    ptr,
+    sync::Arc,
+};
 
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use crate::{
@@ -56,6 +63,45 @@ impl Routes {
     /// Whether they are the very same: found by one search.
     pub(crate) fn is_same(&self, other: &Routes) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Routes by key, equal ones as one object. Of thousands of keys many lead to the same few queues:
+/// that way is then in the processor's cache, whichever key comes next.
+#[derive(Debug, Default)]
+pub(crate) struct SharedRoutes {
+    table: HashTable<Routes>,
+    hasher: RandomState,
+}
+
+impl SharedRoutes {
+    /// Those that were shared before and are equal, or these from now on.
+    pub(crate) fn share(&mut self, routes: Routes) -> Routes {
+        let hash = |routes: &Routes| self.hasher.hash_one(&*routes.0);
+        let is_equal = |other: &Routes| other.0.is_equal(&routes.0);
+        self.table.entry(hash(&routes), is_equal, hash).or_insert(routes).get().clone()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.table.clear();
+    }
+}
+
+impl Ways {
+    fn is_equal(&self, other: &Ways) -> bool {
+        let is_same = |(one, two): (&Arc<Queue>, &Arc<Queue>)| Arc::ptr_eq(one, two);
+        self.by_key == other.by_key
+            && self.delays.is_none()
+            && other.delays.is_none()
+            && self.counters.as_ref().map(Arc::as_ptr) == other.counters.as_ref().map(Arc::as_ptr)
+            && self.queues.len() == other.queues.len()
+            && self.queues.iter().zip(&other.queues).all(is_same)
+    }
+}
+
+impl Hash for Ways {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        self.queues.iter().for_each(|queue| ptr::hash(Arc::as_ptr(queue), to));
     }
 }
 

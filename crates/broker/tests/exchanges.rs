@@ -338,3 +338,23 @@ fn a_queue_does_not_become_exclusive_nor_stop_being_it() {
         assert!(refused.text.contains("the exclusive property value does not match"), "{refused}");
     }
 }
+
+#[test]
+fn keys_that_lead_to_the_same_queues_share_their_routes_and_no_others_do() {
+    let (_broker, mut client) = client();
+    for name in ["a", "b"] {
+        client.declare(name, false);
+        client.exchange(&format!("to {name}"), ExchangeKind::Topic, false);
+        client.bind("to a", name, &format!("{name}.*"));
+    }
+    client.bind("to b", "a", "a.*");
+    let mut route = |exchange: &str, key: &str| client.route(exchange, key, &()).unwrap();
+    let [one, two, other] = ["a.1", "a.2", "b.1"].map(|key| route("to a", key));
+    assert!(std::ptr::eq(&*one, &*two));
+    assert_eq!([&one, &other].map(|it| it[0].name().to_string()), ["a", "b"]);
+    // What is published to another exchange is counted there.
+    assert!(!std::ptr::eq(&*one, &*route("to b", "a.1")));
+    client.bind("to a", "b", "a.1");
+    let mut route = |key: &str| client.route("to a", key, &()).unwrap().len();
+    assert_eq!(["a.1", "a.2"].map(&mut route), [2, 1]);
+}

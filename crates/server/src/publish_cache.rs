@@ -11,6 +11,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 /// The publishes that one connection remembers.
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ pub(crate) struct Said<'a> {
 struct Known {
     hash: u64,
     /// The target's octets, and behind them those of the properties.
-    octets: Bytes,
+    octets: Octets,
     target_len: usize,
     label: Arc<Label>,
     routes: Routes,
@@ -68,9 +69,12 @@ struct Known {
 #[derive(Debug)]
 pub(crate) struct Unknown {
     hash: u64,
-    octets: Bytes,
+    octets: Octets,
     target_len: usize,
 }
+
+/// Those of most publishes lie with what is known of them: one place in memory to wait for.
+type Octets = SmallVec<[u8; 112]>;
 
 impl PublishCache {
     /// Another read begins.
@@ -137,7 +141,7 @@ impl PublishCache {
         }
         Err(came_before.then(|| Unknown {
             hash,
-            octets: [said.target, said.properties].concat().into(),
+            octets: said.target.iter().chain(said.properties).copied().collect(),
             target_len: said.target.len(),
         }))
     }
