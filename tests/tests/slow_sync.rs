@@ -96,6 +96,26 @@ fn at_level(delay_ms: u64) -> Result<()> {
     Ok(())
 }
 
+/// What a connection says while the server acts upon what it said before is not heard, and does not
+/// count as silence.
+#[test]
+fn who_waits_for_a_declaration_longer_than_its_heartbeat_is_not_given_up() -> Result<()> {
+    let mut site = Site::new()?;
+    site.set("TUBEPOST_AMQP_HEARTBEAT", "1s");
+    let Some(strace) = Strace::of("fdatasync", site.path("strace"))? else { return Ok(()) };
+    let mut server = site.serve_under(&strace.inject("fdatasync:delay_enter=2s"))?;
+    let url = site.amqp_url();
+    Runtime::new()?.block_on(async {
+        let (_connection, channel) = connect(&url).await?;
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(QUEUE.into(), options, FieldTable::default()).await?;
+        publish(&channel, QUEUE, 1).await
+    })?;
+    let said = server.process().stderr().join("\n");
+    ensure!(!said.contains("missed heartbeats"), "a client was given up:\n{said}");
+    Ok(())
+}
+
 fn message_syncs(calls: &[Call]) -> usize {
     calls.iter().filter(|call| call.path().contains("/messages/")).count()
 }

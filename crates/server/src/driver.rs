@@ -274,8 +274,10 @@ impl<E: Endpoint> Driving<E> {
                 let entered = self.endpoint.entered();
                 entered.received_bytes.add(count as u64);
                 entered.received.add(1);
-                self.last_read = Instant::now();
                 self.step();
+                // Not before: what was read may have waited for the disk, and nobody is heard
+                // meanwhile.
+                self.last_read = Instant::now();
                 Ok(if count < room { ReadOnce::Emptied } else { ReadOnce::Filled })
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(ReadOnce::Emptied),
