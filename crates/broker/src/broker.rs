@@ -204,6 +204,15 @@ impl Broker {
         }
     }
 
+    /// Ends [`Broker::wait_pending`], [`Broker::wait_due`] and [`Broker::wait_over_budget`], those
+    /// that go on or the next ones: whoever waits there has something else to do.
+    pub fn wake_workers(&self) {
+        if let Some(journal) = self.store.journal() {
+            journal.wake();
+        }
+        self.store.wake();
+    }
+
     /// Writes and syncs everything pending, and wakes who waits for it.
     ///
     /// # Errors

@@ -187,6 +187,12 @@ impl Store {
         self.is_over_budget()
     }
 
+    /// Ends waits for what is due and for the budget, those that go on or the next ones.
+    pub(crate) fn wake(&self) {
+        self.alarm.call();
+        self.crowded.call();
+    }
+
     pub(crate) fn let_go(&self, bytes: usize) {
         self.memory.fetch_sub(bytes, Relaxed);
     }

@@ -41,6 +41,7 @@ pub struct Server {
     connections: Arc<Semaphore>,
     open: Arc<Connections>,
     sockets_max: u32,
+    broker: Arc<Broker>,
     committer: Worker,
     housekeeper: Worker,
     pager: Worker,
@@ -69,6 +70,7 @@ impl Server {
         let committer = committer::start(broker.clone(), failure.clone())?;
         let housekeeper = housekeeper::start(broker.clone(), failure.clone())?;
         let pager = pager::start(broker.clone(), failure)?;
+        let working = broker.clone();
         let limit = config.limits.connections_max.clamp(1, CONNECTIONS_MAX);
         let sockets = limit + (limit / 4).max(UNOPENED_MIN);
         let connections = Arc::new(Semaphore::new(sockets));
@@ -102,6 +104,7 @@ impl Server {
             connections,
             open,
             sockets_max,
+            broker: working,
             committer,
             housekeeper,
             pager,
@@ -144,9 +147,9 @@ impl Server {
             tracing::warn!("some connections did not close within {patience:?}");
         }
         tokio::task::block_in_place(|| {
-            self.pager.stop();
-            self.housekeeper.stop();
-            self.committer.stop();
+            for worker in [self.pager, self.housekeeper, self.committer] {
+                worker.stop(|| self.broker.wake_workers());
+            }
         });
     }
 }

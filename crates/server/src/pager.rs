@@ -32,7 +32,7 @@ fn run(broker: &Broker, stop: &AtomicBool, failed: &Failed) {
             Ok(ENOUGH_BYTES..) => pause = PAUSE_MIN,
             // What is there the journal will have soon, or never.
             Ok(_) => {
-                std::thread::sleep(pause);
+                std::thread::park_timeout(pause);
                 pause = PAUSE_MAX.min(pause * 2);
             }
             Err(error) => {
@@ -49,5 +49,5 @@ const ENOUGH_BYTES: usize = 1 << 20;
 /// How long it lets be what cannot be given back yet, the first time.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
 
-/// How long at the most, and how often it looks whether it is to stop.
+/// How long at the most.
 const PAUSE_MAX: Duration = Duration::from_millis(80);

@@ -74,7 +74,7 @@ pub(crate) struct Unknown {
 }
 
 /// Those of most publishes lie with what is known of them: one place in memory to wait for.
-type Octets = SmallVec<[u8; 112]>;
+type Octets = SmallVec<[u8; 128]>;
 
 impl PublishCache {
     /// Another read begins.

@@ -40,9 +40,12 @@ impl Worker {
         Ok(Worker { stop, thread })
     }
 
-    /// Tells the thread to stop, and waits until it has.
-    pub(crate) fn stop(self) {
+    /// Tells the thread to stop, and waits until it has. `wake` ends whatever it waits for; one
+    /// that is parked goes on.
+    pub(crate) fn stop(self, wake: impl FnOnce()) {
         self.stop.store(true, SeqCst);
+        wake();
+        self.thread.thread().unpark();
         // A panic has been said by the alarm.
         self.thread.join().ok();
     }
@@ -72,19 +75,21 @@ mod tests {
     fn a_worker_that_panics_fails_the_server() {
         let (failed, reason) = watch::channel(None);
         let worker = Worker::start("test", failed, |_, _| panic!("on purpose")).unwrap();
-        worker.stop();
+        worker.stop(|| ());
         assert_eq!(reason.borrow().as_deref(), Some("the test thread panicked"));
     }
 
     #[test]
     fn a_worker_works_until_it_is_told_to_stop() {
         let (failed, reason) = watch::channel(None);
-        let work = |stop: &AtomicBool, _: &Failed| {
+        let (wake, woken) = std::sync::mpsc::channel::<()>();
+        let work = move |stop: &AtomicBool, _: &Failed| {
             while !stop.load(SeqCst) {
-                std::thread::yield_now();
+                // It ends when nobody can wake it any more.
+                woken.recv().ok();
             }
         };
-        Worker::start("test", failed, work).unwrap().stop();
+        Worker::start("test", failed, work).unwrap().stop(|| drop(wake));
         assert_eq!(*reason.borrow(), None);
     }
 }

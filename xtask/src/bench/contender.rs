@@ -219,6 +219,8 @@ impl Site {
         let mut command = Command::new(program);
         command.arg("serve").arg("--data-dir").arg(self.at("data"));
         command.args(["--amqp", &amqp, "--http", &http, "--management", &management]);
+        // One curve ends at 10,000, and the services have some of their own.
+        command.args(["--amqp-connections-max", "11000"]);
         command.env("HOME", self.at("home")).env("TUBEPOST_SPOOL", self.at("spool"));
         command.current_dir(&self.directory);
         command
