@@ -54,8 +54,9 @@ pub(crate) struct Said<'a> {
 #[derive(Debug)]
 struct Known {
     hash: u64,
-    /// The target's octets, and behind them those of the properties.
-    octets: Octets,
+    /// The target's octets, and behind them those of the properties. Of most publishes they lie with
+    /// what is known of them: one place in memory to wait for.
+    octets: SmallVec<[u8; 128]>,
     target_len: usize,
     label: Arc<Label>,
     routes: Routes,
@@ -69,12 +70,9 @@ struct Known {
 #[derive(Debug)]
 pub(crate) struct Unknown {
     hash: u64,
-    octets: Octets,
+    octets: Vec<u8>,
     target_len: usize,
 }
-
-/// Those of most publishes lie with what is known of them: one place in memory to wait for.
-type Octets = SmallVec<[u8; 128]>;
 
 impl PublishCache {
     /// Another read begins.
@@ -141,7 +139,7 @@ impl PublishCache {
         }
         Err(came_before.then(|| Unknown {
             hash,
-            octets: said.target.iter().chain(said.properties).copied().collect(),
+            octets: [said.target, said.properties].concat(),
             target_len: said.target.len(),
         }))
     }
@@ -173,7 +171,7 @@ impl PublishCache {
         self.bytes += bytes;
         self.known.push(Known {
             hash,
-            octets,
+            octets: SmallVec::from_slice(&octets),
             target_len,
             label: Arc::new(label),
             routes: routes.clone(),
