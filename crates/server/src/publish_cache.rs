@@ -54,8 +54,8 @@ pub(crate) struct Said<'a> {
 #[derive(Debug)]
 struct Known {
     hash: u64,
-    /// The target's octets, and behind them those of the properties. Of most publishes they lie with
-    /// what is known of them: one place in memory to wait for.
+    /// The target's octets, and behind them those of the properties. Of most publishes they lie
+    /// with what is known of them: one place in memory to wait for.
     octets: SmallVec<[u8; 128]>,
     target_len: usize,
     label: Arc<Label>,
