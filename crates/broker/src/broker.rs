@@ -204,8 +204,8 @@ impl Broker {
         }
     }
 
-    /// Ends [`Broker::wait_pending`], [`Broker::wait_due`] and [`Broker::wait_over_budget`], those
-    /// that go on or the next ones: whoever waits there has something else to do.
+    /// Ends [`Broker::wait_due`], [`Broker::wait_over_budget`] and, where there is a journal,
+    /// [`Broker::wait_pending`]: those that go on, or the next ones. Who waits there is to stop.
     pub fn wake_workers(&self) {
         if let Some(journal) = self.store.journal() {
             journal.wake();

@@ -7,6 +7,7 @@ mod model;
 use std::{
     sync::atomic::{AtomicBool, Ordering::SeqCst},
     thread,
+    time::Duration,
 };
 
 use broker::{BacklogSizes, Broker, Options};
@@ -223,6 +224,20 @@ fn a_message_that_a_start_found_damaged_is_served_when_its_file_is_mended() {
     let left = client_drained(&broker);
     assert!(left.contains(&1), "{} messages, and not the mended one", left.len());
     assert!((6000..7000).all(|number| left.contains(&number)));
+}
+
+#[test]
+fn who_waits_for_work_is_woken_to_stop() {
+    let directory = tempdir().unwrap();
+    let (broker, _) = open(directory.path(), &options());
+    let hour = Duration::from_secs(3600);
+    thread::scope(|scope| {
+        scope.spawn(|| broker.wait_pending(hour));
+        scope.spawn(|| broker.wait_due(hour));
+        scope.spawn(|| broker.wait_over_budget(hour));
+        // Before they wait or meanwhile: without it this never ends.
+        broker.wake_workers();
+    });
 }
 
 /// The server does these on threads of their own.

@@ -84,10 +84,10 @@ mod tests {
         let (failed, reason) = watch::channel(None);
         let (wake, woken) = std::sync::mpsc::channel::<()>();
         let work = move |stop: &AtomicBool, _: &Failed| {
-            while !stop.load(SeqCst) {
-                // It ends when nobody can wake it any more.
-                woken.recv().ok();
-            }
+            // Ends when nobody can wake it any more; the other when the thread is unparked.
+            woken.recv().ok();
+            std::thread::park();
+            assert!(stop.load(SeqCst));
         };
         Worker::start("test", failed, work).unwrap().stop(|| drop(wake));
         assert_eq!(*reason.borrow(), None);

@@ -60,7 +60,8 @@ pub(super) fn numbered(footnotes: &[String]) -> String {
 
 const HEAD: &str = "# Benchmarks\n\n\
 Tubepost beside other brokers: the same load from the same program (`tubepost bench`), one broker\n\
-after the other, each fresh for each case, on loopback, as it is when nothing is configured.\n\
+after the other, each fresh for each case, on loopback, as it is when nothing is configured\n\
+(but for how many may connect).\n\
 `cargo xtask bench` writes this page.\n";
 
 const QUICK: &str = "\n**This is a quick run**: one run of two seconds for each case, on a machine \
