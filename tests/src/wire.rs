@@ -71,6 +71,26 @@ impl Wire {
         Ok(self.socket.write_all(&frame(channel, (class, method), arguments))?)
     }
 
+    /// Opens a channel.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn open_channel(&mut self, channel: u16) -> Result<()> {
+        self.send(channel, (20, 10), b"\0")?;
+        self.expect((20, 11)).map(drop)
+    }
+
+    /// Declares a queue, durable or not, and waits until it is there.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn declare(&mut self, channel: u16, name: &str, is_durable: bool) -> Result<()> {
+        let bits = [u8::from(is_durable) << 1];
+        let arguments = [&b"\0\0"[..], &short(name), &bits, b"\0\0\0\0"].concat();
+        self.send(channel, (50, 10), &arguments)?;
+        self.expect((50, 11)).map(drop)
+    }
+
     /// Says octets as they are.
     ///
     /// # Errors
@@ -131,6 +151,11 @@ impl Wire {
         ensure!(beats.clone().all(|it| it == HEARTBEAT), "{:?}", &octets[..read]);
         Ok(beats.len())
     }
+}
+
+/// A short string, as arguments have it.
+pub fn short(text: &str) -> Vec<u8> {
+    [&[text.len() as u8], text.as_bytes()].concat()
 }
 
 /// The frame of a method.

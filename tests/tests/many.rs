@@ -19,8 +19,6 @@ const HEARTBEAT: u16 = 4;
 
 const CHANNEL_OPEN: (u16, u16) = (20, 10);
 const CHANNEL_OPEN_OK: (u16, u16) = (20, 11);
-const QUEUE_DECLARE: (u16, u16) = (50, 10);
-const QUEUE_DECLARE_OK: (u16, u16) = (50, 11);
 const BASIC_CONSUME: (u16, u16) = (60, 20);
 const BASIC_CONSUME_OK: (u16, u16) = (60, 21);
 const BASIC_DELIVER: (u16, u16) = (60, 60);
@@ -28,15 +26,6 @@ const CONNECTION_CLOSE: (u16, u16) = (10, 50);
 
 fn address(site: &Site) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], site.amqp_port))
-}
-
-fn short(text: &str) -> Vec<u8> {
-    [&[text.len() as u8], text.as_bytes()].concat()
-}
-
-/// `queue.declare`, durable or not.
-fn declare(name: &str, durable: bool) -> Vec<u8> {
-    [&b"\0\0"[..], &short(name), &[u8::from(durable) << 1], b"\0\0\0\0"].concat()
 }
 
 #[test]
@@ -97,13 +86,12 @@ fn a_connection_has_2047_channels_and_each_of_them_works() -> Result<()> {
     };
     wire.send_octets(&all(CHANNEL_OPEN, b"\0"))?;
     (0..CHANNELS).try_for_each(|_| wire.expect(CHANNEL_OPEN_OK).map(drop))?;
-    wire.send(1, QUEUE_DECLARE, &declare("many", false))?;
-    wire.expect(QUEUE_DECLARE_OK)?;
-    let consume = [&b"\0\0"[..], &short("many"), b"\x01c\x02\0\0\0\0"].concat();
+    wire.declare(1, "many", false)?;
+    let consume = [&b"\0\0"[..], &wire::short("many"), b"\x01c\x02\0\0\0\0"].concat();
     wire.send_octets(&all(BASIC_CONSUME, &consume))?;
     (0..CHANNELS).try_for_each(|_| wire.expect(BASIC_CONSUME_OK).map(drop))?;
     // One message for each, from each.
-    let publish = [&b"\0\0\0"[..], &short("many"), b"\0"].concat();
+    let publish = [&b"\0\0\0"[..], &wire::short("many"), b"\0"].concat();
     for channel in 1..=CHANNELS {
         let header = b"\0\x3c\0\0\0\0\0\0\0\0\0\0\0\0";
         let frame = [&[2][..], &channel.to_be_bytes(), &14_u32.to_be_bytes(), header, b"\xce"];
@@ -127,15 +115,13 @@ fn alone_queues_are_declared_as_fast_when_there_are_many() -> Result<()> {
     for durable in [false, true] {
         let before = resident_bytes(server.pid())?;
         let mut wire = Wire::open(address(&site), 0)?;
-        wire.send(1, CHANNEL_OPEN, b"\0")?;
-        wire.expect(CHANNEL_OPEN_OK)?;
+        wire.open_channel(1)?;
         let mut rates = Vec::new();
         for tenth in 0..10 {
             let begun = Instant::now();
             let numbers = tenth * count / 10..(tenth + 1) * count / 10;
             for name in numbers.map(|number| format!("{durable}-{number}")) {
-                wire.send(1, QUEUE_DECLARE, &declare(&name, durable))?;
-                wire.expect(QUEUE_DECLARE_OK)?;
+                wire.declare(1, &name, durable)?;
             }
             rates.push((count as f64 / 10.0) / begun.elapsed().as_secs_f64());
         }
